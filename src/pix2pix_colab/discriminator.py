@@ -1,0 +1,54 @@
+"""The PatchGAN discriminator of pix2pix."""
+
+import torch
+from torch import Tensor, nn
+
+from .generator import init_weights
+
+
+class PatchDiscriminator(nn.Module):
+    """The 70×70 PatchGAN of Isola et al. 2017 (section 3.2.2 and appendix 6.1.2), as their PyTorch code has it.
+
+    It sees the source beside a real or a generated image and says of each patch, not of the whole, whether it is real.
+
+    Args:
+        width: filters of the first layer (the paper's ndf). 64 gives 2,768,705 parameters.
+
+    Shape:
+        source and image, two (N, 3, S, S) in [-1, 1] -> logits (N, 1, S/8 - 2, S/8 - 2): 30×30 at 256 px.
+        A logit above 0 means "real".
+
+    Raises:
+        ValueError: if source and image differ in shape.
+    """
+
+    def __init__(self, width: int = 64):
+        super().__init__()
+        self.layers = nn.Sequential(
+            _layer(6, width, stride=2, norm=False),
+            _layer(width, width * 2, stride=2),
+            _layer(width * 2, width * 4, stride=2),
+            _layer(width * 4, width * 8, stride=1),
+            nn.Conv2d(width * 8, 1, kernel_size=4, stride=1, padding=1),
+        )
+        self.apply(init_weights)
+
+    def forward(self, source: Tensor, image: Tensor) -> Tensor:
+        if source.shape != image.shape:
+            raise ValueError(
+                f"The source is {tuple(source.shape)} and the image {tuple(image.shape)}: they must be equal in shape."
+            )
+        return self.layers(torch.cat([source, image], dim=1))  # (N, 1, 30, 30) at 256 px
+
+    def receptive_field(self) -> int:
+        """Side in pixels of the square that one logit sees: 70 (r = (r - 1) · stride + kernel, from the last layer)."""
+        size = 1
+        for module in reversed(list(self.modules())):
+            if isinstance(module, nn.Conv2d):
+                size = (size - 1) * module.stride[0] + module.kernel_size[0]
+        return size
+
+
+def _layer(inputs: int, outputs: int, stride: int, norm: bool = True) -> nn.Sequential:
+    convolution = nn.Conv2d(inputs, outputs, kernel_size=4, stride=stride, padding=1, bias=not norm)
+    return nn.Sequential(convolution, *([nn.BatchNorm2d(outputs)] if norm else []), nn.LeakyReLU(0.2))

@@ -1,0 +1,90 @@
+"""The U-Net generator of pix2pix."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+IMAGE_SIZES = (128, 256, 512)
+
+
+class UNetGenerator(nn.Module):
+    """The U-Net of Isola et al. 2017 (section 3.2.1 and appendix 6.1), as their PyTorch code has it.
+
+    An encoder halves the image until one pixel is left, a decoder doubles it back, and encoder layer i is joined to
+    decoder layer n - i by concatenation (n layers each, 8 at 256 px). The noise z of the paper is the dropout.
+
+    Args:
+        width: filters of the first layer (the paper's ngf). 64 gives 54,413,955 parameters at 256 px.
+        image_size: 128, 256 or 512 px; it sets the number of layers, log2(image_size).
+        dropout: probability, in the decoder layers of 8 × width filters but the first (4, 8 and 16 px at 256 px).
+        skips: False severs the skip connections, which leaves the paper's "encoder-decoder" (section 4.2).
+
+    Shape:
+        source (N, 3, H, W) in [-1, 1] -> output (N, 3, H, W) in [-1, 1]; H and W are multiples of ``image_size``.
+
+    Raises:
+        ValueError: for any other ``image_size``, and for a source of another shape.
+    """
+
+    def __init__(self, width: int = 64, image_size: int = 256, dropout: float = 0.5, skips: bool = True):
+        super().__init__()
+        if image_size not in IMAGE_SIZES:
+            raise ValueError(f"image_size is {image_size}, but the U-Net is made for {IMAGE_SIZES} px: choose one.")
+        self.image_size, self.skips = image_size, skips
+        layers = int(math.log2(image_size))  # 256 px: 8
+        filters = [width * min(2**i, 8) for i in range(layers)]  # 64 128 256 512 512 512 512 512
+
+        self.encoder = nn.ModuleList()
+        for i, (inputs, outputs) in enumerate(zip([3, *filters], filters, strict=False)):
+            self.encoder.append(_down(inputs, outputs, activation=i > 0, norm=0 < i < layers - 1))
+
+        self.decoder = nn.ModuleList()
+        inputs = filters[-1]
+        for i, outputs in enumerate(reversed(filters[:-1])):  # 512 512 512 512 256 128 64
+            self.decoder.append(_up(inputs, outputs, dropout if 0 < i < layers - 4 else None))
+            inputs = outputs * 2 if skips else outputs
+        last = nn.ConvTranspose2d(inputs, 3, kernel_size=4, stride=2, padding=1)
+        self.decoder.append(nn.Sequential(nn.ReLU(), last, nn.Tanh()))
+        self.apply(init_weights)
+
+    def forward(self, source: Tensor) -> Tensor:
+        if source.ndim != 4 or source.shape[1] != 3 or any(not s or s % self.image_size for s in source.shape[2:]):
+            raise ValueError(
+                f"The source is {tuple(source.shape)}, but this U-Net takes (N, 3, H, W) with H and W multiples of "
+                f"{self.image_size}: resize or pad the images, or choose another image_size."
+            )
+        x, features = source, []
+        for down in self.encoder:
+            x = down(x)  # (N, filters, S/2, S/2), ..., (N, 8 × width, 1, 1)
+            features.append(x)
+        features.pop()  # the bottleneck has no partner
+        for up in self.decoder[:-1]:
+            x = up(x)  # (N, filters, 2, 2), ..., (N, width, S/2, S/2)
+            skip = features.pop()
+            x = torch.cat([skip, x], dim=1) if self.skips else x
+        return self.decoder[-1](x)  # (N, 3, S, S)
+
+
+def init_weights(module: nn.Module) -> None:
+    """Draw a layer's weights as in appendix 6.2: convolutions N(0, 0.02), BatchNorm N(1, 0.02), biases 0."""
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+    if getattr(module, "bias", None) is not None:
+        nn.init.zeros_(module.bias)
+
+
+def _down(inputs: int, outputs: int, activation: bool, norm: bool) -> nn.Sequential:
+    """Halve the image. No norm on the bottleneck: over one pixel of one image it would give 0 (the paper's erratum)."""
+    layers = [nn.LeakyReLU(0.2)] if activation else []
+    layers.append(nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=False))
+    return nn.Sequential(*layers, *([nn.BatchNorm2d(outputs)] if norm else []))
+
+
+def _up(inputs: int, outputs: int, dropout: float | None) -> nn.Sequential:
+    """Double the image."""
+    convolution = nn.ConvTranspose2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=False)
+    layers = [nn.ReLU(), convolution, nn.BatchNorm2d(outputs)]
+    return nn.Sequential(*layers, *([] if dropout is None else [nn.Dropout(dropout)]))
