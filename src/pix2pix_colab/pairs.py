@@ -1,0 +1,148 @@
+"""Pairs of images: read once, kept as uint8 in one tensor, cropped and mirrored on the tensor's own device."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+JITTER_SIZE = 286  # px, from which 256 px are cropped at random (appendix 6.2)
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """N pairs of square images.
+
+    Args:
+        source: uint8 (N, 3, size, size), what the generator is given.
+        target: uint8 (N, 3, size, size), what it shall make of it.
+        names: N names, one a pair.
+    """
+
+    source: Tensor
+    target: Tensor
+    names: Sequence[str]
+
+    def __post_init__(self):
+        shapes = tuple(self.source.shape), tuple(self.target.shape)
+        if shapes[0] != shapes[1] or self.source.ndim != 4 or shapes[0][0] != len(self.names):
+            raise ValueError(f"Source {shapes[0]}, target {shapes[1]} and {len(self.names)} names don't make pairs.")
+        if self.source.dtype != torch.uint8 or self.target.dtype != torch.uint8:
+            raise ValueError(f"Pairs are uint8, but these are {self.source.dtype} and {self.target.dtype}.")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, rows: slice) -> "Pairs":
+        return Pairs(self.source[rows], self.target[rows], self.names[rows])
+
+    @property
+    def size(self) -> int:
+        """Side of the images in px."""
+        return self.source.shape[-1]
+
+    def to(self, device: torch.device | str) -> "Pairs":
+        """The same pairs on another device."""
+        return Pairs(self.source.to(device), self.target.to(device), self.names)
+
+    def fingerprint(self) -> str:
+        """Count, size and a hash of every pixel: two trainings on the same pairs have the same one."""
+        digest = sha256()
+        for images in (self.source, self.target):
+            digest.update(images.cpu().contiguous().numpy())
+        return f"{len(self)} pairs of {self.size} px, {digest.hexdigest()[:16]}"
+
+    def batch(self, rows: Sequence[int], size: int, random: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Source and target of some pairs, as the nets take them, with the jitter and mirror of appendix 6.2.
+
+        Args:
+            rows: B numbers of pairs.
+            size: side of the crop in px, at most ``self.size``.
+            random: a CPU generator, which draws for each pair an offset and whether to mirror it, the same for source
+                and target. None takes the middle and mirrors nothing.
+
+        Returns:
+            Two float32 (B, 3, size, size) in [-1, 1], on the device of the pairs.
+
+        Raises:
+            ValueError: if the crop is larger than the images.
+        """
+        room = self.size - size
+        if room < 0:
+            raise ValueError(f"A crop of {size} px doesn't fit into pairs of {self.size} px: read them larger.")
+        crops = []
+        for row in rows:
+            y, x, mirror = room // 2, room // 2, False
+            if random is not None:
+                y, x = torch.randint(room + 1, (2,), generator=random).tolist()
+                mirror = torch.rand((), generator=random).item() < 0.5
+            both = torch.stack([images[row, :, y : y + size, x : x + size] for images in (self.source, self.target)])
+            crops.append(both.flip(-1) if mirror else both)
+        source, target = to_float(torch.stack(crops, dim=1))  # (2, B, 3, size, size)
+        return source, target
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 in [0, 255] -> float32 in [-1, 1], the range of the nets."""
+    return images.float() / 127.5 - 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Float in [-1, 1] -> uint8 in [0, 255], rounded: the inverse of ``to_float``."""
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+
+
+def read_pairs(folder: str | Path, size: int = JITTER_SIZE, direction: str = "BtoA") -> Pairs:
+    """Read a folder of side-by-side pairs: each file holds image A on its left half and image B on its right.
+
+    Args:
+        folder: its images are read in the order of their names, numbers by value (2 before 10).
+        size: side in px that both halves are resized to (bicubic, antialiased).
+        direction: "BtoA" takes the right half as the source and the left as the target (facades: labels to photo);
+            "AtoB" the other way round.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or it holds no image.
+        ValueError: for another direction, or a file that is no image or can't be halved; the message names the file.
+    """
+    folder = Path(folder)
+    if direction not in ("AtoB", "BtoA"):
+        raise ValueError(f'direction is {direction!r}, but it must be "AtoB" or "BtoA".')
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}: give the one that holds the side-by-side images.")
+    files = sorted((f for f in folder.iterdir() if f.suffix.lower() in EXTENSIONS), key=_by_number)
+    if not files:
+        kinds = ", ".join(EXTENSIONS)
+        raise FileNotFoundError(f"{folder} holds no image ({kinds}): give the folder of the side-by-side images.")
+    with ThreadPoolExecutor() as threads:  # Pillow decodes and resizes without Python's lock
+        halves = torch.from_numpy(np.stack(list(threads.map(lambda file: _read_halves(file, size), files))))
+    a, b = halves.permute(1, 0, 4, 2, 3).contiguous()  # (N, 2, size, size, 3) -> two (N, 3, size, size)
+    source, target = (a, b) if direction == "AtoB" else (b, a)
+    return Pairs(source, target, [file.name for file in files])
+
+
+def _read_halves(file: Path, size: int) -> np.ndarray:
+    """Both halves of a file, uint8 (2, size, size, 3)."""
+    try:
+        with Image.open(file) as opened:
+            image = opened.convert("RGB")
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise ValueError(f"{file} is no readable image ({error}): repair it or take it out of the folder.") from error
+    if image.width % 2:
+        raise ValueError(
+            f"{file} is {image.width} px wide, which can't be halved: a pair is two images of equal width side by side."
+        )
+    middle = image.width // 2
+    halves = image.crop((0, 0, middle, image.height)), image.crop((middle, 0, image.width, image.height))
+    return np.stack([np.asarray(half.resize((size, size), Image.Resampling.BICUBIC)) for half in halves])
+
+
+def _by_number(file: Path) -> tuple:
+    """Sort key: numbers by value, before names by letters."""
+    return (not file.stem.isdigit(), int(file.stem) if file.stem.isdigit() else 0, file.name)
