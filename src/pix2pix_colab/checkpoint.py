@@ -1,0 +1,51 @@
+"""Checkpoints: written whole or not at all, read without pickle."""
+
+import os
+import pickle
+from pathlib import Path
+
+import torch
+
+
+def save_checkpoint(path: str | Path, state: dict) -> None:
+    """Write ``state`` (tensors, numbers, strings, and dicts and lists of them) to ``path``, atomically.
+
+    It is written beside the file, flushed to the disk and then renamed, so a reader sees the old one or the new one.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dict:
+    """What ``save_checkpoint`` wrote, with its tensors on ``device``.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file is damaged, or holds anything but tensors and plain data (which could run code).
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no checkpoint {path}: train first, or give the folder of a finished run.")
+    try:
+        return torch.load(path, map_location=device, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path} is no checkpoint, or is damaged: delete it and train again.") from error
+
+
+def check_same(path: str | Path, saved: dict, wanted: dict) -> None:
+    """Refuse to go on with settings that a checkpoint was not made with.
+
+    Raises:
+        ValueError: naming each setting that differs, its saved value and the wanted one.
+    """
+    differ = [f"{key} = {saved.get(key)} there, {wanted[key]} here" for key in wanted if saved.get(key) != wanted[key]]
+    if differ:
+        raise ValueError(
+            f"{path} was made with other settings ({'; '.join(differ)}): use the same settings, or another folder."
+        )

@@ -1,0 +1,192 @@
+"""The step against one written out by hand, and a loop that can be interrupted."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pix2pix_colab import train as module
+from pix2pix_colab.discriminator import PatchDiscriminator
+from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab.pairs import Pairs
+from pix2pix_colab.train import TrainConfig, Training, autocast_dtype, read_run, train
+
+CONFIG = TrainConfig(lambda_l1=100, epochs=4, width=2, image_size=128)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    images = torch.randint(256, (2, 3, 3, 140, 140), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return Pairs(images[0], images[1], ["a", "b", "c"])
+
+
+@pytest.fixture
+def float32(monkeypatch):
+    monkeypatch.setattr(module, "autocast_dtype", lambda device: torch.float32)
+
+
+def textbook_step(generator, discriminator, adam_g, adam_d, source, target, lambda_l1):
+    """The step of the paper, term by term, in plain float32."""
+    output = generator(source)
+    real = discriminator(source, target)
+    fake = discriminator(source, output.detach())
+    bce = F.binary_cross_entropy_with_logits
+    d_loss = 0.5 * (bce(real, torch.ones_like(real)) + bce(fake, torch.zeros_like(fake)))
+    adam_d.zero_grad()
+    d_loss.backward()
+    adam_d.step()
+    fake = discriminator(source, output)
+    adversarial, l1 = bce(fake, torch.ones_like(fake)), (output - target).abs().mean()
+    adam_g.zero_grad()
+    (adversarial + lambda_l1 * l1).backward()
+    adam_g.step()
+    return d_loss, adversarial, l1
+
+
+def test_a_step_is_the_textbook_step(pairs, float32):
+    training = Training(pairs, replace(CONFIG, dropout=0.0))
+    generator, discriminator = UNetGenerator(2, 128, dropout=0.0), PatchDiscriminator(2)
+    generator.load_state_dict(training.generator.state_dict())
+    discriminator.load_state_dict(training.discriminator.state_dict())
+    adams = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in (generator, discriminator)]
+    for _ in range(3):
+        source, target = training.next_batch()
+        expected = textbook_step(generator, discriminator, *adams, source, target, 100)
+        torch.testing.assert_close(training.step(source, target), torch.stack(expected).detach(), rtol=1e-4, atol=1e-5)
+    for ours, theirs in ((training.generator, generator), (training.discriminator, discriminator)):
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_the_generators_update_leaves_the_discriminator_alone(pairs):
+    training = Training(pairs, CONFIG)
+    source, target = training.next_batch()
+    before = [p.detach().clone() for p in training.discriminator.parameters()]
+    weights = [p.detach().clone() for p in training.generator.parameters()]
+    training.update_generator(source, target, training.generator(source))
+    assert all(map(torch.equal, before, training.discriminator.parameters()))
+    assert not any(map(torch.equal, weights, training.generator.parameters()))
+    assert all(p.grad is None and p.requires_grad for p in training.discriminator.parameters())
+
+
+def test_the_discriminators_update_leaves_the_generator_alone(pairs):
+    training = Training(pairs, CONFIG)
+    source, target = training.next_batch()
+    training.update_discriminator(source, target, training.generator(source))
+    assert all(p.grad is None for p in training.generator.parameters())
+
+
+def test_l1_alone_evaluates_no_discriminator(pairs, monkeypatch):
+    monkeypatch.setattr(PatchDiscriminator, "forward", lambda *_: pytest.fail("D was evaluated"))
+    d_loss, adversarial, l1 = Training(pairs, replace(CONFIG, lambda_l1=math.inf)).step(
+        *Training(pairs, CONFIG).next_batch()
+    )
+    assert d_loss.isnan() and adversarial == 0 and l1 > 0
+
+
+def test_all_but_lambda_is_equal(pairs):
+    a, b = Training(pairs, CONFIG), Training(pairs, replace(CONFIG, lambda_l1=math.inf))
+    assert all(map(torch.equal, a.generator.parameters(), b.generator.parameters()))
+    for _ in range(4):
+        batches = a.next_batch(), b.next_batch()
+        assert all(map(torch.equal, *batches))
+        a.step(*batches[0])
+        b.step(*batches[1])
+    assert torch.equal(a.random.get_state(), b.random.get_state())
+
+
+def test_every_pair_comes_once_an_epoch(pairs):
+    training = Training(pairs, replace(CONFIG, image_size=128))
+    training.next_batch()
+    assert len(training.order) == 2
+    training.next_batch(), training.next_batch()
+    assert training.order == []
+
+
+def test_the_rate_is_that_of_the_paper():
+    config = TrainConfig()
+    assert config.learning_rate_in(1) == config.learning_rate_in(100) == 2e-4
+    assert config.learning_rate_in(101) == pytest.approx(2e-4 * (1 - 1 / 101))
+    assert config.learning_rate_in(200) == pytest.approx(2e-4 / 101)
+
+
+def test_the_rate_reaches_both_optimisers(pairs):
+    training = Training(pairs, CONFIG)
+    training.steps_done = 3 * training.steps_an_epoch  # the fourth and last epoch
+    training.step(*training.next_batch())
+    for optimizer in (training.optimizer_g, training.optimizer_d):
+        assert optimizer.param_groups[0]["lr"] == CONFIG.learning_rate_in(4) == pytest.approx(2e-4 / 3)
+
+
+@pytest.mark.parametrize("lambda_l1", [100, math.inf])
+def test_an_interrupted_run_ends_in_the_same_bits(pairs, tmp_path, monkeypatch, lambda_l1):
+    config = replace(CONFIG, lambda_l1=lambda_l1)
+    whole = train(pairs, config, tmp_path / "whole", log_every=5)
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0)
+
+    def pull_the_plug(progress):
+        if progress.step == 10:  # in the middle of an epoch
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, config, tmp_path / "torn", pull_the_plug, log_every=5)
+    starts = []
+    torn = train(pairs, config, tmp_path / "torn", lambda progress: starts.append(progress.step), log_every=5)
+    assert starts[0] == 10
+    assert repr(torn.history) == repr(whole.history)  # repr: NaN is not equal to itself
+    a, b = (run.load_generator().state_dict() for run in (whole, torn))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_finished_run_is_returned_at_once(pairs, tmp_path, monkeypatch):
+    first = train(pairs, CONFIG, tmp_path)
+    monkeypatch.setattr(Training, "step", lambda *_: pytest.fail("it was trained again"))
+    assert train(pairs, CONFIG, tmp_path) == first == read_run(tmp_path)
+
+
+def test_the_history_sums_up_every_step(pairs, tmp_path):
+    seen = []
+    run = train(pairs, CONFIG, tmp_path, on_progress=lambda progress: seen.append(progress.step), log_every=5)
+    assert seen == [0, 5, 10, 12]
+    assert [(row["step"], row["epoch"]) for row in run.history] == [(5, 2), (10, 4), (12, 4)]
+    assert all(0 < row["l1"] < 2 for row in run.history)
+
+
+def test_another_width_in_the_same_folder_is_refused(pairs, tmp_path):
+    train(pairs, CONFIG, tmp_path)
+    with pytest.raises(ValueError, match=r"width = 2 there, 4 here.*another folder"):
+        train(pairs, replace(CONFIG, width=4), tmp_path)
+    with pytest.raises(ValueError, match=r"pairs = 3 pairs of 140 px, \w+ there, 2 pairs"):
+        train(pairs[:2], CONFIG, tmp_path)
+
+
+def test_the_callers_random_state_is_kept(pairs, tmp_path):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    train(pairs, CONFIG, tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_bad_settings_get_a_sentence(pairs, tmp_path):
+    with pytest.raises(ValueError, match=r"0 pairs of 140 px can't train nets of 128 px"):
+        train(pairs[:0], CONFIG, tmp_path)
+    with pytest.raises(ValueError, match=r"3 pairs of 140 px can't train nets of 256 px"):
+        train(pairs, replace(CONFIG, image_size=256), tmp_path)
+    with pytest.raises(ValueError, match="λ is -1"):
+        TrainConfig(lambda_l1=-1)
+    with pytest.raises(ValueError, match="epochs is 0"):
+        TrainConfig(epochs=0)
+
+
+def test_precision_follows_the_machine(monkeypatch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert autocast_dtype(cpu) == torch.bfloat16
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    assert autocast_dtype(cpu) == torch.float32
+    for capability, dtype in (((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, value=capability: value)
+        assert autocast_dtype(cuda) == dtype
