@@ -1,0 +1,16 @@
+"""Tables for the notebooks and the README."""
+
+from collections.abc import Mapping, Sequence
+
+
+def markdown_table(rows: Sequence[Mapping[str, object] | tuple]) -> str:
+    """Rows of equal keys, dicts or NamedTuples, as Markdown; the keys are its head, a shape reads 64×128×128."""
+    rows = [row if isinstance(row, Mapping) else row._asdict() for row in rows]
+    head = [key.replace("_", " ") for key in rows[0]]
+    cells = [[size_text(cell) if isinstance(cell, tuple) else str(cell) for cell in row.values()] for row in rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in [head, ["---"] * len(head), *cells])
+
+
+def size_text(shape: Sequence[int]) -> str:
+    """(64, 128, 128) as 64×128×128."""
+    return "×".join(map(str, shape))
