@@ -1,0 +1,137 @@
+"""What a trained generator makes of images, and how good it is by four figures."""
+
+import argparse
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
+from torchvision.transforms.functional import to_pil_image
+
+from .lambdas import lambda_label
+from .pairs import read_pairs, to_float, to_uint8
+from .sweep import read_sweep
+from .tables import markdown_table
+from .train import default_device
+
+
+@torch.no_grad()
+def translate(generator: torch.nn.Module, source: Tensor, seed: int = 0) -> Tensor:
+    """Generate an output for each source by the paper's test-time rule (section 3.3).
+
+    Each image goes through by itself: dropout is on, drawn from ``seed`` anew for every image, and BatchNorm takes the
+    statistics of that one image. So an output depends on its source and the seed alone, not on what it is batched
+    with. Nothing is changed: not the generator's mode or buffers, and not the random state.
+
+    Args:
+        source: uint8 (N, 3, H, W); H and W are multiples of the generator's image size.
+
+    Returns:
+        uint8 (N, 3, H, W), on the device of ``source``.
+    """
+    device = next(generator.parameters()).device
+    was_training = generator.training
+    outputs = []
+    try:
+        generator.train()
+        with torch.random.fork_rng():
+            for image in source:
+                torch.manual_seed(seed)
+                buffers = {name: buffer.clone() for name, buffer in generator.named_buffers()}
+                output = functional_call(generator, buffers, (to_float(image[None].to(device)),))
+                outputs.append(to_uint8(output).to(source.device))
+    finally:
+        generator.train(was_training)
+    return torch.cat(outputs)
+
+
+class Scores(NamedTuple):
+    """How near outputs come to their targets, one value an image, each a float32 (N,)."""
+
+    l1: Tensor  # mean |target - output| on the scale [-1, 1], as in training; 0 is equal
+    psnr: Tensor  # peak signal-to-noise ratio in dB; higher is nearer
+    ssim: Tensor  # structural similarity (Wang et al. 2004); 1 is equal
+    sharpness: Tensor  # mean gradient magnitude, as a multiple of the targets' mean; 1 is as sharp as photos
+
+
+def score(output: Tensor, target: Tensor) -> Scores:
+    """Measure outputs against their targets, both uint8 (N, 3, H, W).
+
+    Raises:
+        ValueError: if they differ in shape, or there is none.
+    """
+    if output.shape != target.shape or not len(output):
+        raise ValueError(f"{tuple(output.shape)} outputs can't be measured against {tuple(target.shape)} targets.")
+    ours, theirs = to_float(output), to_float(target)
+    return Scores(
+        l1=(ours - theirs).abs().mean(dim=(1, 2, 3)),
+        psnr=peak_signal_noise_ratio(ours, theirs, data_range=2.0, reduction="none", dim=(1, 2, 3)),
+        ssim=structural_similarity_index_measure(ours, theirs, data_range=2.0, reduction="none"),
+        sharpness=gradient_magnitude(ours) / gradient_magnitude(theirs).mean(),
+    )
+
+
+def gradient_magnitude(images: Tensor) -> Tensor:
+    """Mean length of the grey-value gradient (forward differences) of float (N, 3, H, W): (N,)."""
+    grey = images.mean(dim=1)
+    dy, dx = grey.diff(dim=1)[:, :, :-1], grey.diff(dim=2)[:, :-1]
+    return torch.hypot(dx, dy).mean(dim=(1, 2))
+
+
+def encode_frames(source: Tensor, outputs: Mapping[float, Tensor], target: Tensor) -> dict[float, list[bytes]]:
+    """The frames of a ``LambdaSlider``: for each λ and image one JPEG of source | output | target side by side.
+
+    All are uint8 (N, 3, S, S). JPEG is for looking only; metrics are taken from the tensors.
+    """
+    return {
+        lambda_l1: [_encode(torch.cat(images, dim=-1)) for images in zip(source, output, target, strict=True)]
+        for lambda_l1, output in outputs.items()
+    }
+
+
+def _encode(image: Tensor) -> bytes:
+    """uint8 (3, H, W) as a JPEG of full colour resolution: the edges of label maps stay sharp."""
+    buffer = io.BytesIO()
+    to_pil_image(image.cpu()).save(buffer, "JPEG", quality=92, subsampling=0)
+    return buffer.getvalue()
+
+
+def score_table(scores: Mapping[float, Scores]) -> str:
+    """The scores per λ as a Markdown table: mean ± standard deviation over the images."""
+    rows = []
+    for lambda_l1, values in scores.items():
+        cells = {name: f"{v.mean():.3f} ± {v.std(correction=0):.3f}" for name, v in values._asdict().items()}
+        rows.append({"": lambda_label(lambda_l1)} | cells | {"images": len(values.l1)})
+    return markdown_table(rows)
+
+
+def score_line(scores: Scores) -> str:
+    """The mean scores in one line."""
+    l1, psnr, ssim, sharpness = (values.mean() for values in scores)
+    mean = f"mean of {len(scores.l1)} test images"
+    return f"L1 {l1:.3f} · PSNR {psnr:.1f} dB · SSIM {ssim:.2f} · sharpness {sharpness:.2f} × the photos' ({mean})"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """``python -m pix2pix_colab.evaluate PAIRS RUNS``: the table of a sweep, measured on a folder of pairs."""
+    parser = argparse.ArgumentParser(prog="python -m pix2pix_colab.evaluate", description=main.__doc__)
+    parser.add_argument("pairs", type=Path, help="a folder of side-by-side pairs that the runs were not trained on")
+    parser.add_argument("runs", type=Path, help="where a sweep left its runs")
+    parser.add_argument("--direction", default="BtoA", choices=("AtoB", "BtoA"))
+    options = parser.parse_args(arguments)
+    runs, device = read_sweep(options.runs), default_device()
+    size = next(iter(runs.values())).config.image_size
+    pairs = read_pairs(options.pairs, size, options.direction).to(device)
+    print(
+        score_table(
+            {k: score(translate(r.load_generator(device), pairs.source), pairs.target) for k, r in runs.items()}
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

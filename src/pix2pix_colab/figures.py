@@ -1,0 +1,170 @@
+"""The figures of the notebooks and the README."""
+
+import io
+import math
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+from IPython.display import Image, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+from torch import Tensor
+
+from .evaluate import Scores, translate
+from .lambdas import lambda_label
+from .pairs import Pairs
+from .train import Progress
+
+GAP = 6  # px between images
+
+Columns = Sequence[tuple[str, Tensor]]
+
+
+def image_sheet(columns: Columns, image_inches: float = 1.6) -> Figure:
+    """A grid of images: a column for each heading, a row for each image.
+
+    Args:
+        columns: headings and their images, uint8 tensors of one shape (N, 3, H, W).
+        image_inches: the width of an image in the figure.
+    """
+    rows, _, height, width = columns[0][1].shape
+    size = len(columns) * image_inches, rows * image_inches * height / width + 0.3
+    figure = Figure(figsize=size, layout="constrained", dpi=120)
+    draw_sheet(figure.subplots(), columns)
+    return figure
+
+
+def draw_sheet(axes: Axes, columns: Columns) -> None:
+    """Draw the grid of ``image_sheet`` into the axes of another figure."""
+    images = torch.stack([images.cpu() for _, images in columns], dim=1)  # (rows, columns, 3, H, W)
+    padded = torch.nn.functional.pad(images, (0, GAP, 0, GAP), value=255)
+    sheet = padded.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (rows × H, columns × W, 3)
+    axes.imshow(sheet[:-GAP, :-GAP], interpolation="antialiased")
+    width = images.shape[-1]
+    axes.set_xticks([width / 2 + i * (width + GAP) for i in range(len(columns))], [heading for heading, _ in columns])
+    axes.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
+    axes.yaxis.set_major_locator(NullLocator())
+    axes.spines[:].set_visible(False)
+
+
+def pair_sheet(pairs: Pairs, across: int = 4) -> Figure:
+    """All pairs, ``across`` of them in a row, each source beside its target."""
+    whole = len(pairs) // across * across
+    images = (("source", pairs.source), ("target", pairs.target))
+    return image_sheet([(name, each[i:whole:across]) for i in range(across) for name, each in images])
+
+
+def lambda_sheet(pairs: Pairs | None, outputs: Mapping[float, Tensor]) -> Figure:
+    """The outputs of every λ side by side, a row for each test image.
+
+    Args:
+        pairs: the test pairs, whose source and target stand in front; None leaves them out.
+        outputs: uint8 (N, 3, S, S) by λ.
+    """
+    front = [("source", pairs.source), ("target", pairs.target)] if pairs else []
+    return image_sheet(front + [(lambda_label(lambda_l1), output) for lambda_l1, output in outputs.items()])
+
+
+def feature_sheet(features: Tensor, count: int = 8) -> Figure:
+    """The first channels of a layer's output (1, C, H, W), each from its darkest to its brightest value."""
+    maps = features[0, :count].detach().float()
+    low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
+    grey = ((maps - low) / (high - low).clamp(min=1e-8) * 255).to(torch.uint8)
+    return image_sheet([(f"channel {i}", each.expand(1, 3, -1, -1)) for i, each in enumerate(grey, start=1)], 1.3)
+
+
+def draw_losses(axes: Sequence[Axes], history: Sequence[dict], label: str | None = None) -> None:
+    """Draw D's loss and G's adversarial loss into the first axes and L1 into the second, against the step."""
+    steps = [row["step"] for row in history]
+    names = [("discriminator", "D"), ("adversarial", "G, adversarial")]
+    if history and not math.isnan(history[0]["discriminator"]):
+        for name, words in names:
+            axes[0].plot(steps, [row[name] for row in history], label=words if label is None else label)
+        axes[0].axhline(math.log(2), color="0.6", linewidth=0.8, linestyle="--", label="0.69: D only guesses")
+        axes[0].legend(fontsize="small")
+    axes[1].plot(steps, [row["l1"] for row in history], color="C2")
+    axes[0].set(xlabel="step", title="adversarial losses")
+    axes[1].set(xlabel="step", title="L1, without λ")
+
+
+def loss_curves(history: Sequence[dict]) -> Figure:
+    """The losses of a run against its steps."""
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    draw_losses(figure.subplots(1, 2), history)
+    return figure
+
+
+def score_plot(scores: Mapping[float, Scores]) -> Figure:
+    """Each metric against λ: the mean over the test images, with their standard deviation as a bar."""
+    titles = {
+        "l1": "L1 to the photo\n(lower is nearer)",
+        "psnr": "PSNR in dB\n(higher is nearer)",
+        "ssim": "SSIM\n(higher is nearer)",
+        "sharpness": "sharpness\n(1 = as the photos)",
+    }
+    figure = Figure(figsize=(11, 2.8), layout="constrained")
+    stops = [lambda_label(lambda_l1).removeprefix("λ = ").replace("L1 only", "L1\nonly") for lambda_l1 in scores]
+    for axes, (name, title) in zip(figure.subplots(1, 4), titles.items(), strict=True):
+        values = [getattr(score, name) for score in scores.values()]
+        means, spreads = [v.mean().item() for v in values], [v.std(correction=0).item() for v in values]
+        axes.errorbar(range(len(stops)), means, spreads, marker="o", capsize=3)
+        axes.set_xticks(range(len(stops)), stops, fontsize="small")
+        axes.set_title(title, fontsize="medium")
+        axes.set_xlabel("λ")
+        if name == "sharpness":
+            axes.axhline(1, color="0.6", linewidth=0.8, linestyle="--")
+    return figure
+
+
+class TrainingView:
+    """An ``on_progress`` for notebooks: samples and loss curves in one picture, which is replaced in place.
+
+    Args:
+        pairs: the pairs to show, (N, 3, S, S) with S the image size of the training; none that it is trained on.
+        seconds: the least time between two pictures, so that looking doesn't slow the training down.
+    """
+
+    def __init__(self, pairs: Pairs, seconds: float = 5):
+        self.pairs, self.seconds = pairs, seconds
+        self.handle, self.drawn_at, self.started = None, -math.inf, None
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        self.started = self.started or (now, progress.step)
+        if now - self.drawn_at < self.seconds and progress.step < progress.steps:
+            return
+        picture = Image(to_png(self.draw(progress)))
+        if self.handle is None:
+            self.handle = display(picture, display_id=True)
+        else:
+            self.handle.update(picture)
+        self.drawn_at = time.monotonic()
+
+    def draw(self, progress: Progress) -> Figure:
+        """The picture at one moment."""
+        output = translate(progress.generator, self.pairs.source)
+        figure = Figure(figsize=(11, 5.2), layout="constrained", dpi=80)
+        left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1))
+        columns = [("source", self.pairs.source), ("output", output), ("target", self.pairs.target)]
+        draw_sheet(left.subplots(), columns)
+        draw_losses(right.subplots(2, 1), progress.history)
+        figure.suptitle(f"{lambda_label(progress.config.lambda_l1)}: {self._time_left(progress)}")
+        return figure
+
+    def _time_left(self, progress: Progress) -> str:
+        start, first_step = self.started
+        done = progress.step - first_step
+        words = f"step {progress.step:,} of {progress.steps:,}"
+        if not done or progress.step == progress.steps:
+            return words
+        seconds = (time.monotonic() - start) / done * (progress.steps - progress.step)
+        return f"{words}, {math.ceil(seconds)} s left" if seconds < 90 else f"{words}, {seconds / 60:.0f} min left"
+
+
+def to_png(figure: Figure) -> bytes:
+    """A figure as a PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
