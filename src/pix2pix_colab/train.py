@@ -42,9 +42,9 @@ class TrainConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be greater than 0.")
 
     def learning_rate_in(self, epoch: int) -> float:
-        """The rate in an epoch, counted from 1: full in the first half, then falling linearly towards 0."""
+        """The rate in an epoch, counted from 1: full in the first half, then falling linearly, 0 after the last."""
         falling = self.epochs // 2
-        return self.learning_rate * (1 - max(0, epoch - (self.epochs - falling)) / (falling + 1))
+        return self.learning_rate * (1 - min(max(0, epoch - (self.epochs - falling)), falling + 1) / (falling + 1))
 
 
 class Progress(NamedTuple):
