@@ -1,7 +1,7 @@
 """Checkpoints: written whole or not at all, read without pickle."""
 
 import os
-import pickle
+import zipfile
 from pathlib import Path
 
 import torch
@@ -33,8 +33,11 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint {path}: train first, or give the folder of a finished run.")
     try:
+        with zipfile.ZipFile(path) as archive:  # torch writes a checksum for each part, but doesn't look at it
+            if damaged := archive.testzip():
+                raise zipfile.BadZipFile(damaged)
         return torch.load(path, map_location=device, weights_only=True)
-    except (RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # what isn't a checkpoint can raise nearly anything
         raise ValueError(f"{path} is no checkpoint, or is damaged: delete it and train again.") from error
 
 

@@ -67,10 +67,11 @@ def score(output: Tensor, target: Tensor) -> Scores:
     if output.shape != target.shape or not len(output):
         raise ValueError(f"{tuple(output.shape)} outputs can't be measured against {tuple(target.shape)} targets.")
     ours, theirs = to_float(output), to_float(target)
+    grey_values = output.float(), target.float()  # SSIM compares means, so it is defined on [0, 255], not on [-1, 1]
     return Scores(
         l1=(ours - theirs).abs().mean(dim=(1, 2, 3)),
         psnr=peak_signal_noise_ratio(ours, theirs, data_range=2.0, reduction="none", dim=(1, 2, 3)),
-        ssim=structural_similarity_index_measure(ours, theirs, data_range=2.0, reduction="none"),
+        ssim=structural_similarity_index_measure(*grey_values, data_range=255.0, reduction="none"),
         sharpness=gradient_magnitude(ours) / gradient_magnitude(theirs).mean(),
     )
 

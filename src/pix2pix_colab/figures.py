@@ -41,7 +41,7 @@ def draw_sheet(axes: Axes, columns: Columns) -> None:
     images = torch.stack([images.cpu() for _, images in columns], dim=1)  # (rows, columns, 3, H, W)
     padded = torch.nn.functional.pad(images, (0, GAP, 0, GAP), value=255)
     sheet = padded.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (rows × H, columns × W, 3)
-    axes.imshow(sheet[:-GAP, :-GAP], interpolation="antialiased")
+    axes.imshow(sheet[:-GAP, :-GAP].numpy(), interpolation="antialiased")
     width = images.shape[-1]
     axes.set_xticks([width / 2 + i * (width + GAP) for i in range(len(columns))], [heading for heading, _ in columns])
     axes.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
@@ -51,9 +51,11 @@ def draw_sheet(axes: Axes, columns: Columns) -> None:
 
 def pair_sheet(pairs: Pairs, across: int = 4) -> Figure:
     """All pairs, ``across`` of them in a row, each source beside its target."""
-    whole = len(pairs) // across * across
+    across = min(across, len(pairs))
+    blank = torch.full((-len(pairs) % across, *pairs.source.shape[1:]), 255, dtype=torch.uint8)  # fills the last row
     images = (("source", pairs.source), ("target", pairs.target))
-    return image_sheet([(name, each[i:whole:across]) for i in range(across) for name, each in images])
+    full = [(name, torch.cat([each.cpu(), blank])) for name, each in images]
+    return image_sheet([(name, each[i::across]) for i in range(across) for name, each in full])
 
 
 def lambda_sheet(pairs: Pairs | None, outputs: Mapping[float, Tensor]) -> Figure:
@@ -75,13 +77,12 @@ def feature_sheet(features: Tensor, count: int = 8) -> Figure:
     return image_sheet([(f"channel {i}", each.expand(1, 3, -1, -1)) for i, each in enumerate(grey, start=1)], 1.3)
 
 
-def draw_losses(axes: Sequence[Axes], history: Sequence[dict], label: str | None = None) -> None:
+def draw_losses(axes: Sequence[Axes], history: Sequence[dict]) -> None:
     """Draw D's loss and G's adversarial loss into the first axes and L1 into the second, against the step."""
     steps = [row["step"] for row in history]
-    names = [("discriminator", "D"), ("adversarial", "G, adversarial")]
     if history and not math.isnan(history[0]["discriminator"]):
-        for name, words in names:
-            axes[0].plot(steps, [row[name] for row in history], label=words if label is None else label)
+        for name, label in (("discriminator", "D"), ("adversarial", "G, adversarial")):
+            axes[0].plot(steps, [row[name] for row in history], label=label)
         axes[0].axhline(math.log(2), color="0.6", linewidth=0.8, linestyle="--", label="0.69: D only guesses")
         axes[0].legend(fontsize="small")
     axes[1].plot(steps, [row["l1"] for row in history], color="C2")
@@ -141,6 +142,8 @@ class TrainingView:
         else:
             self.handle.update(picture)
         self.drawn_at = time.monotonic()
+        if progress.step == progress.steps:  # another run gets a picture of its own
+            self.handle, self.drawn_at, self.started = None, -math.inf, None
 
     def draw(self, progress: Progress) -> Figure:
         """The picture at one moment."""

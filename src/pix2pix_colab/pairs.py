@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 JITTER_SIZE = 286  # px, from which 256 px are cropped at random (appendix 6.2)
@@ -31,7 +31,7 @@ class Pairs:
 
     def __post_init__(self):
         shapes = tuple(self.source.shape), tuple(self.target.shape)
-        if shapes[0] != shapes[1] or self.source.ndim != 4 or shapes[0][0] != len(self.names):
+        if shapes[0] != shapes[1] or shapes[0] != (len(self.names), 3, self.size, self.size):
             raise ValueError(f"Source {shapes[0]}, target {shapes[1]} and {len(self.names)} names don't make pairs.")
         if self.source.dtype != torch.uint8 or self.target.dtype != torch.uint8:
             raise ValueError(f"Pairs are uint8, but these are {self.source.dtype} and {self.target.dtype}.")
@@ -116,7 +116,7 @@ def read_pairs(folder: str | Path, size: int = JITTER_SIZE, direction: str = "Bt
         raise ValueError(f'direction is {direction!r}, but it must be "AtoB" or "BtoA".')
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}: give the one that holds the side-by-side images.")
-    files = sorted((f for f in folder.iterdir() if f.suffix.lower() in EXTENSIONS), key=_by_number)
+    files = sorted(filter(is_image, folder.iterdir()), key=_by_number)
     if not files:
         kinds = ", ".join(EXTENSIONS)
         raise FileNotFoundError(f"{folder} holds no image ({kinds}): give the folder of the side-by-side images.")
@@ -127,12 +127,25 @@ def read_pairs(folder: str | Path, size: int = JITTER_SIZE, direction: str = "Bt
     return Pairs(source, target, [file.name for file in files])
 
 
+def write_pairs(pairs: Pairs, folder: str | Path, direction: str = "BtoA") -> Path:
+    """Write pairs as side-by-side PNGs, which ``read_pairs`` reads back to the same bits. Returns the folder."""
+    folder, stems = Path(folder), [Path(name).stem for name in pairs.names]
+    if len(set(stems)) < len(stems):
+        raise ValueError(f"The names {', '.join(pairs.names)} would share files (endings don't count): rename some.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for source, target, stem in zip(pairs.source, pairs.target, stems, strict=True):
+        halves = (source, target) if direction == "AtoB" else (target, source)
+        image = torch.cat(halves, dim=-1).permute(1, 2, 0)  # (3, S, 2 S) -> (S, 2 S, 3)
+        Image.fromarray(image.cpu().numpy()).save(folder / f"{stem}.png")
+    return folder
+
+
 def _read_halves(file: Path, size: int) -> np.ndarray:
     """Both halves of a file, uint8 (2, size, size, 3)."""
     try:
         with Image.open(file) as opened:
-            image = opened.convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+            image = _to_rgb(opened)
+    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # UnidentifiedImageError is an OSError
         raise ValueError(f"{file} is no readable image ({error}): repair it or take it out of the folder.") from error
     if image.width % 2:
         raise ValueError(
@@ -143,6 +156,19 @@ def _read_halves(file: Path, size: int) -> np.ndarray:
     return np.stack([np.asarray(half.resize((size, size), Image.Resampling.BICUBIC)) for half in halves])
 
 
+def is_image(file: Path) -> bool:
+    """By its name; hidden files (macOS leaves a ._1.jpg beside a 1.jpg) are none."""
+    return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """16-bit grey is scaled to 8 bits first: Pillow alone would clip it at 255."""
+    if image.mode.startswith("I"):
+        image = Image.fromarray((np.asarray(image, np.float32) / 257).round().clip(0, 255).astype(np.uint8))
+    return image.convert("RGB")
+
+
 def _by_number(file: Path) -> tuple:
     """Sort key: numbers by value, before names by letters."""
-    return (not file.stem.isdigit(), int(file.stem) if file.stem.isdigit() else 0, file.name)
+    number = int(file.stem) if file.stem.isdecimal() else None
+    return (number is None, number or 0, file.name)

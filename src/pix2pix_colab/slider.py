@@ -41,6 +41,7 @@ class LambdaSlider(ipywidgets.VBox):
             raise ValueError("frames must hold for each λ the same number of images, and at least one.")
         self.frames, self.notes = dict(sorted(frames.items())), notes or {}
         start = value if value is not None else 100 if 100 in frames else next(iter(self.frames))
+        self._check(start)
         wide = ipywidgets.Layout(width=f"{width}px", max_width="100%")
         self.words = ipywidgets.HTML()
         self.lambdas = ipywidgets.SelectionSlider(
@@ -67,10 +68,13 @@ class LambdaSlider(ipywidgets.VBox):
 
     @value.setter
     def value(self, lambda_l1: float) -> None:
+        self._check(lambda_l1)
+        self.lambdas.value = lambda_l1
+
+    def _check(self, lambda_l1: float) -> None:
         if lambda_l1 not in self.frames:
             known = ", ".join(f"{k:g}" for k in self.frames)
-            raise ValueError(f"There are no images for λ = {lambda_l1:g}: choose one of {known}.")
-        self.lambdas.value = lambda_l1
+            raise ValueError(f"There are no images for λ = {lambda_l1}: choose one of {known}.")
 
     def _show(self, change: object = None) -> None:
         self.picture.value = self.frames[self.value][self.images.value]

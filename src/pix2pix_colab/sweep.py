@@ -26,13 +26,8 @@ def sweep(
     A run that is finished is not trained again, and one that was interrupted goes on. ``on_progress``, ``device`` and
     the errors are those of ``train``.
     """
-    root, config = Path(root), config or TrainConfig()
-    return {
-        lambda_l1: train(
-            pairs, replace(config, lambda_l1=lambda_l1), root / _folder(lambda_l1), on_progress, device=device
-        )
-        for lambda_l1 in lambdas
-    }
+    configs = [replace(config or TrainConfig(), lambda_l1=lambda_l1) for lambda_l1 in lambdas]  # refuses a bad λ first
+    return {c.lambda_l1: train(pairs, c, Path(root) / _folder(c.lambda_l1), on_progress, device) for c in configs}
 
 
 def read_sweep(root: str | Path) -> dict[float, Run]:

@@ -78,8 +78,16 @@ class Run:
 
 def read_run(folder: str | Path) -> Run:
     """The run that ``train`` left in a folder. Raises FileNotFoundError or ValueError as ``load_checkpoint`` does."""
-    state = load_checkpoint(Path(folder) / CHECKPOINT)
-    return Run(Path(folder), TrainConfig(**state["config"]), state["history"])
+    path = Path(folder) / CHECKPOINT
+    state = load_checkpoint(path)
+    try:
+        run = Run(path.parent, TrainConfig(**state["config"]), state["history"])
+        finished = not state["order"] and run.history[-1]["epoch"] == run.config.epochs
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no run's, or another version's: train again, into another folder.") from error
+    if not finished:
+        raise ValueError(f"{path} is of a run that was interrupted: train it to its end first.")
+    return run
 
 
 class Training:

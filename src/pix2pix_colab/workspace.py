@@ -71,8 +71,9 @@ class Workspace:
         gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"{os.cpu_count()} CPU cores"
         packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "ipywidgets"))
         config = self.preset.config
+        data = "drawn facades" if self.preset.dataset == "drawn" else self.preset.dataset
         return (
-            f"preset  {self.preset.name}: {self.preset.dataset} facades, width {config.width}, {config.epochs} epochs\n"
+            f"preset  {self.preset.name}: {data}, width {config.width}, {config.epochs} epochs\n"
             f"device  {self.device.type}: {gpu}\n"
             f"folder  {self.root}\n"
             f"with    pix2pix-colab {version('pix2pix-colab')}, {packages}, Python {platform.python_version()}"

@@ -1,0 +1,277 @@
+"""Every figure is drawn without a warning, with its images in their places and its words in order."""
+
+import io
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from pix2pix_colab import figures
+from pix2pix_colab.evaluate import Scores, translate
+from pix2pix_colab.figures import (
+    GAP,
+    TrainingView,
+    draw_sheet,
+    feature_sheet,
+    image_sheet,
+    lambda_sheet,
+    loss_curves,
+    pair_sheet,
+    score_plot,
+    to_png,
+)
+from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab.pairs import Pairs
+from pix2pix_colab.train import Progress, TrainConfig
+
+pytestmark = pytest.mark.filterwarnings("error", "ignore:.* deprecated - use:DeprecationWarning")  # pyparsing's words
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def make_pairs(count: int, size: int = 16) -> Pairs:
+    return Pairs(noise(count, 3, size, size), noise(count, 3, size, size, seed=1), [str(i) for i in range(count)])
+
+
+def headings(figure: Figure) -> list[str]:
+    return [label.get_text() for label in figure.axes[0].get_xticklabels()]
+
+
+def sheet_of(figure: Figure) -> Tensor:
+    """The one composed image of a sheet, (H, W, 3)."""
+    (axes,) = figure.axes
+    (image,) = axes.images
+    return torch.from_numpy(image.get_array().data.copy())
+
+
+def image_at(sheet: Tensor, row: int, column: int, height: int = 16, width: int = 16) -> Tensor:
+    """Image (row, column) of a sheet, (3, H, W)."""
+    top, left = row * (height + GAP), column * (width + GAP)
+    return sheet[top : top + height, left : left + width].permute(2, 0, 1)
+
+
+def size_of(figure: Figure) -> tuple[int, int]:
+    """The figure is drawn, and its picture measured."""
+    image = Image.open(io.BytesIO(to_png(figure)))
+    assert image.format == "PNG"
+    return image.size
+
+
+def row(step: int, discriminator: float = 0.6) -> dict:
+    return {"step": step, "epoch": 1, "discriminator": discriminator, "adversarial": 1.0, "l1": 0.3}
+
+
+def test_each_image_of_a_sheet_is_at_its_place():
+    first, second = noise(3, 3, 10, 16), noise(3, 3, 10, 16, seed=1)
+    axes = Figure().subplots()
+    draw_sheet(axes, [("first", first), ("second", second)])
+    sheet = sheet_of(axes.figure)
+    assert sheet.shape == (3 * 10 + 2 * GAP, 2 * 16 + GAP, 3)
+    for i in range(3):
+        assert torch.equal(image_at(sheet, i, 0, 10), first[i])
+        assert torch.equal(image_at(sheet, i, 1, 10), second[i])
+    assert (sheet[:, 16 : 16 + GAP] == 255).all() and (sheet[10 : 10 + GAP] == 255).all()
+
+
+def test_headings_stand_over_their_columns():
+    figure = image_sheet([("source", noise(2, 3, 16, 16)), ("output", noise(2, 3, 16, 16))])
+    assert headings(figure) == ["source", "output"]
+    assert list(figure.axes[0].get_xticks()) == pytest.approx([8, 8 + 16 + GAP])
+    wide, high = size_of(figure)
+    assert wide / high == pytest.approx(3.2 / 3.5, rel=0.02)  # two images wide, two high and a heading
+
+
+@pytest.mark.parametrize(("count", "across", "rows"), [(8, 4, 2), (3, 3, 1), (4, 1, 4)])
+def test_pairs_stand_in_rows_each_source_beside_its_target(count, across, rows):
+    pairs = make_pairs(count)
+    figure = pair_sheet(pairs, across)
+    assert headings(figure) == ["source", "target"] * across
+    sheet = sheet_of(figure)
+    assert sheet.shape == (rows * (16 + GAP) - GAP, 2 * across * (16 + GAP) - GAP, 3)
+    for i in range(count):
+        assert torch.equal(image_at(sheet, i // across, i % across * 2), pairs.source[i])
+        assert torch.equal(image_at(sheet, i // across, i % across * 2 + 1), pairs.target[i])
+    size_of(figure)
+
+
+@pytest.mark.parametrize("count", [1, 3, 6])
+def test_no_pair_is_left_out_of_a_row_that_is_not_full(count):
+    pairs = make_pairs(count)
+    sheet = sheet_of(pair_sheet(pairs, across=4))
+    last = count - 1
+    assert torch.equal(image_at(sheet, last // 4, last % 4 * 2), pairs.source[last])
+    assert torch.equal(image_at(sheet, last // 4, last % 4 * 2 + 1), pairs.target[last])
+
+
+def test_the_lambda_sheet_has_a_column_for_each_lambda():
+    pairs, outputs = make_pairs(2), {k: noise(2, 3, 16, 16, seed=i) for i, k in enumerate((0, 100, math.inf), start=5)}
+    figure = lambda_sheet(pairs, outputs)
+    assert headings(figure) == ["source", "target", "λ = 0", "λ = 100", "L1 only"]
+    for i in range(2):
+        images = [pairs.source[i], pairs.target[i], *(output[i] for output in outputs.values())]
+        assert all(torch.equal(image_at(sheet_of(figure), i, j), image) for j, image in enumerate(images))
+    size_of(figure)
+    assert headings(lambda_sheet(None, outputs)) == ["λ = 0", "λ = 100", "L1 only"]
+
+
+def test_features_go_from_black_to_white():
+    features = torch.randn(1, 5, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    features = torch.cat([features, torch.full((1, 1, 8, 8), 3.0)], dim=1)  # and one that says nothing
+    figure = feature_sheet(features, count=8)
+    assert headings(figure) == [f"channel {i}" for i in range(1, 7)]
+    sheet = sheet_of(figure)
+    for i in range(5):
+        image = image_at(sheet, 0, i, 8, 8)
+        assert image[0].argmax() == features[0, i].argmax() and image[0].argmin() == features[0, i].argmin()
+        assert image.min() == 0 and image.max() >= 254
+    assert not image_at(sheet, 0, 5, 8, 8).any()
+    size_of(figure)
+    assert headings(feature_sheet(features, count=2)) == ["channel 1", "channel 2"]
+
+
+def test_losses_are_drawn_against_the_step():
+    figure = loss_curves([row(20), row(40)])
+    adversarial, l1 = figure.axes
+    lines = {line.get_label(): line for line in adversarial.lines}
+    assert [text.get_text() for text in adversarial.get_legend().get_texts()] == list(lines)
+    assert list(lines) == ["D", "G, adversarial", "0.69: D only guesses"]
+    assert lines["D"].get_xydata().tolist() == [[20, 0.6], [40, 0.6]]
+    assert lines["G, adversarial"].get_xydata().tolist() == [[20, 1.0], [40, 1.0]]
+    assert lines["0.69: D only guesses"].get_ydata()[0] == pytest.approx(math.log(2))
+    assert l1.lines[0].get_xydata().tolist() == [[20, 0.3], [40, 0.3]]
+    assert "without λ" in l1.get_title()
+    size_of(figure)
+
+
+def test_l1_alone_has_no_adversarial_curves():
+    figure = loss_curves([row(20, math.nan), row(40, math.nan)])
+    assert not figure.axes[0].lines
+    assert len(figure.axes[1].lines) == 1
+    size_of(figure)
+
+
+def test_a_history_that_is_still_empty_is_drawn():
+    size_of(loss_curves([]))
+
+
+def test_each_metric_is_drawn_against_lambda():
+    scores = {k: Scores(*(torch.tensor([i + 1.0, i + 2.0]) for _ in range(4))) for i, k in enumerate((0, 10, math.inf))}
+    figure = score_plot(scores)
+    assert [axes.get_title().split()[0] for axes in figure.axes] == ["L1", "PSNR", "SSIM", "sharpness"]
+    for axes in figure.axes:
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "10", "L1\nonly"]
+        assert axes.lines[0].get_ydata().tolist() == [1.5, 2.5, 3.5]
+        (bars,) = axes.collections  # from one standard deviation below the mean to one above
+        assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [[1, 2], [2, 3], [3, 4]]
+    size_of(figure)
+
+
+class Display:
+    """In the place of IPython's: notes what is displayed, and is the handle that updates it."""
+
+    def __init__(self, picture=None, display_id=None):
+        self.displayed, self.updates = [], []
+
+    def __call__(self, picture, display_id):
+        assert display_id is True
+        self.displayed.append(picture)
+        return self
+
+    def update(self, picture):
+        self.updates.append(picture)
+
+
+@pytest.fixture
+def shown(monkeypatch) -> Display:
+    display = Display()
+    monkeypatch.setattr(figures, "display", display)
+    return display
+
+
+@pytest.fixture
+def clock(monkeypatch) -> SimpleNamespace:
+    """A clock that stands still until it is set."""
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(figures, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
+
+
+@pytest.fixture(scope="module")
+def generator() -> UNetGenerator:
+    torch.manual_seed(0)
+    return UNetGenerator(width=1, image_size=128)
+
+
+@pytest.fixture
+def progress(generator):
+    def at(step: int, steps: int = 50, lambda_l1: float = 100) -> Progress:
+        config = TrainConfig(lambda_l1=lambda_l1, image_size=128, width=1)
+        nan_at_infinity = math.nan if lambda_l1 == math.inf else 0.6
+        return Progress(config, step, steps, [row(i, nan_at_infinity) for i in range(10, step + 1, 10)], generator)
+
+    return at
+
+
+def test_the_view_is_displayed_once_and_then_updated_in_place(shown, progress):
+    view = TrainingView(make_pairs(2, 128), seconds=0)
+    for step in (0, 10, 20, 50):
+        view(progress(step))
+    assert len(shown.displayed) == 1 and len(shown.updates) == 3
+    pictures = [picture.data for picture in shown.displayed + shown.updates]
+    assert len(set(pictures)) == 4
+    assert len({Image.open(io.BytesIO(picture)).size for picture in pictures}) == 1
+
+
+def test_the_view_does_not_draw_too_often_but_always_at_the_end(shown, progress, clock):
+    view = TrainingView(make_pairs(1, 128), seconds=5)
+    for clock.now, step in ((1000, 0), (1001, 10), (1004.9, 20), (1005, 30), (1006, 40), (1006.1, 50)):
+        view(progress(step))
+    assert len(shown.displayed) == 1
+    assert len(shown.updates) == 2  # at steps 30 and 50
+
+
+@pytest.mark.parametrize("lambda_l1", [0, 100, math.inf])
+def test_the_view_shows_samples_and_losses(shown, progress, generator, lambda_l1):
+    pairs = make_pairs(2, 128)
+    view = TrainingView(pairs)
+    view(progress(0, lambda_l1=lambda_l1))
+    figure = view.draw(progress(20, lambda_l1=lambda_l1))
+    sheet, adversarial, l1 = figure.axes
+    assert [label.get_text() for label in sheet.get_xticklabels()] == ["source", "output", "target"]
+    image = torch.from_numpy(sheet.images[0].get_array().data.copy())
+    output = translate(generator, pairs.source)
+    for i in range(2):
+        expected = (pairs.source[i], output[i], pairs.target[i])
+        assert all(torch.equal(image_at(image, i, j, 128, 128), each) for j, each in enumerate(expected))
+    assert len(adversarial.lines) == (0 if lambda_l1 == math.inf else 3)
+    assert l1.lines[0].get_xydata().tolist() == [[10, 0.3], [20, 0.3]]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step", "steps", "words"),
+    [
+        (0, 0, 50, "λ = 100: step 0 of 50"),
+        (10, 10, 50, "λ = 100: step 10 of 50, 40 s left"),
+        (10, 30, 80, "λ = 100: step 30 of 80, 17 s left"),  # 50 steps at 3 a second, rounded up
+        (300, 1000, 2500, "λ = 100: step 1,000 of 2,500, 8 min left"),  # 450 s
+        (99, 50, 50, "λ = 100: step 50 of 50"),
+    ],
+)
+def test_the_view_says_how_long_it_takes(shown, progress, clock, seconds, step, steps, words):
+    view = TrainingView(make_pairs(1, 128))
+    view(progress(0, steps))
+    clock.now += seconds
+    assert view.draw(progress(step, steps)).get_suptitle() == words
+
+
+def test_the_time_left_of_a_resumed_run_counts_from_where_it_was(shown, progress, clock):
+    view = TrainingView(make_pairs(1, 128))
+    view(progress(30, 50))
+    clock.now += 10
+    assert view.draw(progress(40, 50, math.inf)).get_suptitle() == "L1 only: step 40 of 50, 10 s left"

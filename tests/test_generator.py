@@ -1,0 +1,255 @@
+"""The U-Net against the table of the paper's code, and against the same net written recursively, as the authors do."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from torch import nn
+
+from pix2pix_colab.generator import IMAGE_SIZES, UNetGenerator
+
+ENCODER = [64, 128, 256, 512, 512, 512, 512, 512]
+DECODER = [512, 512, 512, 512, 256, 128, 64, 3]
+
+
+@pytest.fixture(scope="module")
+def paper() -> UNetGenerator:
+    torch.manual_seed(0)
+    return UNetGenerator()
+
+
+@pytest.fixture
+def small() -> UNetGenerator:
+    torch.manual_seed(0)
+    return UNetGenerator(width=4, image_size=128)
+
+
+def source(*shape: int) -> torch.Tensor:
+    return torch.rand(shape or (1, 3, 128, 128), generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+def leaves(network: nn.Module) -> list[nn.Module]:
+    return [module for module in network.modules() if not list(module.children())]
+
+
+def of_type(network: nn.Module, *types: type) -> list[nn.Module]:
+    return [module for module in network.modules() if isinstance(module, types)]
+
+
+class NestedBlock(nn.Module):
+    """One level of the U-Net as the paper's code has it: a block holds the block below it, and joins itself to it."""
+
+    def __init__(self, outer: int, inner: int, below: nn.Module | None, outermost: bool = False, dropout: bool = False):
+        super().__init__()
+        self.outermost = outermost
+        down = nn.Conv2d(outer, inner, 4, 2, 1, bias=False)
+        up = nn.ConvTranspose2d(inner * 2 if below else inner, outer, 4, 2, 1, bias=outermost)
+        if outermost:
+            layers = [down, below, nn.ReLU(True), up, nn.Tanh()]
+        elif below is None:
+            layers = [nn.LeakyReLU(0.2, True), down, nn.ReLU(True), up, nn.BatchNorm2d(outer)]
+        else:
+            layers = [nn.LeakyReLU(0.2, True), down, nn.BatchNorm2d(inner), below]
+            layers += [nn.ReLU(True), up, nn.BatchNorm2d(outer)] + [nn.Dropout(0.5)] * dropout
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layers(x) if self.outermost else torch.cat([x, self.layers(x)], 1)
+
+
+def nested_unet(width: int, levels: int) -> NestedBlock:
+    """Built from the inside out, with the weights drawn as PyTorch likes."""
+    block = NestedBlock(width * 8, width * 8, None)
+    for _ in range(levels - 5):
+        block = NestedBlock(width * 8, width * 8, block, dropout=True)
+    for outer in (width * 4, width * 2, width):
+        block = NestedBlock(outer, outer * 2, block)
+    return NestedBlock(3, width, block, outermost=True)
+
+
+def test_it_has_the_parameters_of_the_paper(paper):
+    assert sum(parameter.numel() for parameter in paper.parameters()) == 54_413_955
+    assert len(paper.state_dict()) == 82
+
+
+def test_the_layers_follow_the_table(paper):
+    names = [type(module).__name__.removesuffix("2d") for module in leaves(paper)]
+    encoder = ["Conv", *["LeakyReLU", "Conv", "BatchNorm"] * 6, "LeakyReLU", "Conv"]
+    up = ["ReLU", "ConvTranspose", "BatchNorm"]
+    assert names == [*encoder, *up, *[*up, "Dropout"] * 3, *up * 3, "ReLU", "ConvTranspose", "Tanh"]
+
+
+def test_the_layers_have_the_filters_of_the_table(paper):
+    assert [layer.out_channels for layer in of_type(paper, nn.Conv2d)] == ENCODER
+    assert [layer.out_channels for layer in of_type(paper, nn.ConvTranspose2d)] == DECODER
+    assert [layer.in_channels for layer in of_type(paper, nn.Conv2d)] == [3, *ENCODER[:-1]]
+    joined = [up + skip for up, skip in zip(DECODER[:-1], ENCODER[-2::-1], strict=True)]
+    assert [layer.in_channels for layer in of_type(paper, nn.ConvTranspose2d)] == [512, *joined]
+    for layer in of_type(paper, nn.Conv2d, nn.ConvTranspose2d):
+        assert (layer.kernel_size, layer.stride, layer.padding) == ((4, 4), (2, 2), (1, 1))
+
+
+def test_the_numbers_within_layers_are_those_of_the_paper(paper):
+    assert {layer.negative_slope for layer in of_type(paper, nn.LeakyReLU)} == {0.2}
+    assert {(norm.eps, norm.momentum) for norm in of_type(paper, nn.BatchNorm2d)} == {(1e-5, 0.1)}
+    assert {dropout.p for dropout in of_type(paper, nn.Dropout)} == {0.5}
+
+
+def test_only_the_last_layer_has_a_bias(paper):
+    convolutions = of_type(paper, nn.Conv2d, nn.ConvTranspose2d)
+    assert [layer.bias is not None for layer in convolutions] == [False] * 15 + [True]
+
+
+@pytest.mark.parametrize("image_size", IMAGE_SIZES)
+def test_layers_run_in_the_order_they_are_listed(image_size):
+    generator, ran = UNetGenerator(width=1, image_size=image_size), []
+    for module in leaves(generator):
+        module.register_forward_hook(lambda module, *_: ran.append(module))
+    generator(source(1, 3, image_size, image_size))
+    assert ran == leaves(generator)
+
+
+def test_dropout_is_at_4_8_and_16_px():
+    generator, sizes = UNetGenerator(width=1), []
+    for module in of_type(generator, nn.Dropout):
+        module.register_forward_hook(lambda _, inputs, output: sizes.append(output.shape[-1]))
+    generator(source(1, 3, 256, 256))
+    assert sizes == [4, 8, 16]
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize(("image_size", "width"), [(128, 8), (256, 4), (512, 2)])
+def test_it_is_the_nested_net_of_the_paper(image_size, width, training):
+    torch.manual_seed(0)
+    nested, flat = nested_unet(width, image_size.bit_length() - 1), UNetGenerator(width, image_size)
+    flat.load_state_dict(dict(zip(flat.state_dict(), nested.state_dict().values(), strict=True)))
+    outputs = []
+    for network in (nested, flat):
+        torch.manual_seed(2)  # for the dropout
+        outputs.append(network.train(training)(source(1, 3, image_size, image_size)))
+    torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-6)
+    assert outputs[0].std() > 0.01
+
+
+def test_what_the_skip_brings_stands_before_what_comes_up():
+    torch.manual_seed(0)
+    joined = UNetGenerator(width=4, image_size=128, dropout=0.0)
+    severed = UNetGenerator(width=4, image_size=128, dropout=0.0, skips=False)
+    state = joined.state_dict()
+    for name, weight in severed.state_dict().items():
+        if state[name].shape == weight.shape:
+            state[name] = weight
+        else:  # the joined layers take in twice as much, of which the first half shall not count
+            state[name] = torch.cat([torch.zeros_like(weight), weight])
+    joined.load_state_dict(state)
+    torch.testing.assert_close(joined(source()), severed(source()), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("i", range(1, 7))
+def test_the_skip_of_encoder_layer_i_reaches_decoder_layer_n_minus_i(i):
+    torch.manual_seed(0)
+    generator = UNetGenerator(width=4, image_size=128, dropout=0.0)
+    n = len(generator.encoder)
+    with torch.no_grad():
+        weight = of_type(generator.decoder[n - i], nn.ConvTranspose2d)[0].weight
+        weight[len(weight) // 2 :] = 0  # from here on, what comes up doesn't count
+        before = generator(source())
+        for layer in [*generator.encoder[i:], *generator.decoder[: n - i]]:
+            for parameter in layer.parameters():
+                parameter.normal_()
+        assert torch.equal(generator(source()), before)  # all that is deeper is cut off
+        for parameter in generator.encoder[i - 1].parameters():
+            parameter.normal_()
+        assert not torch.equal(generator(source()), before)
+
+
+def test_weights_are_drawn_as_in_the_appendix(paper):
+    for layer in of_type(paper, nn.Conv2d, nn.ConvTranspose2d):
+        spread = 6 * 0.02 / layer.weight.numel() ** 0.5  # six standard errors
+        assert abs(layer.weight.mean().item()) < spread
+        assert layer.weight.std().item() == pytest.approx(0.02, abs=spread)
+    inside = (of_type(paper, nn.Conv2d)[3].weight.abs() < 0.02).float().mean().item()
+    assert inside == pytest.approx(0.6827, abs=0.003)  # a normal distribution's share within one deviation
+    scales = torch.cat([norm.weight for norm in of_type(paper, nn.BatchNorm2d)])
+    assert scales.mean().item() == pytest.approx(1, abs=0.002)
+    assert scales.std().item() == pytest.approx(0.02, abs=0.002)
+    assert all(not parameter.any() for name, parameter in paper.named_parameters() if name.endswith("bias"))
+
+
+@pytest.mark.parametrize("image_size", IMAGE_SIZES)
+def test_the_output_is_an_image_of_the_sources_size(image_size):
+    images = source(2, 3, image_size, image_size)
+    kept = images.clone()
+    output = UNetGenerator(width=2, image_size=image_size)(images)
+    assert output.shape == images.shape
+    assert output.abs().max() <= 1
+    assert output.std() > 0
+    assert torch.equal(images, kept)
+
+
+def test_the_output_stays_in_range_however_large_the_weights(small):
+    with torch.no_grad():
+        for parameter in small.parameters():
+            parameter.mul_(100)
+    output = small(source())
+    assert output.abs().max() <= 1
+    assert output.abs().max() > 0.99
+
+
+def test_multiples_of_the_image_size_are_taken(small):
+    assert small(source(1, 3, 256, 128)).shape == (1, 3, 256, 128)
+
+
+@pytest.mark.parametrize("image_size", [64, 100, 200, 257, 1024, 0, -128])
+def test_another_image_size_gets_a_sentence(image_size):
+    with pytest.raises(ValueError, match=rf"image_size is {image_size}, .*\(128, 256, 512\) px: choose one"):
+        UNetGenerator(image_size=image_size)
+
+
+@pytest.mark.parametrize(
+    "shape", [(3, 128, 128), (1, 1, 128, 128), (1, 4, 128, 128), (1, 3, 128, 130), (1, 3, 100, 128), (1, 3, 0, 128)]
+)
+def test_a_source_of_another_shape_gets_a_sentence(small, shape):
+    with pytest.raises(ValueError, match=r"The source is \([\d, ]+\), .*multiples of 128: resize or pad"):
+        small(torch.zeros(shape))
+
+
+def test_gradients_reach_every_parameter_and_the_source(small):
+    images = source().requires_grad_()
+    small(images).square().mean().backward()
+    for name, parameter in small.named_parameters():
+        assert parameter.grad is not None and parameter.grad.any(), name
+    assert images.grad.any()
+
+
+def test_dropout_is_the_noise():
+    generator = UNetGenerator(width=4, image_size=128, dropout=0.5)
+    assert not torch.equal(generator(source()), generator(source()))
+    quiet = UNetGenerator(width=4, image_size=128, dropout=0.0)
+    assert torch.equal(quiet(source()), quiet(source()))
+    assert {module.p for module in of_type(UNetGenerator(1, 128, dropout=0.3), nn.Dropout)} == {0.3}
+
+
+def test_two_generators_share_no_state():
+    torch.manual_seed(0)
+    first, second = UNetGenerator(width=2, image_size=128), UNetGenerator(width=2, image_size=128)
+    addresses = [{tensor.data_ptr() for tensor in net.state_dict().values()} for net in (first, second)]
+    assert len(addresses[0]) == len(first.state_dict())
+    assert not addresses[0] & addresses[1]
+    assert not torch.equal(first.encoder[0][0].weight, second.encoder[0][0].weight)
+    torch.manual_seed(0)
+    again = UNetGenerator(width=2, image_size=128)
+    assert torch.equal(first.encoder[0][0].weight, again.encoder[0][0].weight)
+
+
+def test_without_skips_nothing_passes_by_the_bottleneck():
+    torch.manual_seed(0)
+    generator = UNetGenerator(width=4, image_size=128, dropout=0.0, skips=False)
+    layers = of_type(generator, nn.Conv2d, nn.ConvTranspose2d)
+    assert all(layer.out_channels == following.in_channels for layer, following in pairwise(layers))
+    with torch.no_grad():
+        layers[len(layers) // 2].weight.zero_()  # the first of the decoder
+        assert torch.equal(generator(source()), generator(-source()))
+        joined = UNetGenerator(width=4, image_size=128, dropout=0.0)
+        of_type(joined, nn.ConvTranspose2d)[0].weight.zero_()
+        assert not torch.equal(joined(source()), joined(-source()))
