@@ -1,0 +1,49 @@
+# make run: everything, from nothing to the λ page.  make test: everything, proven.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+
+.PHONY: run lab test format outputs assets clean
+
+run: $(VENV)/.ready
+	mkdir -p runs
+	PIX2PIX_PRESET=quick $(BIN)/jupyter nbconvert --execute --to html --output-dir runs $(NOTEBOOKS)
+	@echo
+	@echo "Done. Open in a browser:"
+	@echo "  runs/04_evaluate_lambda.html   notebook 4 with the sheet of all λ"
+	@echo "  runs/quick/lambda.html         the slider: drag λ"
+
+lab: $(VENV)/.ready-lab
+	$(BIN)/jupyter lab notebooks
+
+test: $(VENV)/.ready-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pytest
+
+format: $(VENV)/.ready-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/python tests/tidy_notebooks.py
+
+# The few notebook outputs that nbval compares, made anew.
+outputs: $(VENV)/.ready-test
+	PIX2PIX_PRESET=quick $(BIN)/python tests/tidy_notebooks.py --run
+
+# The figures of the README. FACADES=folder-of-pairs RUNS=their-sweep redraws that sheet too.
+assets: $(VENV)/.ready
+	$(BIN)/python assets/draw.py $(if $(RUNS),$(FACADES) $(RUNS))
+
+clean:
+	rm -rf $(VENV) $(VENV)-colab data runs build src/*.egg-info
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps -e .
+	touch $@
+
+$(VENV)/.ready-%: $(VENV)/.ready
+	$(BIN)/pip install --quiet -e '.[$*]'
+	touch $@
