@@ -93,7 +93,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_nbval_with_todays_versions(workspace: Path) -> None:
     assert run_nbval(sys.executable, workspace, NOTEBOOKS).returncode == 0
     page = (workspace / "runs" / "quick" / "lambda.html").read_text()
-    assert page.count("data:image/jpeg;base64,") == 6 * 12
+    assert page.count("data:image/jpeg;base64,") == 6 * 8
 
 
 @pytest.mark.parametrize(

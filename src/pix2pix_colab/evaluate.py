@@ -97,7 +97,7 @@ def encode_frames(source: Tensor, outputs: Mapping[float, Tensor], target: Tenso
 def _encode(image: Tensor) -> bytes:
     """uint8 (3, H, W) as a JPEG of full colour resolution: the edges of label maps stay sharp."""
     buffer = io.BytesIO()
-    to_pil_image(image.cpu()).save(buffer, "JPEG", quality=92, subsampling=0)
+    to_pil_image(image.cpu()).save(buffer, "JPEG", quality=80, subsampling=0)
     return buffer.getvalue()
 
 
