@@ -1,5 +1,6 @@
 """The notebooks: their committed state, and that they run end to end, here and with Colab's versions (nbval)."""
 
+import json
 import os
 import re
 import shutil
@@ -10,22 +11,24 @@ from pathlib import Path
 import nbformat
 import pytest
 import tidy_notebooks
+from nbconvert.preprocessors import ExecutePreprocessor
 from tidy_notebooks import KEEP, NOTEBOOKS, ROOT
 
 COLAB = ROOT / ".venv-colab"
 CONSTRAINTS = ROOT / "tests" / "colab-constraints.txt"
-SHIPPED = {re.split("==", line)[0] for line in CONSTRAINTS.read_text().split() if "==" in line}
+SHIPPED = dict(line.lower().split("==") for line in CONSTRAINTS.read_text().split() if "==" in line)
 
 
-def python313() -> str | None:
-    """Colab's Python, from the path or from pyenv."""
-    homes = sorted(Path.home().glob(".pyenv/versions/3.13*/bin/python"))
-    return shutil.which("python3.13") or next(map(str, homes), None)
+def python313() -> Path | None:
+    """Colab's Python, from the path or from pyenv, whose shim on the path may lead nowhere."""
+    found = [shutil.which("python3.13"), *sorted(Path.home().glob(".pyenv/versions/3.13*/bin/python"))]
+    works = (path for path in found if path and subprocess.run([path, "-V"], capture_output=True).returncode == 0)
+    return next(works, None)
 
 
 @pytest.fixture(scope="session")
 def colab() -> Path:
-    """An environment with what Colab ships, and the project installed into it as a user on Colab would."""
+    """The programs of an environment with what Colab ships, and nbval."""
     interpreter = python313()
     if interpreter is None:
         pytest.skip("There is no Python 3.13 here, so Colab's versions can't be installed.")
@@ -33,23 +36,17 @@ def colab() -> Path:
     if not done.exists() or done.read_text() != CONSTRAINTS.read_text():
         subprocess.run([interpreter, "-m", "venv", "--clear", COLAB], check=True)
         subprocess.run([COLAB / "bin/pip", "install", "--quiet", "-r", CONSTRAINTS], check=True)
+        subprocess.run([COLAB / "bin/pip", "install", "--quiet", "nbval"], check=True)
         shutil.copy(CONSTRAINTS, done)
     return COLAB / "bin"
-
-
-@pytest.fixture(scope="session")
-def colab_with_project(colab: Path) -> Path:
-    subprocess.run([colab / "pip", "install", "--quiet", "--force-reinstall", "--no-deps", ROOT], check=True)
-    subprocess.run([colab / "pip", "install", "--quiet", ROOT], check=True)
-    return colab
 
 
 def run_nbval(python: Path | str, root: Path, notebooks: list[Path]) -> subprocess.CompletedProcess:
     """nbval on notebooks, their data and runs in ``root``; what it printed is shown if the test fails."""
     command = [python, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200"]
-    environment = os.environ | {"PIX2PIX_PRESET": "quick", "PIX2PIX_ROOT": str(root)}
+    variables = {"PIX2PIX_PRESET": "quick", "PIX2PIX_ROOT": str(root), "PIX2PIX_REPOSITORY": str(ROOT)}
     options = ["-p", "no:cacheprovider", "-q", "-x", *notebooks]
-    done = subprocess.run([*command, *options], cwd=root, env=environment, capture_output=True, text=True)
+    done = subprocess.run([*command, *options], cwd=root, env=os.environ | variables, capture_output=True, text=True)
     print(done.stdout, done.stderr)
     return done
 
@@ -78,9 +75,14 @@ def test_a_notebook_is_light_to_read(path: Path) -> None:
     assert any("assert" in source for source in code)
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md"], ids=lambda path: path.name)
 def test_every_relative_link_is_alive(path: Path) -> None:
-    for link in re.findall(r"\]\((?!http)([^)]+)\)", path.read_text()):
+    texts = [path.read_text()]
+    if path.suffix == ".ipynb":
+        texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    links = re.findall(r"\]\((?!http)([^)]+)\)", "\n".join(texts))
+    assert links
+    for link in links:
         assert (path.parent / link).exists(), link
 
 
@@ -116,16 +118,34 @@ def test_nbval_goes_red_when_a_claim_is_false(
     assert done.returncode == 1 and claim in done.stdout
 
 
+def test_without_a_network_notebook_1_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("PIX2PIX_PRESET", "paper")
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path))
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    ExecutePreprocessor(timeout=600).preprocess(notebook, {"metadata": {"path": tmp_path}})
+    said = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output)
+    assert "facades.tar.gz can't be fetched" in said and "Going on with the drawn facades instead of facades" in said
+    assert "400 pairs to train on, 106 to test on" in said
+
+
 def test_nothing_that_colab_ships_is_touched(colab: Path) -> None:
-    command = [colab / "pip", "install", "--dry-run", "--quiet", "--report", "-", "-r", ROOT / "requirements.txt"]
-    report = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    installed = set(re.findall(r'"name": "([\w.-]+)", "version"', report))
-    assert not installed & SHIPPED
+    command = [colab / "pip", "install", "--dry-run", "--quiet", "--report", "-", ROOT]
+    report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    installed = {package["metadata"]["name"].lower() for package in report["install"]}
+    assert "pix2pix-colab" in installed
+    assert not installed & set(SHIPPED)
 
 
-def test_nbval_with_colabs_versions(colab_with_project: Path, tmp_path: Path) -> None:
-    """Each notebook in a folder of its own, as on Colab, where none finds what another left."""
+def test_nbval_with_colabs_versions(colab: Path, tmp_path: Path) -> None:
+    """As on Colab: each notebook alone in its folder, and the package installed by the set-up cell of the first."""
+    subprocess.run([colab / "pip", "uninstall", "--quiet", "--yes", "pix2pix-colab"], check=True)
     for path in NOTEBOOKS:
         alone = tmp_path / path.stem
         alone.mkdir()
-        assert run_nbval(colab_with_project / "python", alone, [shutil.copy(path, alone)]).returncode == 0
+        assert run_nbval(colab / "python", alone, [Path(shutil.copy(path, alone))]).returncode == 0
+    listed = subprocess.run([colab / "pip", "list", "--format=json"], check=True, capture_output=True).stdout
+    versions = {package["name"].lower(): package["version"].partition("+")[0] for package in json.loads(listed)}
+    assert "pix2pix-colab" in versions
+    assert versions | SHIPPED == versions, "installing the project has changed what Colab ships"

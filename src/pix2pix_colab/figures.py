@@ -15,6 +15,7 @@ from torch import Tensor
 from .evaluate import Scores, translate
 from .lambdas import lambda_label
 from .pairs import Pairs
+from .sweep import ProgressBar
 from .train import Progress
 
 GAP = 6  # px between images
@@ -120,7 +121,9 @@ def score_plot(scores: Mapping[float, Scores]) -> Figure:
 
 
 class TrainingView:
-    """An ``on_progress`` for notebooks: samples and loss curves in one picture, which is replaced in place.
+    """An ``on_progress`` for notebooks: a bar with the time left, and samples and loss curves in one picture below it.
+
+    The picture is replaced in place, so the output neither flickers nor grows.
 
     Args:
         pairs: the pairs to show, (N, 3, S, S) with S the image size of the training; none that it is trained on.
@@ -128,13 +131,13 @@ class TrainingView:
     """
 
     def __init__(self, pairs: Pairs, seconds: float = 5):
-        self.pairs, self.seconds = pairs, seconds
-        self.handle, self.drawn_at, self.started = None, -math.inf, None
+        self.pairs, self.seconds, self.bar = pairs, seconds, ProgressBar()
+        self.handle, self.drawn_at = None, -math.inf
 
     def __call__(self, progress: Progress) -> None:
-        now = time.monotonic()
-        self.started = self.started or (now, progress.step)
-        if now - self.drawn_at < self.seconds and progress.step < progress.steps:
+        self.bar(progress)
+        finished = progress.step == progress.steps
+        if not finished and time.monotonic() - self.drawn_at < self.seconds:
             return
         picture = Image(to_png(self.draw(progress)))
         if self.handle is None:
@@ -142,8 +145,8 @@ class TrainingView:
         else:
             self.handle.update(picture)
         self.drawn_at = time.monotonic()
-        if progress.step == progress.steps:  # another run gets a picture of its own
-            self.handle, self.drawn_at, self.started = None, -math.inf, None
+        if finished:  # another run gets a picture of its own
+            self.handle, self.drawn_at = None, -math.inf
 
     def draw(self, progress: Progress) -> Figure:
         """The picture at one moment."""
@@ -153,17 +156,9 @@ class TrainingView:
         columns = [("source", self.pairs.source), ("output", output), ("target", self.pairs.target)]
         draw_sheet(left.subplots(), columns)
         draw_losses(right.subplots(2, 1), progress.history)
-        figure.suptitle(f"{lambda_label(progress.config.lambda_l1)}: {self._time_left(progress)}")
+        label = lambda_label(progress.config.lambda_l1)
+        figure.suptitle(f"{label}: step {progress.step:,} of {progress.steps:,}")
         return figure
-
-    def _time_left(self, progress: Progress) -> str:
-        start, first_step = self.started
-        done = progress.step - first_step
-        words = f"step {progress.step:,} of {progress.steps:,}"
-        if not done or progress.step == progress.steps:
-            return words
-        seconds = (time.monotonic() - start) / done * (progress.steps - progress.step)
-        return f"{words}, {math.ceil(seconds)} s left" if seconds < 90 else f"{words}, {seconds / 60:.0f} min left"
 
 
 def to_png(figure: Figure) -> bytes:
