@@ -20,7 +20,7 @@ lab: $(VENV)/.ready-lab
 test: $(VENV)/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pytest
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --durations 5
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .

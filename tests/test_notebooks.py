@@ -26,6 +26,10 @@ def python313() -> Path | None:
     return next(works, None)
 
 
+# The trainings of the two nbval tests go side by side: at width 16 a second thread gains little, a second process much.
+today, as_on_colab = pytest.mark.xdist_group("today"), pytest.mark.xdist_group("colab")
+
+
 @pytest.fixture(scope="session")
 def colab() -> Path:
     """The programs of an environment with what Colab ships, and nbval."""
@@ -92,12 +96,14 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("workspace")
 
 
+@today
 def test_nbval_with_todays_versions(workspace: Path) -> None:
     assert run_nbval(sys.executable, workspace, NOTEBOOKS).returncode == 0
     page = (workspace / "runs" / "quick" / "lambda.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 6 * 8
 
 
+@today
 @pytest.mark.parametrize(
     ("name", "sabotage", "claim"),
     [
@@ -130,6 +136,7 @@ def test_without_a_network_notebook_1_says_so_and_goes_on(tmp_path: Path, monkey
     assert "400 pairs to train on, 106 to test on" in said
 
 
+@as_on_colab
 def test_nothing_that_colab_ships_is_touched(colab: Path) -> None:
     command = [colab / "pip", "install", "--dry-run", "--quiet", "--report", "-", ROOT]
     report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
@@ -138,6 +145,7 @@ def test_nothing_that_colab_ships_is_touched(colab: Path) -> None:
     assert not installed & set(SHIPPED)
 
 
+@as_on_colab
 def test_nbval_with_colabs_versions(colab: Path, tmp_path: Path) -> None:
     """As on Colab: each notebook alone in its folder, and the package installed by the set-up cell of the first."""
     subprocess.run([colab / "pip", "uninstall", "--quiet", "--yes", "pix2pix-colab"], check=True)
