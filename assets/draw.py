@@ -10,15 +10,15 @@ from pathlib import Path
 from pix2pix_colab.discriminator import PatchDiscriminator
 from pix2pix_colab.drawings import draw_discriminator, draw_generator
 from pix2pix_colab.evaluate import translate
-from pix2pix_colab.figures import lambda_sheet, pair_sheet
+from pix2pix_colab.figures import image_sheet, lambda_sheet, pair_sheet
 from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab.lambdas import LAMBDAS, lambda_label
 from pix2pix_colab.pairs import read_pairs
-from pix2pix_colab.sweep import LAMBDAS, ProgressBar, read_sweep, sweep
+from pix2pix_colab.sweep import ProgressBar, read_sweep, sweep
 from pix2pix_colab.synthetic import draw_facades
 from pix2pix_colab.workspace import open_workspace
 
 HERE = Path(__file__).parent
-SHOWN = (0, 9, 26, 61, 102)  # test pairs of the real facades
 
 
 def main() -> None:
@@ -40,9 +40,10 @@ def main() -> None:
     lambda_sheet(shown, outputs).savefig(HERE / "lambda.png", dpi=120)
 
     if options.runs:
-        source = read_pairs(options.pairs, size=256).source[list(SHOWN)]
+        source = read_pairs(options.pairs, size=256).source[::18]  # six of the 106, without choosing
         outputs = {k: translate(run.load_generator(), source) for k, run in read_sweep(options.runs).items()}
-        lambda_sheet(None, outputs).savefig(HERE / "facades_lambda.png", dpi=140)
+        columns = [(lambda_label(k), output[i::2]) for i in (0, 1) for k, output in outputs.items()]
+        image_sheet(columns).savefig(HERE / "facades_lambda.png", dpi=120)
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ def gpu(monkeypatch):
 
 def test_the_quick_preset_is_for_a_cpu():
     assert open_workspace().preset == PRESETS["quick"]
-    assert PRESETS["quick"].config == TrainConfig(width=16, epochs=10)
+    assert PRESETS["quick"].config == TrainConfig(width=16, epochs=9)
 
 
 def test_the_paper_preset_is_for_a_gpu(gpu):
