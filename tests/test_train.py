@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 
 from pix2pix_colab import train as module
+from pix2pix_colab.device import autocast_dtype
 from pix2pix_colab.discriminator import PatchDiscriminator
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.pairs import Pairs
-from pix2pix_colab.train import TrainConfig, Training, autocast_dtype, read_run, train
+from pix2pix_colab.train import TrainConfig, Training, read_run, train
 
 CONFIG = TrainConfig(lambda_l1=100, epochs=4, width=2, image_size=128)
 

@@ -147,7 +147,7 @@ def test_real_folders_are_read(tmp_path, monkeypatch, capsys):
 
 def test_a_workspace_tells_what_it_is(tmp_path):
     lines = str(Workspace(tmp_path, PRESETS["quick"], CPU)).splitlines()
-    assert lines[0] == "preset  quick: drawn facades, width 16, 10 epochs"
+    assert lines[0] == "preset  quick: drawn facades, width 16, 9 epochs"
     assert lines[1] == f"device  cpu: {os.cpu_count()} CPU cores"
     assert lines[2] == f"folder  {tmp_path}"
     packages = r"with    pix2pix-colab \d\S*, torch \d\S*, torchvision \d\S*, ipywidgets \d\S*, Python "

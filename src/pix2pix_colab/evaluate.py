@@ -12,11 +12,11 @@ from torch.func import functional_call
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 from torchvision.transforms.functional import to_pil_image
 
+from .device import default_device
 from .lambdas import lambda_label
 from .pairs import read_pairs, to_float, to_uint8
 from .sweep import read_sweep
 from .tables import markdown_table
-from .train import default_device
 
 
 @torch.no_grad()

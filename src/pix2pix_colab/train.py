@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .checkpoint import check_same, load_checkpoint, save_checkpoint
+from .device import autocast_dtype, default_device
 from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
 from .lambdas import lambda_label
@@ -59,11 +60,10 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training.
+    """A finished training; ``history`` has a row each few steps.
 
-    ``history`` has a row each few steps: ``step``, ``epoch``, and the means since the row before of ``discriminator``
-    (NaN where λ is ∞: there is none), ``adversarial`` and ``l1`` (in [0, 2], without λ).
-    """
+    A row: ``step``, ``epoch``, and the means since the row before of ``discriminator`` (NaN where λ is ∞: there is
+    none), ``adversarial`` and ``l1`` (in [0, 2], without λ)."""
 
     folder: Path
     config: TrainConfig
@@ -233,20 +233,6 @@ def train(
                 if finished or time.monotonic() - saved_at > SAVE_SECONDS:
                     save_checkpoint(run_dir / CHECKPOINT, identity | training.state_dict())
                     saved_at = time.monotonic()
-
-
-def default_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def autocast_dtype(device: torch.device) -> torch.dtype:
-    """The fastest safe arithmetic: fp16 on a T4, bf16 on newer GPUs and on CPUs that have it, float32 elsewhere."""
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
-    capabilities = torch.cpu.get_capabilities()
-    has_bf16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
-    return torch.bfloat16 if has_bf16 else torch.float32
 
 
 def _resume(training: Training, path: Path, identity: dict) -> None:

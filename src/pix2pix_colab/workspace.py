@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 
 from .datasets import DATASETS, download
+from .device import default_device
 from .pairs import Pairs, read_pairs
 from .synthetic import draw_facades
-from .train import TrainConfig, default_device
+from .train import TrainConfig
 
 
 @dataclass(frozen=True)
