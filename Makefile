@@ -20,7 +20,7 @@ lab: $(VENV)/.ready-lab
 test: $(VENV)/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadgroup --durations 5
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --durations 5  # nbval here and as on Colab, side by side
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .

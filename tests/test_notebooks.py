@@ -1,9 +1,7 @@
-"""The notebooks: their committed state, and that they run end to end, here and with Colab's versions (nbval)."""
+"""The notebooks: their committed state, and that nbval finds them to run end to end and their claims to hold."""
 
-import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,36 +11,6 @@ import pytest
 import tidy_notebooks
 from nbconvert.preprocessors import ExecutePreprocessor
 from tidy_notebooks import KEEP, NOTEBOOKS, ROOT
-
-COLAB = ROOT / ".venv-colab"
-CONSTRAINTS = ROOT / "tests" / "colab-constraints.txt"
-SHIPPED = dict(line.lower().split("==") for line in CONSTRAINTS.read_text().split() if "==" in line)
-
-
-def python313() -> Path | None:
-    """Colab's Python, from the path or from pyenv, whose shim on the path may lead nowhere."""
-    found = [shutil.which("python3.13"), *sorted(Path.home().glob(".pyenv/versions/3.13*/bin/python"))]
-    works = (path for path in found if path and subprocess.run([path, "-V"], capture_output=True).returncode == 0)
-    return next(works, None)
-
-
-# The trainings of the two nbval tests go side by side: at width 16 a second thread gains little, a second process much.
-today, as_on_colab = pytest.mark.xdist_group("today"), pytest.mark.xdist_group("colab")
-
-
-@pytest.fixture(scope="session")
-def colab() -> Path:
-    """The programs of an environment with what Colab ships, and nbval."""
-    interpreter = python313()
-    if interpreter is None:
-        pytest.skip("There is no Python 3.13 here, so Colab's versions can't be installed.")
-    done = COLAB / "constraints.txt"
-    if not done.exists() or done.read_text() != CONSTRAINTS.read_text():
-        subprocess.run([interpreter, "-m", "venv", "--clear", COLAB], check=True)
-        subprocess.run([COLAB / "bin/pip", "install", "--quiet", "-r", CONSTRAINTS], check=True)
-        subprocess.run([COLAB / "bin/pip", "install", "--quiet", "nbval"], check=True)
-        shutil.copy(CONSTRAINTS, done)
-    return COLAB / "bin"
 
 
 def run_nbval(python: Path | str, root: Path, notebooks: list[Path]) -> subprocess.CompletedProcess:
@@ -96,14 +64,12 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("workspace")
 
 
-@today
 def test_nbval_with_todays_versions(workspace: Path) -> None:
     assert run_nbval(sys.executable, workspace, NOTEBOOKS).returncode == 0
     page = (workspace / "runs" / "quick" / "lambda.html").read_text()
     assert page.count("data:image/jpeg;base64,") == 6 * 8
 
 
-@today
 @pytest.mark.parametrize(
     ("name", "sabotage", "claim"),
     [
@@ -134,26 +100,3 @@ def test_without_a_network_notebook_1_says_so_and_goes_on(tmp_path: Path, monkey
     said = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output)
     assert "facades.tar.gz can't be fetched" in said and "Going on with the drawn facades instead of facades" in said
     assert "400 pairs to train on, 106 to test on" in said
-
-
-@as_on_colab
-def test_nothing_that_colab_ships_is_touched(colab: Path) -> None:
-    command = [colab / "pip", "install", "--dry-run", "--quiet", "--report", "-", ROOT]
-    report = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
-    installed = {package["metadata"]["name"].lower() for package in report["install"]}
-    assert "pix2pix-colab" in installed
-    assert not installed & set(SHIPPED)
-
-
-@as_on_colab
-def test_nbval_with_colabs_versions(colab: Path, tmp_path: Path) -> None:
-    """As on Colab: each notebook alone in its folder, and the package installed by the set-up cell of the first."""
-    subprocess.run([colab / "pip", "uninstall", "--quiet", "--yes", "pix2pix-colab"], check=True)
-    for path in NOTEBOOKS:
-        alone = tmp_path / path.stem
-        alone.mkdir()
-        assert run_nbval(colab / "python", alone, [Path(shutil.copy(path, alone))]).returncode == 0
-    listed = subprocess.run([colab / "pip", "list", "--format=json"], check=True, capture_output=True).stdout
-    versions = {package["name"].lower(): package["version"].partition("+")[0] for package in json.loads(listed)}
-    assert "pix2pix-colab" in versions
-    assert versions | SHIPPED == versions, "installing the project has changed what Colab ships"
