@@ -36,12 +36,8 @@ def file(tmp_path) -> Path:
 
 def test_what_is_saved_is_loaded(file):
     assert_same(load_checkpoint(file), state())
-    assert_same(load_checkpoint(str(file), device="cpu"), state())
+    assert_same(load_checkpoint(str(file)), state())
     assert [each.name for each in file.parent.iterdir()] == ["checkpoint.pt"]
-
-
-def test_tensors_land_on_the_device_asked_for(file):
-    assert load_checkpoint(file, device="meta")["weights"]["half"].device.type == "meta"
 
 
 def test_a_save_that_fails_leaves_the_old_file(file, monkeypatch):
@@ -54,6 +50,7 @@ def test_a_save_that_fails_leaves_the_old_file(file, monkeypatch):
         with pytest.raises(OSError, match="No space left"):
             save_checkpoint(file, {"config": "new"})
     assert_same(load_checkpoint(file), state())
+    assert [each.name for each in file.parent.iterdir()] == ["checkpoint.pt"], "half a file would fill the disk"
     save_checkpoint(file, {"config": "new"})
     assert load_checkpoint(file) == {"config": "new"}
     assert [each.name for each in file.parent.iterdir()] == ["checkpoint.pt"]

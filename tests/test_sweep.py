@@ -10,9 +10,12 @@ import torch
 
 from pix2pix_colab import sweep as module
 from pix2pix_colab.checkpoint import load_checkpoint
+from pix2pix_colab.config import TrainConfig
 from pix2pix_colab.pairs import Pairs, write_pairs
+from pix2pix_colab.run_folder import NEWEST
+from pix2pix_colab.step import Training
 from pix2pix_colab.sweep import ProgressBar, main, read_sweep, sweep
-from pix2pix_colab.train import CHECKPOINT, Progress, TrainConfig, Training, train
+from pix2pix_colab.train import Progress, train
 
 CONFIG = TrainConfig(epochs=1, width=2, image_size=128)
 
@@ -51,7 +54,7 @@ def test_all_but_lambda_is_equal(pairs, tmp_path):
     runs = sweep(pairs, (1, math.inf), CONFIG, tmp_path, look)
     assert {replace(run.config, lambda_l1=0) for run in runs.values()} == {replace(CONFIG, lambda_l1=0)}
     assert len(weights) == 2 and torch.equal(*weights)
-    states = [load_checkpoint(run.folder / CHECKPOINT) for run in runs.values()]
+    states = [load_checkpoint(run.folder / NEWEST) for run in runs.values()]
     assert states[0]["pairs"] == states[1]["pairs"]
     assert torch.equal(states[0]["random"][0], states[1]["random"][0])  # of the order and the jitter
     trained = [run.load_generator().encoder[0][0].weight for run in runs.values()]
@@ -68,17 +71,17 @@ def test_a_finished_run_is_not_trained_again(pairs, swept, monkeypatch):
 
 def test_a_further_lambda_trains_that_one_alone(pairs, tmp_path):
     sweep(pairs, (0,), CONFIG, tmp_path)
-    before = (tmp_path / "lambda_0" / CHECKPOINT).read_bytes()
+    before = (tmp_path / "lambda_0" / NEWEST).read_bytes()
     seen = []
     sweep(pairs, (0, 0.5), CONFIG, tmp_path, lambda progress: seen.append((progress.config.lambda_l1, progress.step)))
     assert seen == [(0, 2), (0.5, 0), (0.5, 2)]
-    assert (tmp_path / "lambda_0" / CHECKPOINT).read_bytes() == before
+    assert (tmp_path / "lambda_0" / NEWEST).read_bytes() == before
     assert (tmp_path / "lambda_0.5").is_dir()
 
 
 def test_other_settings_in_the_same_root_are_refused(pairs, swept):
-    with pytest.raises(ValueError, match=r"lambda_0.*epochs = 1 there, 2 here"):
-        sweep(pairs, (0,), replace(CONFIG, epochs=2), swept[0])
+    with pytest.raises(ValueError, match=r"lambda_0.*width = 2 there, 4 here"):
+        sweep(pairs, (0,), replace(CONFIG, width=4), swept[0])
 
 
 def test_a_sweep_is_read_back_in_the_order_of_lambda(swept):
@@ -100,7 +103,7 @@ def test_a_root_without_runs_gets_a_sentence(tmp_path):
 
 def test_a_damaged_run_is_named(pairs, tmp_path):
     sweep(pairs, (0,), CONFIG, tmp_path)
-    file = tmp_path / "lambda_0" / CHECKPOINT
+    file = tmp_path / "lambda_0" / NEWEST
     file.write_bytes(file.read_bytes()[:5000])
     with pytest.raises(ValueError, match=rf"{file} is no checkpoint, or is damaged"):
         read_sweep(tmp_path)
@@ -108,8 +111,8 @@ def test_a_damaged_run_is_named(pairs, tmp_path):
 
 def test_a_checkpoint_of_something_else_is_named(tmp_path):
     (tmp_path / "lambda_0").mkdir()
-    torch.save({"model": torch.zeros(3)}, tmp_path / "lambda_0" / CHECKPOINT)
-    with pytest.raises(ValueError, match=rf"{tmp_path}/lambda_0/{CHECKPOINT}"):
+    torch.save({"model": torch.zeros(3)}, tmp_path / "lambda_0" / NEWEST)
+    with pytest.raises(ValueError, match=rf"{tmp_path}/lambda_0/{NEWEST}"):
         read_sweep(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, read without pickle."""
+"""Checkpoints: written whole or not at all, proven readable, and read without pickle."""
 
 import os
 import zipfile
@@ -7,23 +7,33 @@ from pathlib import Path
 import torch
 
 
-def save_checkpoint(path: str | Path, state: dict) -> None:
+def save_checkpoint(path: str | Path, state: dict, previous: Path | None = None) -> None:
     """Write ``state`` (tensors, numbers, strings, and dicts and lists of them) to ``path``, atomically.
 
-    It is written beside the file, flushed to the disk and then renamed, so a reader sees the old one or the new one.
+    It is written beside the file, flushed to the disk and read back. Only then is it renamed, so a reader sees the old
+    one or the new one, never a torn one, and a write that fails leaves nothing behind.
+
+    Args:
+        previous: where the old file is moved to; None gives it up.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        with partial.open("wb") as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        load_checkpoint(partial)
+        if previous and path.exists():
+            path.replace(previous)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
-def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dict:
-    """What ``save_checkpoint`` wrote, with its tensors on ``device``.
+def load_checkpoint(path: str | Path) -> dict:
+    """What ``save_checkpoint`` wrote, with its tensors on the CPU.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -36,7 +46,7 @@ def load_checkpoint(path: str | Path, device: torch.device | str = "cpu") -> dic
         with zipfile.ZipFile(path) as archive:  # torch writes a checksum for each part, but doesn't look at it
             if damaged := archive.testzip():
                 raise zipfile.BadZipFile(damaged)
-        return torch.load(path, map_location=device, weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # what isn't a checkpoint can raise nearly anything
         raise ValueError(f"{path} is no checkpoint, or is damaged: delete it and train again.") from error
 

@@ -1,11 +1,16 @@
 """Where to train, and in which arithmetic."""
 
+import os
+from contextlib import AbstractContextManager
+
 import torch
 
 
 def default_device() -> torch.device:
-    """The GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The GPU if there is one (under torchrun each process gets its own, as far as they go), else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype:
@@ -15,3 +20,9 @@ def autocast_dtype(device: torch.device) -> torch.dtype:
     capabilities = torch.cpu.get_capabilities()
     has_bf16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
     return torch.bfloat16 if has_bf16 else torch.float32
+
+
+def fork_rng(device: torch.device | str) -> AbstractContextManager:
+    """A block in which random numbers can be drawn, on the CPU and on ``device``, with no trace after it."""
+    device = torch.device(device)
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])

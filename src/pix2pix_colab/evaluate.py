@@ -12,7 +12,7 @@ from torch.func import functional_call
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 from torchvision.transforms.functional import to_pil_image
 
-from .device import default_device
+from .device import default_device, fork_rng
 from .lambdas import lambda_label
 from .pairs import read_pairs, to_float, to_uint8
 from .sweep import read_sweep
@@ -38,7 +38,7 @@ def translate(generator: torch.nn.Module, source: Tensor, seed: int = 0) -> Tens
     outputs = []
     try:
         generator.train()
-        with torch.random.fork_rng():
+        with fork_rng(device):
             for image in source:
                 torch.manual_seed(seed)
                 buffers = {name: buffer.clone() for name, buffer in generator.named_buffers()}

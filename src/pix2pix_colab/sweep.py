@@ -3,14 +3,17 @@
 import argparse
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import torch
+from torch import distributed
 from tqdm.auto import tqdm
 
+from .config import TrainConfig
 from .lambdas import LAMBDAS, lambda_label
 from .pairs import Pairs, read_pairs
-from .train import Progress, Run, TrainConfig, read_run, train
+from .train import Progress, Run, read_run, train
 
 
 def sweep(
@@ -23,11 +26,23 @@ def sweep(
 ) -> dict[float, Run]:
     """Train one run for each λ, each in a folder of its own in ``root``; all settings but λ are those of ``config``.
 
-    A run that is finished is not trained again, and one that was interrupted goes on. ``on_progress``, ``device`` and
-    the errors are those of ``train``.
+    A run that is finished is not trained again, and one that was interrupted goes on. Where torch.distributed is
+    initialised (by torchrun), each process trains its share of the λ and then waits for the others. ``on_progress``,
+    ``device`` and the errors are those of ``train``.
     """
     configs = [replace(config or TrainConfig(), lambda_l1=lambda_l1) for lambda_l1 in lambdas]  # refuses a bad λ first
-    return {c.lambda_l1: train(pairs, c, Path(root) / _folder(c.lambda_l1), on_progress, device) for c in configs}
+    shared = distributed.is_initialized()
+    mine = configs[distributed.get_rank() :: distributed.get_world_size()] if shared else configs
+    runs = {c.lambda_l1: train(pairs, c, folder_of(root, c.lambda_l1), on_progress, device) for c in mine}
+    if shared:
+        distributed.barrier()
+        runs = {lambda_l1: read_run(folder_of(root, lambda_l1)) for lambda_l1 in lambdas}
+    return runs
+
+
+def folder_of(root: str | Path, lambda_l1: float) -> Path:
+    """The folder of one run in a sweep's ``root``."""
+    return Path(root) / f"lambda_{lambda_l1:g}"
 
 
 def read_sweep(root: str | Path) -> dict[float, Run]:
@@ -37,22 +52,24 @@ def read_sweep(root: str | Path) -> dict[float, Run]:
         FileNotFoundError: if there is none.
         ValueError: if a checkpoint is damaged.
     """
-    runs = [read_run(folder) for folder in Path(root).glob(_folder("*"))]
+    runs = [read_run(folder) for folder in Path(root).glob("lambda_*")]
     if not runs:
-        raise FileNotFoundError(f"{root} holds no {_folder('…')} folder: train a sweep into it first.")
+        raise FileNotFoundError(f"{root} holds no lambda_… folder: train a sweep into it first.")
     return {run.config.lambda_l1: run for run in sorted(runs, key=lambda run: run.config.lambda_l1)}
 
 
 class ProgressBar:
     """An ``on_progress`` that shows one bar for each run, with the time left and the loss."""
 
-    def __init__(self):
+    def __init__(self, position: int = 0):
         self.bar: tqdm | None = None
+        self.position = position  # the line of the screen, where several processes show one each
 
     def __call__(self, progress: Progress) -> None:
         if self.bar is None:
             label = lambda_label(progress.config.lambda_l1)
-            self.bar = tqdm(total=progress.steps, initial=progress.step, desc=label, unit="step")
+            total, line = progress.steps, self.position
+            self.bar = tqdm(total=total, initial=progress.step, desc=label, unit="step", position=line)
         self.bar.update(progress.step - self.bar.n)
         if progress.history:
             self.bar.set_postfix(l1=f"{progress.history[-1]['l1']:.3f}")
@@ -61,12 +78,11 @@ class ProgressBar:
             self.bar = None
 
 
-def _folder(lambda_l1: float | str) -> str:
-    return f"lambda_{lambda_l1}" if isinstance(lambda_l1, str) else f"lambda_{lambda_l1:g}"
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
-    """``python -m pix2pix_colab.sweep PAIRS RUNS``: a sweep over a folder of side-by-side pairs."""
+    """``python -m pix2pix_colab.sweep PAIRS RUNS``: a sweep over a folder of side-by-side pairs.
+
+    ``torchrun --nproc_per_node=N -m pix2pix_colab.sweep PAIRS RUNS`` spreads it over N processes and all GPUs.
+    """
     defaults = TrainConfig()
     parser = argparse.ArgumentParser(prog="python -m pix2pix_colab.sweep", description=main.__doc__)
     parser.add_argument("pairs", type=Path, help="a folder of side-by-side pairs")
@@ -78,7 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     pairs = read_pairs(options.pairs, direction=options.direction)
     config = TrainConfig(width=options.width, epochs=options.epochs)
-    sweep(pairs, options.lambdas, config, options.runs, ProgressBar())
+    if not distributed.is_torchelastic_launched():
+        sweep(pairs, options.lambdas, config, options.runs, ProgressBar())
+        return
+    distributed.init_process_group("gloo", timeout=timedelta(days=30))  # the longest that one waits for the others
+    sweep(pairs, options.lambdas, config, options.runs, ProgressBar(distributed.get_rank()))
+    distributed.destroy_process_group()
 
 
 if __name__ == "__main__":

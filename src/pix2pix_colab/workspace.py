@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 
+from .config import TrainConfig
 from .datasets import DATASETS, download
 from .device import default_device
 from .pairs import Pairs, read_pairs
 from .synthetic import draw_facades
-from .train import TrainConfig
 
 
 @dataclass(frozen=True)
