@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: run lab test format outputs assets clean
+.PHONY: run lab test bench format outputs assets clean
 
 run: $(VENV)/.ready
 	mkdir -p runs
@@ -21,6 +21,11 @@ test: $(VENV)/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --durations 5  # nbval here and as on Colab, side by side
+
+# How fast a step is, and how fast pairs come, against the textbook's way.
+bench: $(VENV)/.ready
+	$(BIN)/python tests/bench_data.py
+	$(BIN)/python tests/bench_step.py
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .

@@ -12,11 +12,11 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
 
 from pix2pix_colab import evaluate as module
+from pix2pix_colab.config import TrainConfig
 from pix2pix_colab.evaluate import Scores, encode_frames, gradient_magnitude, main, score, score_table, translate
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.pairs import Pairs, to_float, to_uint8, write_pairs
 from pix2pix_colab.sweep import sweep
-from pix2pix_colab.train import TrainConfig
 
 
 def noise(*shape: int, low: int = 0, high: int = 256, seed: int = 0) -> Tensor:

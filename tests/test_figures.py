@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from pix2pix_colab import figures
+from pix2pix_colab.config import TrainConfig
 from pix2pix_colab.evaluate import Scores, translate
 from pix2pix_colab.figures import (
     GAP,
@@ -26,7 +27,7 @@ from pix2pix_colab.figures import (
 )
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.pairs import Pairs
-from pix2pix_colab.train import Progress, TrainConfig
+from pix2pix_colab.train import Progress
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore:.* deprecated - use:DeprecationWarning")  # pyparsing's words
 
@@ -219,7 +220,7 @@ def progress(generator):
 
 
 def test_the_view_is_displayed_once_and_then_updated_in_place(shown, progress):
-    view = TrainingView(make_pairs(2, 128), seconds=0)
+    view = TrainingView(make_pairs(2, 128), seconds=0, share=1)
     for step in (0, 10, 20, 50):
         view(progress(step))
     assert len(shown.displayed) == 1 and len(shown.updates) == 3
@@ -234,6 +235,20 @@ def test_the_view_does_not_draw_too_often_but_always_at_the_end(shown, progress,
         view(progress(step))
     assert len(shown.displayed) == 1
     assert len(shown.updates) == 2  # at steps 30 and 50
+
+
+def test_the_view_takes_no_more_than_its_share_of_the_time(shown, progress, clock, monkeypatch):
+    view = TrainingView(make_pairs(1, 128), seconds=5, share=0.05)
+    draw = view.draw
+
+    def draw_slowly(*arguments):
+        clock.now += 2
+        return draw(*arguments)
+
+    monkeypatch.setattr(view, "draw", draw_slowly)
+    for clock.now, step in ((1000, 0), (1039, 10), (1040, 20), (1079, 30), (1081, 40)):
+        view(progress(step))
+    assert len(shown.updates) == 2  # at steps 20 and 40: 2 s of every 40
 
 
 @pytest.mark.parametrize("lambda_l1", [0, 100, math.inf])

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from pix2pix_colab import workspace as module
+from pix2pix_colab.config import TrainConfig
 from pix2pix_colab.datasets import DATASETS, Dataset
 from pix2pix_colab.pairs import Pairs, write_pairs
-from pix2pix_colab.train import TrainConfig
 from pix2pix_colab.workspace import PRESETS, Workspace, open_workspace
 
 CPU = torch.device("cpu")

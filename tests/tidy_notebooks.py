@@ -65,7 +65,9 @@ def main() -> None:
     for path in NOTEBOOKS:
         notebook = nbformat.read(path, as_version=4)
         if options.run:
-            ExecutePreprocessor(timeout=None).preprocess(notebook, {"metadata": {"path": path.parent}})
+            ExecutePreprocessor(timeout=None, coalesce_streams=True).preprocess(
+                notebook, {"metadata": {"path": path.parent}}
+            )
         path.write_text(tidy(notebook, path), encoding="utf-8")
 
 

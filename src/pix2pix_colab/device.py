@@ -22,6 +22,12 @@ def autocast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if has_bf16 else torch.float32
 
 
+def fast_cudnn() -> AbstractContextManager:
+    """A block in which cuDNN picks its fastest algorithms, or exact ones where torch is told to use such."""
+    exact, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn
+    return cudnn.flags(cudnn.enabled, benchmark=not exact, deterministic=exact)  # its default would be not to use cuDNN
+
+
 def fork_rng(device: torch.device | str) -> AbstractContextManager:
     """A block in which random numbers can be drawn, on the CPU and on ``device``, with no trace after it."""
     device = torch.device(device)

@@ -127,26 +127,27 @@ class TrainingView:
 
     Args:
         pairs: the pairs to show, (N, 3, S, S) with S the image size of the training; none that it is trained on.
-        seconds: the least time between two pictures, so that looking doesn't slow the training down.
+        seconds: the least time between two pictures.
+        share: the part of the time that pictures may take, so that looking doesn't hold up the training.
     """
 
-    def __init__(self, pairs: Pairs, seconds: float = 5):
-        self.pairs, self.seconds, self.bar = pairs, seconds, ProgressBar()
-        self.handle, self.drawn_at = None, -math.inf
+    def __init__(self, pairs: Pairs, seconds: float = 5, share: float = 0.05):
+        self.pairs, self.seconds, self.share, self.bar = pairs, seconds, share, ProgressBar()
+        self.handle, self.due = None, -math.inf
 
     def __call__(self, progress: Progress) -> None:
         self.bar(progress)
-        finished = progress.step == progress.steps
-        if not finished and time.monotonic() - self.drawn_at < self.seconds:
+        finished, began = progress.step == progress.steps, time.monotonic()
+        if not finished and began < self.due:
             return
         picture = Image(to_png(self.draw(progress)))
         if self.handle is None:
             self.handle = display(picture, display_id=True)
         else:
             self.handle.update(picture)
-        self.drawn_at = time.monotonic()
+        self.due = began + max(self.seconds, (time.monotonic() - began) / self.share)
         if finished:  # another run gets a picture of its own
-            self.handle, self.drawn_at = None, -math.inf
+            self.handle, self.due = None, -math.inf
 
     def draw(self, progress: Progress) -> Figure:
         """The picture at one moment."""

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import torch
 
 from .config import TrainConfig
-from .device import default_device, fork_rng
+from .device import default_device, fast_cudnn, fork_rng
 from .graph import WARM_UP
 from .lambdas import LAMBDAS
 from .pairs import Pairs
 from .run_folder import HISTORY
-from .step import Training
+from .step import Training, check_pairs
 from .sweep import folder_of
 
 
@@ -30,7 +30,9 @@ class Forecast(NamedTuple):
     def __str__(self) -> str:
         if not self.steps:
             return "Everything is trained already."
-        return f"{self.steps:,} steps to go, {self.seconds / self.steps * 1000:.3g} ms each: {_in_words(self.seconds)}."
+        milliseconds = self.seconds / self.steps * 1000
+        each = f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
+        return f"{self.steps:,} steps to go, {each} ms each: {_in_words(self.seconds)}."
 
 
 def forecast(
@@ -47,11 +49,12 @@ def forecast(
     is written, and the caller's random state stays as it is.
 
     Raises:
-        ValueError: for settings or pairs that ``sweep`` would refuse.
+        ValueError: for a λ or pairs that ``sweep`` would refuse. Whether ``root`` holds other settings isn't looked at.
     """
     device, total, rates = torch.device(device or default_device()), Forecast(0, 0.0), {}
-    for lambda_l1 in lambdas:
+    for lambda_l1 in dict.fromkeys(lambdas):
         each = replace(config or TrainConfig(), lambda_l1=lambda_l1)
+        check_pairs(pairs, each)
         steps = each.epochs * math.ceil(len(pairs) / each.batch_size) - _steps_done(folder_of(root, lambda_l1))
         if steps > 0:
             alone = lambda_l1 == math.inf
@@ -63,7 +66,7 @@ def forecast(
 
 def seconds_a_step(pairs: Pairs, config: TrainConfig, device: torch.device, seconds: float) -> float:
     """The median time of a step, measured for some seconds."""
-    with fork_rng(device):
+    with fork_rng(device), fast_cudnn():
         training, times = Training(pairs, config, device), []
         for _ in range(WARM_UP + 1):
             training.advance()

@@ -13,48 +13,52 @@ class CapturedStep:
     """A step on a GPU, recorded once and then replayed: hundreds of kernels for one call from Python.
 
     At batch size 1 the kernels are short, and launching them one by one would leave the GPU waiting. The numbers are
-    those of the step itself. A batch of another shape, which the last of an epoch may have, runs as it is.
+    those of the step itself. A smaller batch, which the last of an epoch may be, runs as it is.
 
     Args:
-        step: what to record; it must not wait for the GPU, nor keep tensors but in place.
         device: the GPU. The environment's PIX2PIX_CUDA_GRAPH=0 turns the recording off.
     """
 
-    def __init__(self, step: Callable[[Tensor, Tensor], Tensor], device: torch.device):
-        self.step, self.device = step, device
+    def __init__(self, device: torch.device):
+        self.device = device
         self.stream = torch.cuda.Stream(device)
         self.warm_up = WARM_UP
+        self.shape = torch.Size()  # of the largest batch in the warm-up
         self.graph: torch.cuda.CUDAGraph | None = None
         self.enabled = os.environ.get("PIX2PIX_CUDA_GRAPH") != "0"
 
-    def __call__(self, source: Tensor, target: Tensor) -> Tensor:
+    def __call__(self, step: Callable[[Tensor, Tensor], Tensor], source: Tensor, target: Tensor) -> Tensor:
+        """Take ``step``, always the same one. It must not wait for the GPU, nor keep tensors but in place."""
         if not self.enabled:
-            return self.step(source, target)
-        if self.warm_up or (self.graph and source.shape != self.source.shape):
-            self.warm_up = max(0, self.warm_up - 1)
-            return self._run_aside(source, target)
+            return step(source, target)
+        if self.warm_up:
+            self.warm_up -= 1
+            self.shape = max(self.shape, source.shape)
+            return self._run_aside(step, source, target)
+        if source.shape != self.shape:
+            return self._run_aside(step, source, target)
         if self.graph is None:
-            self._capture(source, target)
+            self._capture(step, source, target)
         self.source.copy_(source)
         self.target.copy_(target)
         self.graph.replay()
         return self.losses.clone()  # the next replay overwrites them
 
-    def _run_aside(self, source: Tensor, target: Tensor) -> Tensor:
+    def _run_aside(self, step: Callable, source: Tensor, target: Tensor) -> Tensor:
         """The step itself, on a stream of its own, as a recording needs the steps before it to be."""
         self.stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self.stream):
-            losses = self.step(source, target)
+            losses = step(source, target)
         torch.cuda.current_stream(self.device).wait_stream(self.stream)
         return losses
 
-    def _capture(self, source: Tensor, target: Tensor) -> None:
+    def _capture(self, step: Callable, source: Tensor, target: Tensor) -> None:
         """Record a step; nothing is computed yet."""
         self.source, self.target = source.clone(), target.clone()
         self.graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.device(self.device), torch.cuda.graph(self.graph, stream=self.stream):
-                self.losses = self.step(self.source, self.target)
+                self.losses = step(self.source, self.target)
         except RuntimeError as error:
             raise RuntimeError(
                 f"The training step can't be recorded as a CUDA graph ({error}). Restart Python (in Colab, Runtime "

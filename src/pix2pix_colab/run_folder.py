@@ -36,7 +36,7 @@ def load_newest(folder: str | Path) -> tuple[dict, Path]:
 
 def _load(path: Path) -> dict:
     state = load_checkpoint(path)
-    if not {"config", "pairs", "steps", "steps_done", "history"} <= state.keys():
+    if not isinstance(state, dict) or not {"config", "pairs", "steps", "steps_done", "history"} <= state.keys():
         raise ValueError(f"{path} is no run's, or another version's: train again, into another folder.")
     return state
 
@@ -57,7 +57,7 @@ class RunFolder:
         self.path = Path(path)
         self.saved = "nothing had been saved"  # what is safe, in words
         self._damaged = False  # the newest checkpoint, which must not then take the place of the previous one
-        self._lock = FileLock(self.path / LOCK, timeout=0)
+        self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future | None = None
 
@@ -73,6 +73,7 @@ class RunFolder:
     def __enter__(self) -> "RunFolder":
         try:
             self.path.mkdir(parents=True, exist_ok=True)
+            self._thread.submit(int).result()  # starts it: later on, Ctrl-C might interrupt that, and two would write
             self._lock.acquire()
         except Timeout as error:
             raise RuntimeError(
@@ -83,8 +84,8 @@ class RunFolder:
         return self
 
     def __exit__(self, *_) -> None:
+        self._thread.submit(self._lock.release)  # after what is still being written, even if this wait is interrupted
         self._thread.shutdown()
-        self._lock.release()
 
     def save(self, state: dict, wait: bool = False) -> None:
         """Write a checkpoint of the state as it is now, and its history.
@@ -128,17 +129,20 @@ class RunFolder:
             what = f"The disk of {self.path} is full: {self.saved}. Free some space there and start again"
         else:
             what = f"{self.path} can't be written ({reason}): {self.saved}. Make it writable, or choose another folder"
-        return OSError(number, f"{what}.")
+        return OSError(number or errno.EIO, f"{what}.")
 
 
 def write_history(path: Path, rows: list[dict]) -> None:
     """Rows as a CSV with a line of headings, atomically. pandas reads NaN back as such."""
     partial = path.with_name(path.name + ".partial")
-    with partial.open("w", newline="") as file:
-        table = csv.DictWriter(file, rows[0] if rows else [])
-        table.writeheader()
-        table.writerows(rows)
-    partial.replace(path)
+    try:
+        with partial.open("w", newline="") as file:
+            table = csv.DictWriter(file, rows[0] if rows else [])
+            table.writeheader()
+            table.writerows(rows)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _to_cpu(state):

@@ -16,6 +16,12 @@ from .pairs import Pairs
 LOSSES = ("discriminator", "adversarial", "l1")
 
 
+def check_pairs(pairs: Pairs, config: TrainConfig) -> None:
+    """Raise ValueError if there are no pairs, or if they are smaller than the nets."""
+    if not len(pairs) or pairs.size < config.image_size:
+        raise ValueError(f"{len(pairs)} pairs of {pairs.size} px can't train nets of {config.image_size} px.")
+
+
 class Training:
     """The two networks, their optimisers and all else that a step changes, seeded by ``config.seed``.
 
@@ -23,8 +29,7 @@ class Training:
     """
 
     def __init__(self, pairs: Pairs, config: TrainConfig, device: torch.device | str = "cpu"):
-        if not len(pairs) or pairs.size < config.image_size:
-            raise ValueError(f"{len(pairs)} pairs of {pairs.size} px can't train nets of {config.image_size} px.")
+        check_pairs(pairs, config)
         self.config, self.device, self.pairs = config, torch.device(device), pairs.to(device)
         torch.manual_seed(config.seed)  # for the weights, then for the dropout
         self.generator = UNetGenerator(config.width, config.image_size, config.dropout).to(device)
@@ -39,7 +44,7 @@ class Training:
         self.steps, self.steps_done = config.epochs * self.steps_an_epoch, 0
         self.history: list[dict] = []
         self.pending: list[Tensor] = []  # the losses of the steps since the last row of the history
-        self._fast_step = CapturedStep(self.step, self.device) if self.device.type == "cuda" else self.step
+        self._captured = CapturedStep(self.device) if self.device.type == "cuda" else None
 
     @property
     def epoch(self) -> int:
@@ -50,7 +55,8 @@ class Training:
         """Take the next step, at the rate of its epoch, without waiting for a GPU to finish it."""
         self.steps_done += 1
         self.learning_rate.fill_(self.config.learning_rate_in(self.epoch))
-        self.pending.append(self._fast_step(*self.next_batch()))
+        batch = self.next_batch()
+        self.pending.append(self._captured(self.step, *batch) if self._captured else self.step(*batch))
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         """Source and target of the next pairs, cropped and mirrored at random; each pair comes once an epoch."""
@@ -129,11 +135,12 @@ class Training:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on where ``state_dict`` was taken."""
+        """Go on where ``state_dict`` was taken, be it on another kind of device."""
         for name in self._parts:
-            getattr(self, name).load_state_dict(state[name])
+            if state[name]:  # empty: the scaler's, where there was no fp16
+                getattr(self, name).load_state_dict(state[name])
         for optimizer in (self.optimizer_g, self.optimizer_d):
-            optimizer.param_groups[0]["lr"] = self.learning_rate
+            optimizer.param_groups[0] |= {"lr": self.learning_rate, "capturable": self.device.type == "cuda"}
         for name in self._values:
             setattr(self, name, state[name])
         self.pending = [losses.to(self.device) for losses in state["pending"]]

@@ -30,7 +30,8 @@ def sweep(
     initialised (by torchrun), each process trains its share of the λ and then waits for the others. ``on_progress``,
     ``device`` and the errors are those of ``train``.
     """
-    configs = [replace(config or TrainConfig(), lambda_l1=lambda_l1) for lambda_l1 in lambdas]  # refuses a bad λ first
+    base, lambdas = config or TrainConfig(), list(dict.fromkeys(lambdas))  # each once: two can't share a folder
+    configs = [replace(base, lambda_l1=lambda_l1) for lambda_l1 in lambdas]  # refuses a bad λ first
     shared = distributed.is_initialized()
     mine = configs[distributed.get_rank() :: distributed.get_world_size()] if shared else configs
     runs = {c.lambda_l1: train(pairs, c, folder_of(root, c.lambda_l1), on_progress, device) for c in mine}

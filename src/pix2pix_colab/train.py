@@ -11,7 +11,7 @@ import torch
 
 from .checkpoint import check_same
 from .config import TrainConfig
-from .device import default_device, fork_rng
+from .device import default_device, fast_cudnn, fork_rng
 from .faults import explained_memory, stop_button
 from .generator import UNetGenerator
 from .pairs import Pairs
@@ -112,8 +112,7 @@ def train(
 
         report()
         if training.steps_done < training.steps:
-            exact = torch.are_deterministic_algorithms_enabled()
-            with folder, stop_button() as stop, torch.backends.cudnn.flags(benchmark=not exact, deterministic=exact):
+            with folder, stop_button() as stop, fast_cudnn():
                 _run_to_the_end(training, folder, identity, report, stop, log_every)
     return Run(folder.path, config, training.history)
 
