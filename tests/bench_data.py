@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
+from torchvision.transforms import functional as F
 
-from pix2pix_colab.pairs import JITTER_SIZE, Pairs, is_image, read_pairs
+from pix2pix_colab.pairs import JITTER_SIZE, Pairs, is_image, read_pairs, to_uint8
 from pix2pix_colab.synthetic import draw_facades
 
 CROP = 256  # px
@@ -38,16 +38,15 @@ class TextbookPairs(Dataset):
 
     def __getitem__(self, row: int) -> tuple[Tensor, Tensor]:
         """Source (the right half) and target (the left), each float32 (3, 256, 256) in [-1, 1]."""
-        y, x = torch.randint(JITTER_SIZE - CROP + 1, (2,)).tolist()
-        mirror = torch.rand(()).item() < 0.5
+        down, right, turn = torch.rand(3).tolist()
+        y, x = (int(part * (JITTER_SIZE - CROP + 1)) for part in (down, right))
         image = Image.open(self.files[row]).convert("RGB")
-        middle = image.width // 2
-        images = []
+        middle, images = image.width // 2, []
         for left in (middle, 0):
-            half = image.crop((left, 0, left + middle, image.height))
-            half = half.resize((JITTER_SIZE, JITTER_SIZE), Image.Resampling.BICUBIC).crop((x, y, x + CROP, y + CROP))
-            half = half.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirror else half
-            images.append(torch.from_numpy(np.array(half)).permute(2, 0, 1).contiguous().float() / 127.5 - 1)
+            half = F.crop(image, 0, left, image.height, middle)
+            half = F.crop(F.resize(half, [JITTER_SIZE] * 2, F.InterpolationMode.BICUBIC), y, x, CROP, CROP)
+            half = F.hflip(half) if turn < 0.5 else half
+            images.append(F.normalize(F.to_tensor(half), [0.5] * 3, [0.5] * 3))
         return images[0], images[1]
 
 
@@ -65,12 +64,14 @@ def endless(data: TextbookPairs | Pairs) -> RandomSampler:
 
 
 def assert_same_pixels(theirs: TextbookPairs, ours: Pairs) -> None:
-    """Every tenth pair is the same to the bit, jittered and mirrored by the same seed: both draw in the same order."""
+    """Every tenth pair has the same pixels, jittered and mirrored by the same seed: both draw in the same order."""
     for i in range(0, len(theirs), 10):
         row = ours.names.index(theirs.files[i].name)
         batch = torch.cat(ours.batch([row], CROP, torch.Generator().manual_seed(i)))
         torch.manual_seed(i)
-        assert torch.equal(batch, torch.stack(theirs[i])), f"{theirs.files[i]}: ours differs from resizing each time."
+        assert torch.equal(to_uint8(batch), to_uint8(torch.stack(theirs[i]))), (
+            f"{theirs.files[i]}: ours differs from resizing each time."
+        )
 
 
 def our_batches(pairs: Pairs) -> Iterator[tuple[Tensor, Tensor]]:

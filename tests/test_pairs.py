@@ -175,7 +175,7 @@ def test_all_256_values_come_back():
     values = torch.arange(256, dtype=torch.uint8)
     floats = to_float(values)
     assert floats.dtype == torch.float32
-    assert floats[0] == -1 and floats[255] == 1
+    assert floats[0] == -1 and floats.abs().max() <= 1 and floats[255] == pytest.approx(1, abs=2e-7)
     assert torch.equal(to_uint8(floats), values)
     assert torch.equal(to_uint8(floats + 0.49 / 127.5), values)  # rounded, not cut off
     assert torch.equal(to_uint8(floats - 0.49 / 127.5), values)

@@ -32,14 +32,9 @@ class TrainConfig:
 
     def schedule(self, epoch: int = 1) -> str:
         """What the learning rate does from ``epoch`` on, in words."""
-        full, first, last = (
-            self.epochs - self.epochs // 2,
-            self.learning_rate_in(epoch),
-            self.learning_rate_in(self.epochs),
-        )
-        if epoch >= self.epochs:
-            return f"the learning rate is {first:.2g} in epoch {epoch}"
-        if epoch < full == self.epochs:
-            return f"the learning rate is {first:.2g} throughout"
-        start = f"{first:.2g} up to epoch {full}" if epoch <= full else f"{first:.2g} in epoch {epoch}"
-        return f"the learning rate is {start}, and falls to {last:.2g} in epoch {self.epochs}"
+        rate, last = f"{self.learning_rate_in(epoch):.2g}", f"{self.learning_rate_in(self.epochs):.2g}"
+        full = self.epochs - self.epochs // 2
+        if epoch == self.epochs:
+            return f"the learning rate is {rate} in epoch {epoch}"
+        until = f"up to epoch {full}" if epoch <= full else f"in epoch {epoch}"
+        return f"the learning rate is {rate} {until}, and falls to {last} in epoch {self.epochs}"

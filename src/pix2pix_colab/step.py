@@ -119,8 +119,8 @@ class Training:
     def _refuse_nan(self, lost: list[str]) -> None:
         if lost:
             raise FloatingPointError(
-                f"At step {self.steps_done:,} {' and '.join(lost)} is NaN or infinite: train with a learning_rate "
-                f"below {self.config.learning_rate:g}, in another folder."
+                f"At step {self.steps_done:,} {' and '.join(lost)} is NaN or infinite, and this is not saved: train "
+                f"with a learning_rate below {self.config.learning_rate:g}, in another folder."
             )
 
     def state_dict(self) -> dict:

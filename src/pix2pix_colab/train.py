@@ -94,13 +94,9 @@ def train(
     """
     device, folder = torch.device(device or default_device()), RunFolder(run_dir)
     identity = {"config": asdict(config), "pairs": pairs.fingerprint()}
-    advice = (
-        f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
-    )
-    with (
-        fork_rng(device),
-        explained_memory(lambda: f"{advice}: {folder.saved}. Close what else uses it, or take less."),
-    ):
+    taken = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
+    less = "Close what else uses it, or take a smaller batch_size or width, in another folder."
+    with fork_rng(device), explained_memory(lambda: f"{taken}: {folder.saved}. {less}"):
         training = Training(pairs, config, device)
         if state := folder.load():
             _check_identity(folder.path, state, identity)
