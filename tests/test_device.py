@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from noise import noise_pairs
 
 from pix2pix_colab.config import TrainConfig
 from pix2pix_colab.device import default_device, fast_cudnn, fork_rng
@@ -19,8 +20,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
 
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
-    images = torch.randint(256, (2, 3, 3, 130, 130), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    return Pairs(images[0], images[1], ["a", "b", "c"])
+    return noise_pairs()
 
 
 def arithmetic(monkeypatch, dtype: torch.dtype) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from test_resume import bits
 
 from pix2pix_colab.config import TrainConfig
 from pix2pix_colab.pairs import Pairs, read_pairs, write_pairs
@@ -82,19 +83,6 @@ def torchrun(*arguments: str | Path) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
 
 
-def same(a, b) -> bool:
-    """Whether two states are equal to the last bit, NaN to NaN."""
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, torch.Tensor):
-        return a.dtype == b.dtype and a.shape == b.shape and a.numpy().tobytes() == b.numpy().tobytes()
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(same, a, b))
-    return repr(a) == repr(b)
-
-
 def test_the_lambdas_are_spread_over_the_processes(folder, expected, tmp_path):
     root, logs = tmp_path / "runs", tmp_path / "logs"
     done = torchrun(
@@ -105,7 +93,7 @@ def test_the_lambdas_are_spread_over_the_processes(folder, expected, tmp_path):
     begun = {rank: re.findall(r"(λ = \d+|L1 only): +0%", text) for rank, text in shown.items()}
     assert begun == {"0": ["λ = 0", "L1 only"], "1": ["λ = 100"]}
     assert list(read_sweep(root)) == list(LAMBDAS)
-    assert same(states(root), expected)
+    assert bits(states(root)) == bits(expected)
 
 
 def test_a_killed_processes_lambda_is_taken_up_by_the_next_start(folder, expected, tmp_path):
@@ -117,7 +105,7 @@ def test_a_killed_processes_lambda_is_taken_up_by_the_next_start(folder, expecte
     starts = {}
     sweep(read_pairs(folder), LAMBDAS, CONFIG, root, lambda p: starts.setdefault(p.config.lambda_l1, p.step), "cpu")
     assert 0 < starts[100] <= 5
-    assert same(states(root), expected)
+    assert bits(states(root)) == bits(expected)
 
 
 def test_a_process_without_a_lambda_waits_for_the_others(folder, tmp_path):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from noise import noise_pairs
 
 from pix2pix_colab import forecast as module
 from pix2pix_colab import train as train_module
@@ -24,8 +25,7 @@ CPU = torch.device("cpu")
 
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
-    images = torch.randint(256, (2, 3, 3, 130, 130), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    return Pairs(images[0], images[1], ["a", "b", "c"])
+    return noise_pairs()
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from noise import noise_pairs
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -23,8 +24,7 @@ DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
-    images = torch.randint(256, (2, 3, 3, 130, 130), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
-    return Pairs(images[0], images[1], ["a", "b", "c"])
+    return noise_pairs()
 
 
 def arithmetic(monkeypatch, dtype: torch.dtype) -> None:
