@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from pix2pix_colab.architecture import discriminator_table
 from pix2pix_colab.discriminator import PatchDiscriminator
 
 
@@ -104,8 +105,38 @@ def test_the_source_stands_before_the_image(small):
 def test_unequal_shapes_get_a_sentence(small):
     with pytest.raises(ValueError, match=r"The source is \(1, 3, 128, 128\) and the image \(1, 3, 256, 256\).*equal"):
         small(images(128)[0], images(256)[0])
-    with pytest.raises(ValueError, match="must be equal in shape"):
-        small(torch.zeros(1, 3, 128, 128), torch.zeros(2, 3, 128, 128))
+
+
+@pytest.mark.parametrize("i", [0, 2, 3])
+@pytest.mark.parametrize("which", [0, 1])
+def test_other_numbers_and_sizes_get_a_sentence(small, which, i):
+    inputs = [*images()]
+    inputs[which] = torch.cat([inputs[which]] * 2, dim=i)
+    with pytest.raises(ValueError, match=r"takes \(N, 3, H, W\) and \(N, 3, H, W\), with N, H and W equal"):
+        small(*inputs)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1), (3, 3)])
+def test_source_and_image_may_be_grey(before, after):
+    discriminator = PatchDiscriminator(4, before, after)
+    source, image = (each[:, :channels] for each, channels in zip(images(), (before, after), strict=True))
+    assert discriminator(source, image).shape == (1, 1, 14, 14)
+    rows = discriminator_table(discriminator, 128)
+    assert [row.input for row in rows[:2]] == [(before + after, 128, 128), (4, 64, 64)]
+    assert rows[-1].output == (1, 14, 14)
+    assert [row.name for row in rows] == [f"layer {i}" for i in range(1, 6)]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1), (2, 4)])
+def test_other_channels_get_a_sentence(small, before, after):
+    with pytest.raises(ValueError, match=rf"\(1, {before}, 32, 32\) and the image \(1, {after}, 32, 32\), but .*equal"):
+        small(torch.zeros(1, before, 32, 32), torch.zeros(1, after, 32, 32))
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (0, 3), (3, 64, 64), (1, 3, 1, 64, 64)])
+def test_what_is_no_batch_of_images_gets_a_sentence(small, shape):
+    with pytest.raises(ValueError, match="this PatchGAN takes"):
+        small(torch.zeros(shape), torch.zeros(shape))
 
 
 def test_gradients_reach_every_parameter_and_both_inputs(small):

@@ -15,7 +15,7 @@ from pix2pix_colab import evaluate as module
 from pix2pix_colab.config import TrainConfig
 from pix2pix_colab.evaluate import Scores, encode_frames, gradient_magnitude, main, score, score_table, translate
 from pix2pix_colab.generator import UNetGenerator
-from pix2pix_colab.pairs import Pairs, to_float, to_uint8, write_pairs
+from pix2pix_colab.pairs import Pairs, read_pairs, to_float, to_uint8, write_pairs
 from pix2pix_colab.sweep import sweep
 
 
@@ -72,10 +72,11 @@ def test_translating_changes_nothing(generator, source, training):
     assert all(parameter.grad is None for parameter in generator.parameters())
 
 
-def test_a_failure_changes_nothing_either(generator):
+def test_a_failure_changes_nothing_either(generator, source, monkeypatch):
     random = torch.get_rng_state()
-    with pytest.raises(ValueError, match="multiples of 128"):
-        translate(generator.eval(), noise(1, 3, 100, 100))
+    monkeypatch.setattr(generator, "forward", lambda source: torch.rand(3).reshape(2))
+    with pytest.raises(RuntimeError, match="shape"):
+        translate(generator.eval(), source)
     assert not generator.training
     assert torch.equal(torch.get_rng_state(), random)
 
@@ -169,6 +170,16 @@ def test_ssim_is_that_of_scikit_image():
     torch.testing.assert_close(score(output, target).ssim, torch.tensor(expected).float(), rtol=0, atol=1e-3)
 
 
+def test_grey_is_scored_as_colour_of_three_equal_channels():
+    output, target = (images[:, :1] for images in photo_like())
+    grey, colour = score(output, target), score(output.expand(-1, 3, -1, -1), target.expand(-1, 3, -1, -1))
+    for name, values in grey._asdict().items():
+        torch.testing.assert_close(values, getattr(colour, name), rtol=1e-4, atol=1e-5)
+    assert (grey.ssim < 0.9).all() and (grey.psnr < 30).all()
+    with pytest.raises(ValueError, match=r"\(3, 1, 64, 64\) outputs can't be measured against \(3, 3, 64, 64\)"):
+        score(output, target.expand(-1, 3, -1, -1))
+
+
 def test_images_are_scored_one_by_one():
     output, target = photo_like()
     together = score(output, target)
@@ -215,6 +226,15 @@ def test_a_frame_shows_source_output_and_target_side_by_side():
                 assert image.getpixel((x, 16)) == pytest.approx(colour, abs=6)
 
 
+def test_grey_images_stand_in_frames_beside_colour():
+    black, green, white = flat((5, 5, 5)), flat((5, 250, 5)), flat((250, 250, 250))
+    (frame,) = encode_frames(white[:, :1], {0: green}, black[:, :1])[0]
+    image = Image.open(io.BytesIO(frame))
+    assert (image.mode, image.size) == ("RGB", (96, 32))
+    for x, colour in zip((30, 48, 66), ((250,) * 3, (5, 250, 5), (5,) * 3), strict=True):
+        assert image.getpixel((x, 16)) == pytest.approx(colour, abs=6)
+
+
 def test_frames_keep_the_colours_of_fine_edges():
     (frame,) = encode_frames(noise(1, 3, 16, 16), {0: noise(1, 3, 16, 16)}, noise(1, 3, 16, 16))[0]
     assert JpegImagePlugin.get_sampling(Image.open(io.BytesIO(frame))) == 0  # 4:4:4
@@ -228,6 +248,18 @@ def test_the_command_line_measures_a_sweep(tmp_path, capsys, monkeypatch):
     folder = write_pairs(pairs, tmp_path / "pairs", "AtoB")
     main([str(folder), str(tmp_path / "runs"), "--direction", "AtoB"])
     expected = {k: score(translate(run.load_generator(), pairs.source), pairs.target) for k, run in runs.items()}
+    assert capsys.readouterr().out.strip() == score_table(expected)
+
+
+def test_the_command_line_measures_a_sweep_in_grey(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))
+    images = noise(2, 2, 3, 128, 128)
+    folder = write_pairs(Pairs(images[0], images[1], ["1", "2"]), tmp_path / "pairs", "AtoB")
+    pairs = read_pairs(folder, 128, "AtoB", target_channels=1)
+    config = TrainConfig(epochs=1, width=2, image_size=128, target_channels=1)
+    (run,) = sweep(pairs, (10,), config, tmp_path / "runs").values()
+    main([str(folder), str(tmp_path / "runs"), "--direction", "AtoB"])
+    expected = {10: score(translate(run.load_generator(), pairs.source), pairs.target)}
     assert capsys.readouterr().out.strip() == score_table(expected)
 
 

@@ -80,6 +80,25 @@ def test_each_image_of_a_sheet_is_at_its_place():
     assert (sheet[:, 16 : 16 + GAP] == 255).all() and (sheet[10 : 10 + GAP] == 255).all()
 
 
+def test_grey_images_stand_in_a_sheet_beside_colour():
+    grey, colour = noise(2, 1, 10, 16), noise(2, 3, 10, 16, seed=1)
+    for columns in ([("grey", grey), ("colour", colour)], [("colour", colour), ("grey", grey)], [("grey", grey)]):
+        sheet = sheet_of(image_sheet(columns))
+        for i, (_, images) in enumerate(columns):
+            assert torch.equal(image_at(sheet, 1, i, 10), images[1].expand(3, -1, -1))
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
+def test_grey_pairs_are_shown(before, after):
+    pairs = Pairs(noise(3, before, 16, 16), noise(3, after, 16, 16, seed=1), ["1", "2", "3"])
+    sheets = sheet_of(pair_sheet(pairs, across=2)), sheet_of(lambda_sheet(pairs, {0: pairs.target}))
+    for places, sheet in zip((((0, 0), (0, 2), (1, 0)), ((0, 0), (1, 0), (2, 0))), sheets, strict=True):
+        for i, (row, column) in enumerate(places):
+            assert torch.equal(image_at(sheet, row, column), pairs.source[i].expand(3, -1, -1))
+            assert torch.equal(image_at(sheet, row, column + 1), pairs.target[i].expand(3, -1, -1))
+    assert torch.equal(image_at(sheets[1], 2, 2), pairs.target[2].expand(3, -1, -1))
+
+
 def test_headings_stand_over_their_columns():
     figure = image_sheet([("source", noise(2, 3, 16, 16)), ("output", noise(2, 3, 16, 16))])
     assert headings(figure) == ["source", "output"]
@@ -266,6 +285,17 @@ def test_the_view_shows_samples_and_losses(shown, progress, generator, lambda_l1
         assert all(torch.equal(image_at(image, i, j, 128, 128), each) for j, each in enumerate(expected))
     assert len(adversarial.lines) == (0 if lambda_l1 == math.inf else 3)
     assert l1.lines[0].get_xydata().tolist() == [[10, 0.3], [20, 0.3]]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
+def test_the_view_shows_grey(before, after):
+    pairs = Pairs(noise(2, before, 128, 128), noise(2, after, 128, 128, seed=1), ["1", "2"])
+    config = TrainConfig(image_size=128, width=1, source_channels=before, target_channels=after)
+    generator = UNetGenerator(1, 128, source_channels=before, target_channels=after)
+    figure = TrainingView(pairs).draw(Progress(config, 10, 20, [row(10)], generator))
+    image = torch.from_numpy(figure.axes[0].images[0].get_array().data.copy())
+    for j, images in enumerate((pairs.source, translate(generator, pairs.source), pairs.target)):
+        assert torch.equal(image_at(image, 1, j, 128, 128), images[1].expand(3, -1, -1))
 
 
 def test_the_view_says_how_far_it_is(shown, progress):

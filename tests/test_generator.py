@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from pix2pix_colab.architecture import generator_table
 from pix2pix_colab.generator import IMAGE_SIZES, UNetGenerator
 
 ENCODER = [64, 128, 256, 512, 512, 512, 512, 512]
@@ -204,6 +205,34 @@ def test_multiples_of_the_image_size_are_taken(small):
 def test_another_image_size_gets_a_sentence(image_size):
     with pytest.raises(ValueError, match=rf"image_size is {image_size}, .*\(128, 256, 512\) px: choose one"):
         UNetGenerator(image_size=image_size)
+
+
+@pytest.mark.parametrize("image_size", IMAGE_SIZES)
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
+def test_grey_changes_the_first_and_the_last_layer_alone(image_size, before, after):
+    torch.manual_seed(0)
+    generator = UNetGenerator(4, image_size, source_channels=before, target_channels=after)
+    colour = UNetGenerator(4, image_size)
+    shapes = [{name: value.shape for name, value in net.state_dict().items()} for net in (generator, colour)]
+    ends = {"first": "encoder.0.0.weight", "weight": f"decoder.{len(colour.decoder) - 1}.1.weight"}
+    ends["bias"] = ends["weight"].replace("weight", "bias")
+    assert shapes[0].pop(ends["first"]) == (4, before, 4, 4) and shapes[1].pop(ends["first"]) == (4, 3, 4, 4)
+    assert shapes[0].pop(ends["weight"])[1] == after and shapes[1].pop(ends["weight"])[1] == 3
+    assert shapes[0].pop(ends["bias"]) == (after,) and shapes[1].pop(ends["bias"]) == (3,)
+    assert shapes[0] == shapes[1]
+    rows = generator_table(generator)
+    assert rows[0].input == (before, image_size, image_size) and rows[-1].output == (after, image_size, image_size)
+    output = generator(source(2, before, image_size, image_size))
+    assert output.shape == (2, after, image_size, image_size)
+    assert output.abs().max() <= 1 and output.std() > 0
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_a_grey_net_takes_no_colour(channels):
+    with pytest.raises(
+        ValueError, match=rf"\(1, {channels}, 128, 128\), but this U-Net takes \(N, 1, H, W\) .*source_ch"
+    ):
+        UNetGenerator(4, 128, source_channels=1)(torch.zeros(1, channels, 128, 128))
 
 
 @pytest.mark.parametrize(

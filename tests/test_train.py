@@ -1,7 +1,7 @@
 """The step against one written out by hand, and a loop that can be interrupted."""
 
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 import torch
@@ -13,8 +13,10 @@ from pix2pix_colab.device import autocast_dtype
 from pix2pix_colab.discriminator import PatchDiscriminator
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.pairs import Pairs
+from pix2pix_colab.run_folder import load_newest
 from pix2pix_colab.step import Training
 from pix2pix_colab.train import read_run, train
+from pix2pix_colab.translate import translate
 
 CONFIG = TrainConfig(lambda_l1=100, epochs=4, width=2, image_size=128)
 
@@ -23,6 +25,13 @@ CONFIG = TrainConfig(lambda_l1=100, epochs=4, width=2, image_size=128)
 def pairs() -> Pairs:
     images = torch.randint(256, (2, 3, 3, 140, 140), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     return Pairs(images[0], images[1], ["a", "b", "c"])
+
+
+def pairs_of(before: int, after: int, size: int = 130) -> Pairs:
+    """Two pairs, grey where the channels are 1."""
+    random = torch.Generator().manual_seed(2)
+    images = [torch.randint(256, (2, channels, size, size), generator=random) for channels in (before, after)]
+    return Pairs(*(each.to(torch.uint8) for each in images), ["a", "b"])
 
 
 @pytest.fixture
@@ -191,6 +200,73 @@ def test_bad_settings_get_a_sentence(pairs, tmp_path):
         TrainConfig(lambda_l1=-1)
     with pytest.raises(ValueError, match="epochs is 0"):
         TrainConfig(epochs=0)
+    for name in ("source_channels", "target_channels"):
+        for channels in (0, 2, 4):
+            with pytest.raises(ValueError, match=rf"{name} is {channels}, but it must be 3 for colour or 1 for grey"):
+                TrainConfig(**{name: channels})
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1), (3, 3)])
+@pytest.mark.parametrize("image_size", [128, 256, 512])
+def test_grey_and_colour_are_trained_at_every_size(tmp_path, image_size, before, after):
+    config = TrainConfig(epochs=1, width=4, image_size=image_size, source_channels=before, target_channels=after)
+    pairs, starts = pairs_of(before, after, image_size + 2), []
+    run = train(pairs, config, tmp_path, lambda at: starts.append(next(at.generator.parameters()).detach().clone()))
+    assert len(run.history) == 1 and 0 < run.history[0]["l1"] < 2 and run.history[0]["discriminator"] > 0
+    assert not torch.equal(starts[0], starts[-1])
+    generator = read_run(tmp_path).load_generator()
+    assert torch.equal(next(generator.parameters()), starts[-1])
+    assert (generator.source_channels, generator.target_channels) == (before, after)
+    output = translate(generator, pairs.source)
+    assert output.shape == pairs.target.shape and output.float().std() > 0
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
+def test_a_step_in_grey_is_the_textbook_step(float32, before, after):
+    config = replace(CONFIG, dropout=0.0, source_channels=before, target_channels=after)
+    training = Training(pairs_of(before, after), config)
+    twins = (
+        UNetGenerator(2, 128, 0.0, source_channels=before, target_channels=after),
+        PatchDiscriminator(2, before, after),
+    )
+    for twin, net in zip(twins, (training.generator, training.discriminator), strict=True):
+        twin.load_state_dict(net.state_dict())
+    adams = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in twins]
+    source, target = training.next_batch()
+    assert (source.shape[1], target.shape[1]) == (before, after)
+    expected = torch.stack(textbook_step(*twins, *adams, source, target, 100)).detach()
+    torch.testing.assert_close(training.step(source, target), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
+def test_pairs_of_other_channels_get_a_sentence(pairs, tmp_path, before, after):
+    advice = rf"train with TrainConfig\(source_channels={before}, target_channels={after}\)"
+    with pytest.raises(ValueError, match=rf"have {before} source and {after} target .* would have 3 and 3: {advice}"):
+        train(pairs_of(before, after), CONFIG, tmp_path)
+    advice = r"TrainConfig\(source_channels=3, target_channels=3\)"
+    with pytest.raises(ValueError, match=rf"have 3 source .* would have {before} and {after}: train with {advice}"):
+        train(pairs, replace(CONFIG, source_channels=before, target_channels=after), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_checkpoint_from_before_grey_is_gone_on_with(pairs, tmp_path, monkeypatch):
+    whole = train(pairs, CONFIG, tmp_path / "whole", log_every=5)
+    monkeypatch.setattr(module, "asdict", lambda config: {k: v for k, v in asdict(config).items() if "_ch" not in k})
+
+    def pull_the_plug(progress):
+        if progress.step == 10:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, CONFIG, tmp_path / "old", pull_the_plug, log_every=5)
+    assert "source_channels" not in load_newest(tmp_path / "old")[0]["config"]
+    monkeypatch.setattr(module, "asdict", asdict)
+    starts = []
+    run = train(pairs, CONFIG, tmp_path / "old", lambda progress: starts.append(progress.step), log_every=5)
+    assert starts[0] > 0 and run.history == whole.history
+    with pytest.raises(ValueError, match="source_channels = 3 there, 1 here"):
+        train(pairs_of(1, 3), replace(CONFIG, source_channels=1), tmp_path / "old")
 
 
 def test_precision_follows_the_machine(monkeypatch):

@@ -41,7 +41,7 @@ def generator_table(generator: UNetGenerator) -> list[LayerRow]:
     """The U-Net layer by layer, for a source of ``generator.image_size``. The generator is left as it was."""
     sides = {"encoder": generator.encoder, "decoder": generator.decoder}
     layers = {f"{side} {i}": layer for side, part in sides.items() for i, layer in enumerate(part, start=1)}
-    rows = read_layers(generator, layers, (3, generator.image_size, generator.image_size))
+    rows = read_layers(generator, layers, (generator.source_channels, generator.image_size, generator.image_size))
     for i in range(len(generator.encoder), len(rows) - 1):
         up, following = rows[i], rows[i + 1]
         skip = following.input[0] - up.output[0]  # the channels that came by another way
@@ -51,6 +51,13 @@ def generator_table(generator: UNetGenerator) -> list[LayerRow]:
             rows[i] = up._replace(skip_partner=rows[j].name, joined_channels=joined)
             rows[j] = rows[j]._replace(skip_partner=up.name)
     return rows
+
+
+def discriminator_table(discriminator: PatchDiscriminator, image_size: int = 256) -> list[LayerRow]:
+    """The PatchGAN layer by layer, for images of one size. The discriminator is left as it was."""
+    layers = {f"layer {i}": layer for i, layer in enumerate(discriminator.layers, start=1)}
+    channels = discriminator.source_channels, discriminator.target_channels
+    return read_layers(discriminator, layers, *((each, image_size, image_size) for each in channels))
 
 
 def receptive_fields(discriminator: PatchDiscriminator) -> list[FieldRow]:

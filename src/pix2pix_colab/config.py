@@ -18,12 +18,17 @@ class TrainConfig:
     beta1: float = 0.5  # Adam's first momentum; the second is the usual 0.999
     dropout: float = 0.5  # the noise z
     seed: int = 0
+    source_channels: int = 3  # 3: colour; 1: grey
+    target_channels: int = 3
 
     def __post_init__(self):
         lambda_label(self.lambda_l1)
         for name in ("epochs", "width", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be greater than 0.")
+        for name in ("source_channels", "target_channels"):
+            if getattr(self, name) not in (1, 3):
+                raise ValueError(f"{name} is {getattr(self, name)}, but it must be 3 for colour or 1 for grey.")
 
     def learning_rate_in(self, epoch: int) -> float:
         """The rate in an epoch, counted from 1: full in the first half, then falling linearly, 0 after the last."""

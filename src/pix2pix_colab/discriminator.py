@@ -13,19 +13,22 @@ class PatchDiscriminator(nn.Module):
 
     Args:
         width: filters of the first layer (the paper's ndf). 64 gives 2,768,705 parameters.
+        source_channels: 3 for colour (the paper's), 1 for grey.
+        target_channels: those of the image, likewise.
 
     Shape:
-        source and image, two (N, 3, S, S) in [-1, 1] -> logits (N, 1, S/8 - 2, S/8 - 2): 30×30 at 256 px.
-        A logit above 0 means "real".
+        source (N, source_channels, S, S) and image (N, target_channels, S, S), both in [-1, 1] -> logits
+        (N, 1, S/8 - 2, S/8 - 2): 30×30 at 256 px. A logit above 0 means "real".
 
     Raises:
-        ValueError: if source and image differ in shape.
+        ValueError: if source and image differ in N, height or width, or have other channels.
     """
 
-    def __init__(self, width: int = 64):
+    def __init__(self, width: int = 64, source_channels: int = 3, target_channels: int = 3):
         super().__init__()
+        self.source_channels, self.target_channels = source_channels, target_channels
         self.layers = nn.Sequential(
-            _layer(6, width, stride=2, norm=False),
+            _layer(source_channels + target_channels, width, stride=2, norm=False),
             _layer(width, width * 2, stride=2),
             _layer(width * 2, width * 4, stride=2),
             _layer(width * 4, width * 8, stride=1),
@@ -34,11 +37,18 @@ class PatchDiscriminator(nn.Module):
         self.apply(init_weights)
 
     def forward(self, source: Tensor, image: Tensor) -> Tensor:
-        if source.shape != image.shape:
-            raise ValueError(
-                f"The source is {tuple(source.shape)} and the image {tuple(image.shape)}: they must be equal in shape."
-            )
+        self._check(source, image)
         return self.layers(torch.cat([source, image], dim=1))  # (N, 1, 30, 30) at 256 px
+
+    def _check(self, source: Tensor, image: Tensor) -> None:
+        """Raise ValueError for a source and an image that don't fit each other, or the first layer."""
+        batch, channels = source.shape[:1] + source.shape[2:], (self.source_channels, self.target_channels)
+        equal = source.ndim == image.ndim == 4 and image.shape[:1] + image.shape[2:] == batch
+        if not equal or (source.shape[1], image.shape[1]) != channels:
+            raise ValueError(
+                f"The source is {tuple(source.shape)} and the image {tuple(image.shape)}, but this PatchGAN takes "
+                f"(N, {self.source_channels}, H, W) and (N, {self.target_channels}, H, W), with N, H and W equal."
+            )
 
     def receptive_field(self) -> int:
         """Side in pixels of the square that one logit sees: 70 (r = (r - 1) · stride + kernel, from the last layer)."""

@@ -11,7 +11,7 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from .architecture import FieldRow, LayerRow, Shape, generator_table, logit_patch, read_layers, receptive_fields
+from .architecture import FieldRow, LayerRow, Shape, discriminator_table, generator_table, logit_patch, receptive_fields
 from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
 from .tables import size_text
@@ -58,13 +58,13 @@ def draw_generator(generator: UNetGenerator) -> Figure:
 def draw_discriminator(discriminator: PatchDiscriminator, image_size: int = 256, image: Tensor | None = None) -> Figure:
     """The PatchGAN: its layers, how its receptive field grows, and the patch of the image that one logit judges.
 
-    ``image``: a uint8 tensor (3, image_size, image_size) to draw the patch on (ValueError for any other).
+    ``image``: a uint8 tensor (C, image_size, image_size) to draw the patch on, C the discriminator's target channels
+    (ValueError for any other).
     """
-    shape = (3, image_size, image_size)
+    shape = (discriminator.target_channels, image_size, image_size)
     if image is not None and (image.dtype != torch.uint8 or image.shape != shape):
         raise ValueError(f"The image is {image.dtype} {tuple(image.shape)}, but must be torch.uint8 {shape}.")
-    layers = {f"layer {i}": layer for i, layer in enumerate(discriminator.layers, start=1)}
-    rows = read_layers(discriminator, layers, shape, shape)
+    rows = discriminator_table(discriminator, image_size)
     figure, axes = _canvas(510)
     _draw_layers(axes, rows, receptive_fields(discriminator))
     _draw_patch(axes, discriminator, rows[-1].output[-1], image_size, image)
@@ -99,7 +99,7 @@ def _draw_patch(axes: Axes, discriminator: PatchDiscriminator, grid: int, size: 
     if image is None:
         _box(axes, left + side / 2, bottom + side / 2, side, side, (IMAGE, 0.5), IMAGE)
     else:
-        axes.imshow(image.permute(1, 2, 0).numpy(force=True), extent=(left, left + side, bottom, top))
+        axes.imshow(image.expand(3, -1, -1).permute(1, 2, 0).numpy(force=True), extent=(left, left + side, bottom, top))
     lines = [i * cell for i in range(grid + 1)]
     axes.vlines([right + line for line in lines], bottom, top, color=IMAGE, linewidth=0.6)
     axes.hlines([bottom + line for line in lines], right, right + side, color=IMAGE, linewidth=0.6)

@@ -1,4 +1,4 @@
-"""What a trained generator makes of images, and how good it is by four figures."""
+"""How good a trained generator is by four figures, and its outputs as frames of a slider."""
 
 import argparse
 import io
@@ -8,45 +8,16 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 from torchvision.transforms.functional import to_pil_image
 
-from .device import default_device, fork_rng
+from .arguments import add_pairs, pairs_of
+from .device import default_device
 from .lambdas import lambda_label
-from .pairs import read_pairs, to_float, to_uint8
+from .pairs import to_float
 from .sweep import read_sweep
 from .tables import markdown_table
-
-
-@torch.no_grad()
-def translate(generator: torch.nn.Module, source: Tensor, seed: int = 0) -> Tensor:
-    """Generate an output for each source by the paper's test-time rule (section 3.3).
-
-    Each image goes through by itself: dropout is on, drawn from ``seed`` anew for every image, and BatchNorm takes the
-    statistics of that one image. So an output depends on its source and the seed alone, not on what it is batched
-    with. Nothing is changed: not the generator's mode or buffers, and not the random state.
-
-    Args:
-        source: uint8 (N, 3, H, W); H and W are multiples of the generator's image size.
-
-    Returns:
-        uint8 (N, 3, H, W), on the device of ``source``.
-    """
-    device = next(generator.parameters()).device
-    was_training = generator.training
-    outputs = []
-    try:
-        generator.train()
-        with fork_rng(device):
-            for image in source:
-                torch.manual_seed(seed)
-                buffers = {name: buffer.clone() for name, buffer in generator.named_buffers()}
-                output = functional_call(generator, buffers, (to_float(image[None].to(device)),))
-                outputs.append(to_uint8(output).to(source.device))
-    finally:
-        generator.train(was_training)
-    return torch.cat(outputs)
+from .translate import translate
 
 
 class Scores(NamedTuple):
@@ -59,7 +30,7 @@ class Scores(NamedTuple):
 
 
 def score(output: Tensor, target: Tensor) -> Scores:
-    """Measure outputs against their targets, both uint8 (N, 3, H, W).
+    """Measure outputs against their targets, both uint8 (N, 3, H, W) or both (N, 1, H, W).
 
     Raises:
         ValueError: if they differ in shape, or there is none.
@@ -77,7 +48,7 @@ def score(output: Tensor, target: Tensor) -> Scores:
 
 
 def gradient_magnitude(images: Tensor) -> Tensor:
-    """Mean length of the grey-value gradient (forward differences) of float (N, 3, H, W): (N,)."""
+    """Mean length of the grey-value gradient (forward differences) of float (N, C, H, W): (N,)."""
     grey = images.mean(dim=1)
     dy, dx = grey.diff(dim=1)[:, :, :-1], grey.diff(dim=2)[:, :-1]
     return torch.hypot(dx, dy).mean(dim=(1, 2))
@@ -86,16 +57,17 @@ def gradient_magnitude(images: Tensor) -> Tensor:
 def encode_frames(source: Tensor, outputs: Mapping[float, Tensor], target: Tensor) -> dict[float, list[bytes]]:
     """The frames of a ``LambdaSlider``: for each λ and image one JPEG of source | output | target side by side.
 
-    All are uint8 (N, 3, S, S). JPEG is for looking only; metrics are taken from the tensors.
+    Each is uint8 (N, 3, S, S), or (N, 1, S, S) in grey. JPEG is for looking only; metrics are taken from the tensors.
     """
     return {
-        lambda_l1: [_encode(torch.cat(images, dim=-1)) for images in zip(source, output, target, strict=True)]
+        lambda_l1: [_encode(images) for images in zip(source, output, target, strict=True)]
         for lambda_l1, output in outputs.items()
     }
 
 
-def _encode(image: Tensor) -> bytes:
-    """uint8 (3, H, W) as a JPEG of full colour resolution: the edges of label maps stay sharp."""
+def _encode(images: Sequence[Tensor]) -> bytes:
+    """uint8 (C, H, W) each, side by side, as a JPEG of full colour resolution: the edges of label maps stay sharp."""
+    image = torch.cat([each.expand(3, -1, -1) for each in images], dim=-1)
     buffer = io.BytesIO()
     to_pil_image(image.cpu()).save(buffer, "JPEG", quality=80, subsampling=0)
     return buffer.getvalue()
@@ -118,15 +90,14 @@ def score_line(scores: Scores) -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """``python -m pix2pix_colab.evaluate PAIRS RUNS``: the table of a sweep, measured on a folder of pairs."""
+    """``python -m pix2pix_colab.evaluate PAIRS RUNS``: the table of a sweep, measured on any pairs."""
     parser = argparse.ArgumentParser(prog="python -m pix2pix_colab.evaluate", description=main.__doc__)
-    parser.add_argument("pairs", type=Path, help="a folder of side-by-side pairs that the runs were not trained on")
+    add_pairs(parser)
     parser.add_argument("runs", type=Path, help="where a sweep left its runs")
-    parser.add_argument("--direction", default="BtoA", choices=("AtoB", "BtoA"))
     options = parser.parse_args(arguments)
     runs, device = read_sweep(options.runs), default_device()
-    size = next(iter(runs.values())).config.image_size
-    pairs = read_pairs(options.pairs, size, options.direction).to(device)
+    config = next(iter(runs.values())).config
+    pairs = pairs_of(options, config.image_size, config.source_channels, config.target_channels).to(device)
     print(
         score_table(
             {k: score(translate(r.load_generator(device), pairs.source), pairs.target) for k, r in runs.items()}

@@ -27,7 +27,7 @@ def image_sheet(columns: Columns, image_inches: float = 1.6) -> Figure:
     """A grid of images: a column for each heading, a row for each image.
 
     Args:
-        columns: headings and their images, uint8 tensors of one shape (N, 3, H, W).
+        columns: headings and their images, uint8 (N, 3, H, W) in colour or (N, 1, H, W) in grey, of one N, H and W.
         image_inches: the width of an image in the figure.
     """
     rows, _, height, width = columns[0][1].shape
@@ -39,7 +39,7 @@ def image_sheet(columns: Columns, image_inches: float = 1.6) -> Figure:
 
 def draw_sheet(axes: Axes, columns: Columns) -> None:
     """Draw the grid of ``image_sheet`` into the axes of another figure."""
-    images = torch.stack([images.cpu() for _, images in columns], dim=1)  # (rows, columns, 3, H, W)
+    images = torch.stack([_in_colour(images) for _, images in columns], dim=1)  # (rows, columns, 3, H, W)
     padded = torch.nn.functional.pad(images, (0, GAP, 0, GAP), value=255)
     sheet = padded.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (rows × H, columns × W, 3)
     axes.imshow(sheet[:-GAP, :-GAP].numpy(), interpolation="antialiased")
@@ -50,12 +50,17 @@ def draw_sheet(axes: Axes, columns: Columns) -> None:
     axes.spines[:].set_visible(False)
 
 
+def _in_colour(images: Tensor) -> Tensor:
+    """(N, 1 or 3, H, W) -> (N, 3, H, W), on the CPU: grey is colour of three equal channels."""
+    return images.cpu().expand(-1, 3, -1, -1)
+
+
 def pair_sheet(pairs: Pairs, across: int = 4) -> Figure:
     """All pairs, ``across`` of them in a row, each source beside its target."""
     across = min(across, len(pairs))
-    blank = torch.full((-len(pairs) % across, *pairs.source.shape[1:]), 255, dtype=torch.uint8)  # fills the last row
+    blank = torch.full((-len(pairs) % across, 3, pairs.size, pairs.size), 255, dtype=torch.uint8)  # fills the last row
     images = (("source", pairs.source), ("target", pairs.target))
-    full = [(name, torch.cat([each.cpu(), blank])) for name, each in images]
+    full = [(name, torch.cat([_in_colour(each), blank])) for name, each in images]
     return image_sheet([(name, each[i::across]) for i in range(across) for name, each in full])
 
 
@@ -64,7 +69,7 @@ def lambda_sheet(pairs: Pairs | None, outputs: Mapping[float, Tensor]) -> Figure
 
     Args:
         pairs: the test pairs, whose source and target stand in front; None leaves them out.
-        outputs: uint8 (N, 3, S, S) by λ.
+        outputs: uint8 (N, 3, S, S) by λ, or (N, 1, S, S).
     """
     front = [("source", pairs.source), ("target", pairs.target)] if pairs else []
     return image_sheet(front + [(lambda_label(lambda_l1), output) for lambda_l1, output in outputs.items()])
@@ -126,7 +131,7 @@ class TrainingView:
     The picture is replaced in place, so the output neither flickers nor grows.
 
     Args:
-        pairs: the pairs to show, (N, 3, S, S) with S the image size of the training; none that it is trained on.
+        pairs: the pairs to show, none that it is trained on.
         seconds: the least time between two pictures.
         share: the part of the time that pictures may take, so that looking doesn't hold up the training.
     """

@@ -19,24 +19,36 @@ class UNetGenerator(nn.Module):
         image_size: 128, 256 or 512 px; it sets the number of layers, log2(image_size).
         dropout: probability, in the decoder layers of 8 × width filters but the first (4, 8 and 16 px at 256 px).
         skips: False severs the skip connections, which leaves the paper's "encoder-decoder" (section 4.2).
+        source_channels: 3 for colour (the paper's), 1 for grey.
+        target_channels: those of the output, likewise.
 
     Shape:
-        source (N, 3, H, W) in [-1, 1] -> output (N, 3, H, W) in [-1, 1]; H and W are multiples of ``image_size``.
+        source (N, source_channels, H, W) in [-1, 1] -> output (N, target_channels, H, W) in [-1, 1]; H and W are
+        multiples of ``image_size``.
 
     Raises:
         ValueError: for any other ``image_size``, and for a source of another shape.
     """
 
-    def __init__(self, width: int = 64, image_size: int = 256, dropout: float = 0.5, skips: bool = True):
+    def __init__(
+        self,
+        width: int = 64,
+        image_size: int = 256,
+        dropout: float = 0.5,
+        skips: bool = True,
+        source_channels: int = 3,
+        target_channels: int = 3,
+    ):
         super().__init__()
         if image_size not in IMAGE_SIZES:
             raise ValueError(f"image_size is {image_size}, but the U-Net is made for {IMAGE_SIZES} px: choose one.")
         self.image_size, self.skips = image_size, skips
+        self.source_channels, self.target_channels = source_channels, target_channels
         layers = int(math.log2(image_size))  # 256 px: 8
         filters = [width * min(2**i, 8) for i in range(layers)]  # 64 128 256 512 512 512 512 512
 
         self.encoder = nn.ModuleList()
-        for i, (inputs, outputs) in enumerate(zip([3, *filters], filters, strict=False)):
+        for i, (inputs, outputs) in enumerate(zip([source_channels, *filters], filters, strict=False)):
             self.encoder.append(_down(inputs, outputs, activation=i > 0, norm=0 < i < layers - 1))
 
         self.decoder = nn.ModuleList()
@@ -44,16 +56,12 @@ class UNetGenerator(nn.Module):
         for i, outputs in enumerate(reversed(filters[:-1])):  # 512 512 512 512 256 128 64
             self.decoder.append(_up(inputs, outputs, dropout if 0 < i < layers - 4 else None))
             inputs = outputs * 2 if skips else outputs
-        last = nn.ConvTranspose2d(inputs, 3, kernel_size=4, stride=2, padding=1)
+        last = nn.ConvTranspose2d(inputs, target_channels, kernel_size=4, stride=2, padding=1)
         self.decoder.append(nn.Sequential(nn.ReLU(), last, nn.Tanh()))
         self.apply(init_weights)
 
     def forward(self, source: Tensor) -> Tensor:
-        if source.ndim != 4 or source.shape[1] != 3 or any(not s or s % self.image_size for s in source.shape[2:]):
-            raise ValueError(
-                f"The source is {tuple(source.shape)}, but this U-Net takes (N, 3, H, W) with H and W multiples of "
-                f"{self.image_size}: resize or pad the images, or choose another image_size."
-            )
+        self._check(source)
         x, features = source, []
         for down in self.encoder:
             x = down(x)  # (N, filters, S/2, S/2), ..., (N, 8 × width, 1, 1)
@@ -63,7 +71,16 @@ class UNetGenerator(nn.Module):
             x = up(x)  # (N, filters, 2, 2), ..., (N, width, S/2, S/2)
             skip = features.pop()
             x = torch.cat([skip, x], dim=1) if self.skips else x
-        return self.decoder[-1](x)  # (N, 3, S, S)
+        return self.decoder[-1](x)  # (N, target_channels, S, S)
+
+    def _check(self, source: Tensor) -> None:
+        """Raise ValueError for a source that the layers don't fit."""
+        channels, size = self.source_channels, self.image_size
+        if source.ndim != 4 or source.shape[1] != channels or any(not s or s % size for s in source.shape[2:]):
+            raise ValueError(
+                f"The source is {tuple(source.shape)}, but this U-Net takes (N, {channels}, H, W) with H and W "
+                f"multiples of {size}: resize or pad the images, or choose another image_size or source_channels."
+            )
 
 
 def init_weights(module: nn.Module) -> None:

@@ -17,9 +17,22 @@ LOSSES = ("discriminator", "adversarial", "l1")
 
 
 def check_pairs(pairs: Pairs, config: TrainConfig) -> None:
-    """Raise ValueError if there are no pairs, or if they are smaller than the nets."""
+    """Raise ValueError if there are no pairs, or if they are smaller than the nets or of other channels."""
     if not len(pairs) or pairs.size < config.image_size:
         raise ValueError(f"{len(pairs)} pairs of {pairs.size} px can't train nets of {config.image_size} px.")
+    source, target = pairs.source.shape[1], pairs.target.shape[1]
+    if (source, target) != (config.source_channels, config.target_channels):
+        raise ValueError(
+            f"The pairs have {source} source and {target} target channels, but the nets would have "
+            f"{config.source_channels} and {config.target_channels}: train with "
+            f"TrainConfig(source_channels={source}, target_channels={target}), or read the pairs with other channels."
+        )
+
+
+def make_generator(config: TrainConfig) -> UNetGenerator:
+    """The generator that the settings describe, untrained."""
+    channels = {"source_channels": config.source_channels, "target_channels": config.target_channels}
+    return UNetGenerator(config.width, config.image_size, config.dropout, **channels)
 
 
 class Training:
@@ -32,8 +45,8 @@ class Training:
         check_pairs(pairs, config)
         self.config, self.device, self.pairs = config, torch.device(device), pairs.to(device)
         torch.manual_seed(config.seed)  # for the weights, then for the dropout
-        self.generator = UNetGenerator(config.width, config.image_size, config.dropout).to(device)
-        self.discriminator = PatchDiscriminator(config.width).to(device)
+        self.generator = make_generator(config).to(device)
+        self.discriminator = PatchDiscriminator(config.width, config.source_channels, config.target_channels).to(device)
         self.learning_rate = torch.tensor(config.learning_rate, device=device)  # where the optimisers read it
         self.optimizer_g, self.optimizer_d = self._adam(self.generator), self._adam(self.discriminator)
         self.dtype = autocast_dtype(self.device)
@@ -63,7 +76,7 @@ class Training:
         if not self.order:
             self.order = torch.randperm(len(self.pairs), generator=self.random).tolist()
         rows, self.order = self.order[: self.config.batch_size], self.order[self.config.batch_size :]
-        return self.pairs.batch(rows, self.config.image_size, self.random)
+        return self.pairs.batch(rows, self.config.image_size, self.random, self.device)
 
     def step(self, source: Tensor, target: Tensor) -> Tensor:
         """One update of D, then one of G (section 3.3), on a batch in [-1, 1].

@@ -16,7 +16,7 @@ from .faults import explained_memory, stop_button
 from .generator import UNetGenerator
 from .pairs import Pairs
 from .run_folder import RunFolder, load_newest
-from .step import Training
+from .step import Training, make_generator
 
 SAVE_SECONDS = 30  # between checkpoints: what a pulled plug may cost
 
@@ -44,7 +44,7 @@ class Run:
 
     def load_generator(self, device: torch.device | str = "cpu") -> UNetGenerator:
         """The trained generator, read from the run's checkpoint."""
-        generator = UNetGenerator(self.config.width, self.config.image_size, self.config.dropout)
+        generator = make_generator(self.config)
         generator.load_state_dict(load_newest(self.folder)[0]["generator"])
         return generator.to(device)
 
@@ -85,7 +85,8 @@ def train(
         log_every: the steps that one row of the history sums up.
 
     Raises:
-        ValueError: for zero pairs, pairs smaller than ``image_size``, or a ``run_dir`` with another run in it.
+        ValueError: for zero pairs, pairs smaller than ``image_size`` or of other channels, or a ``run_dir`` that
+            holds another run.
         RuntimeError: if another training is at work in ``run_dir``.
         OSError: if the disk is full, or ``run_dir`` can't be written.
         MemoryError: if the memory of the GPU or the machine doesn't suffice.
@@ -141,7 +142,7 @@ def _is_finished(state: dict) -> bool:
 
 def _check_identity(path: Path, state: dict, identity: dict) -> None:
     """Refuse a checkpoint of other settings or pairs; but a finished training may be given more epochs."""
-    saved = state["config"] | {"pairs": state["pairs"]}
+    saved = asdict(TrainConfig()) | state["config"] | {"pairs": state["pairs"]}  # older ones lack newer settings
     wanted = identity["config"] | {"pairs": identity["pairs"]}
     if _is_finished(state) and saved["epochs"] < wanted["epochs"]:
         saved["epochs"] = wanted["epochs"]
