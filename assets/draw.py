@@ -34,7 +34,7 @@ def main() -> None:
 
     workspace = open_workspace("quick")
     train_pairs, test_pairs = workspace.load_pairs()
-    runs = sweep(train_pairs, LAMBDAS, workspace.preset.config, workspace.runs, ProgressBar())
+    runs = sweep(train_pairs, LAMBDAS, workspace.config(train_pairs), workspace.runs, ProgressBar())
     shown = test_pairs[:4]
     outputs = {k: translate(run.load_generator(), shown.source) for k, run in runs.items()}
     lambda_sheet(shown, outputs).savefig(HERE / "lambda.png", dpi=120)

@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, RandomSampler
 from torchvision.transforms import functional as F
 
-from pix2pix_colab.pairs import JITTER_SIZE, Pairs, is_image, read_pairs, to_uint8
+from pix2pix_colab.images import is_image
+from pix2pix_colab.pairs import JITTER_SIZE, Pairs, read_pairs, to_uint8
 from pix2pix_colab.synthetic import draw_facades
 
 CROP = 256  # px

@@ -1,13 +1,18 @@
 """Where the notebooks work, by which preset, and what they do without a network."""
 
+import io
 import os
 import platform
 import re
+import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab import workspace as module
 from pix2pix_colab.config import TrainConfig
@@ -22,7 +27,7 @@ CPU = torch.device("cpu")
 def bare_machine(monkeypatch):
     """A machine without a GPU and without settings."""
     monkeypatch.setattr(module, "default_device", lambda: CPU)
-    for name in ("PIX2PIX_PRESET", "PIX2PIX_ROOT"):
+    for name in ("PIX2PIX_PRESET", "PIX2PIX_ROOT", "PIX2PIX_DATASET"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -115,11 +120,11 @@ def few_drawn(root: Path) -> Workspace:
     [ConnectionError("http://… can't be fetched: check the network."), ValueError("http://… gave 3 bytes, not 4.")],
 )
 def test_without_a_network_drawn_facades_stand_in_and_that_is_said(tmp_path, monkeypatch, capsys, error):
-    def fail(name, root):
-        assert (name, root) == ("facades", tmp_path / "data")
+    def fail(where, root):
+        assert (where, root) == ("facades", tmp_path / "data")
         raise error
 
-    monkeypatch.setattr(module, "download", fail)
+    monkeypatch.setattr(module, "open_dataset", fail)
     train, test = few_drawn(tmp_path).load_pairs()
     assert [(len(pairs), pairs.size) for pairs in (train, test)] == [(2, 286), (1, 256)]
     assert train.names[0].startswith("drawn")
@@ -128,26 +133,136 @@ def test_without_a_network_drawn_facades_stand_in_and_that_is_said(tmp_path, mon
     assert "Going on with the drawn facades instead of facades." in out
 
 
-def test_real_folders_are_read(tmp_path, monkeypatch, capsys):
-    pixels = torch.randint(256, (2, 2, 3, 32, 32), dtype=torch.uint8)
-    for split, count in (("train", 2), ("test", 1)):
-        pairs = Pairs(pixels[0, :count], pixels[1, :count], ["1", "2"][:count])
-        write_pairs(pairs, tmp_path / "data" / "tiny" / split, "AtoB")
-    monkeypatch.setitem(DATASETS, "tiny", Dataset("http://127.0.0.1:9/", 0, {"train": 2, "test": 1}, "AtoB"))
-    preset = replace(PRESETS["paper"], dataset="tiny", config=TrainConfig(image_size=128))
-    train, test = Workspace(tmp_path, preset, CPU).load_pairs()
+def write_splits(folder: Path, direction: str = "AtoB", **counts: int) -> torch.Tensor:
+    """A data set of small noise with these splits; returns its pixels, sources and targets."""
+    pixels = torch.randint(256, (2, max(counts.values()), 3, 32, 32), dtype=torch.uint8)
+    for split, count in counts.items():
+        names = [str(i + 1) for i in range(count)]
+        write_pairs(Pairs(pixels[0, :count], pixels[1, :count], names), folder / split, direction)
+    return pixels
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch) -> torch.Tensor:
+    """A data set "tiny" of the registry, downloaded already."""
+    settings = {"size": 0, "splits": {"train": 2, "test": 1}, "direction": "AtoB", "epochs": 15, "batch_size": 4}
+    monkeypatch.setitem(DATASETS, "tiny", Dataset("tiny", **settings))
+    return write_splits(tmp_path / "data" / "tiny", train=2, test=1)
+
+
+def assert_direction(pairs: Pairs, source: torch.Tensor, target: torch.Tensor) -> None:
+    shrunk = torch.nn.functional.interpolate(pairs.source.float(), 32, mode="area")
+    wrong_way = (shrunk - target[: len(pairs)]).abs().mean()
+    assert (shrunk - source[: len(pairs)]).abs().mean() < wrong_way / 2
+
+
+def test_a_presets_data_set_is_read(tmp_path, tiny, capsys):
+    preset = replace(PRESETS["paper"], dataset="tiny")
+    train, test = Workspace(tmp_path, preset, CPU, image_size=128).load_pairs()
     assert train.names == ["1.png", "2.png"] and test.names == ["1.png"]
-    assert (train.size, test.size) == (286, 128)
-    for pairs in (train, test):  # in the right direction
-        shrunk = torch.nn.functional.interpolate(pairs.source.float(), 32, mode="area")
-        wrong_way = (shrunk - pixels[1, : len(pairs)]).abs().mean()
-        assert (shrunk - pixels[0, : len(pairs)]).abs().mean() < wrong_way / 2
+    assert (train.size, test.size) == (143, 128)
+    for pairs in (train, test):
+        assert_direction(pairs, *tiny)
     assert capsys.readouterr().out == ""
+
+
+def test_a_chosen_data_set_is_read_in_the_direction_that_is_asked(tmp_path, tiny):
+    for direction, pixels in (("auto", tiny), ("AtoB", tiny), ("BtoA", tiny.flip(0))):
+        workspace = replace(open_workspace("paper", "tiny", direction), root=tmp_path)
+        assert_direction(workspace.load_pairs()[0], *pixels)
+
+
+def test_the_paper_trains_each_data_set_its_own_way(tmp_path, tiny):
+    workspace = replace(open_workspace("paper", "tiny"), root=tmp_path)
+    config = workspace.config(workspace.load_pairs()[0])
+    assert config == TrainConfig(epochs=15, batch_size=4)
+    assert replace(workspace, preset=PRESETS["quick"]).config(workspace.load_pairs()[0]).batch_size == 1
+
+
+def test_quick_takes_minutes_for_any_number_of_pairs(tmp_path):
+    write_splits(tmp_path / "mine", train=70, test=30)
+    workspace = open_workspace("quick", str(tmp_path / "mine"), "BtoA")
+    train, test = workspace.load_pairs()
+    assert (len(train), len(test)) == (64, 24)
+    assert workspace.config(train) == PRESETS["quick"].config
+    assert workspace.config(train[:10]).epochs == 58  # 580 steps, as the 576 of 64 pairs in 9 epochs
+
+
+def test_grey_pairs_get_nets_of_one_channel():
+    grey = Pairs(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["1"])
+    config = open_workspace("quick").config(grey)
+    assert (config.source_channels, config.target_channels) == (1, 3)
+
+
+def test_own_pairs_are_never_replaced_by_drawn_ones(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIX2PIX_DATASET", str(tmp_path / "gone"))
+    with pytest.raises(FileNotFoundError, match="gone"):
+        replace(open_workspace("paper"), root=tmp_path).load_pairs()
+
+
+def test_other_choices_have_other_runs(tmp_path, monkeypatch):
+    choices = [
+        {},
+        {"dataset": "maps"},
+        {"dataset": "maps", "direction": "BtoA"},
+        {"dataset": "maps", "image_size": 128},
+    ]
+    choices += [{"dataset": f"{tmp_path}/{name}/pairs?.zip"} for name in "ab"]
+    names = [open_workspace("quick", **choice).runs.name for choice in choices]
+    assert names[:4] == ["quick", "quick-maps", "quick-maps-BtoA", "quick-maps-128"]
+    assert len(set(names)) == 6 and all(re.fullmatch(r"quick-pairs--[0-9a-f]{8}", name) for name in names[4:])
+
+
+def test_an_image_size_that_the_unet_is_not_made_for_gets_a_sentence():
+    with pytest.raises(ValueError, match=r"image_size is 300, .*\(128, 256, 512\)"):
+        open_workspace("quick", image_size=300)
+
+
+@pytest.fixture
+def colab_files(monkeypatch) -> dict[str, bytes]:
+    """A stand-in for google.colab: what the user chooses when asked to upload."""
+    chosen = {}
+    colab = ModuleType("google.colab")
+    colab.files = SimpleNamespace(upload=lambda: dict(chosen))
+    monkeypatch.setitem(sys.modules, "google.colab", colab)
+    return chosen
+
+
+def png(pixels: torch.Tensor) -> bytes:
+    content = io.BytesIO()
+    to_pil_image(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_images_can_be_uploaded_on_colab(tmp_path, colab_files):
+    workspace = replace(open_workspace("quick", "upload"), root=tmp_path)
+    colab_files |= {f"folder/{i}.png": png(torch.full((3, 32, 64), i, dtype=torch.uint8)) for i in range(20)}
+    first = workspace.load_pairs()
+    assert [len(pairs) for pairs in first] == [18, 2]
+    colab_files.clear()  # cancelled: what was chosen before is still there
+    assert workspace.load_pairs()[0].fingerprint() == first[0].fingerprint()
+
+
+def test_an_archive_can_be_uploaded_on_colab(tmp_path, colab_files):
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for i in range(10):
+            archive.writestr(f"A/ć {i}.png", png(torch.full((1, 32, 32), i, dtype=torch.uint8)))
+            archive.writestr(f"B/ć {i}.png", png(torch.full((3, 32, 32), 100 + i, dtype=torch.uint8)))
+    colab_files["my pairs.zip"] = packed.getvalue()
+    train, test = replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
+    assert (len(train), len(test)) == (9, 1)
+    assert train.source.max() < 100 <= train.target.min()
+
+
+def test_elsewhere_uploading_gets_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match="Uploading works on Colab alone: give the path"):
+        replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
 
 
 def test_a_workspace_tells_what_it_is(tmp_path):
     lines = str(Workspace(tmp_path, PRESETS["quick"], CPU)).splitlines()
-    assert lines[0] == "preset  quick: drawn facades, width 16, 9 epochs"
+    assert lines[0] == "preset  quick: drawn facades, 256 px, width 16"
     assert lines[1] == f"device  cpu: {os.cpu_count()} CPU cores"
     assert lines[2] == f"folder  {tmp_path}"
     packages = r"with    pix2pix-colab \d\S*, torch \d\S*, torchvision \d\S*, ipywidgets \d\S*, Python "
@@ -156,6 +271,6 @@ def test_a_workspace_tells_what_it_is(tmp_path):
 
 def test_a_gpu_is_told_by_its_name(gpu, tmp_path):
     lines = str(open_workspace()).splitlines()
-    assert lines[0].startswith("preset  paper: ") and lines[0].endswith(", width 64, 200 epochs")
+    assert lines[0].startswith("preset  paper: ") and lines[0].endswith(", 256 px, width 64")
     assert lines[0].count("facades") == 1
     assert lines[1] == "device  cuda: Tesla T4"

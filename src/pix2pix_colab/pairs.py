@@ -1,18 +1,22 @@
 """Pairs of images: read once, kept as uint8 in one tensor, cropped and mirrored on the tensor's own device."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
+from .cache import map_rows, read_rows
+from .images import MODES
+from .layout import find_pairs
+from .reader import PairReader
+
 JITTER_SIZE = 286  # px, from which 256 px are cropped at random (appendix 6.2)
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+LARGE = 2 * 2**30  # bytes of pairs, from which on they are mapped and not held in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,19 +24,23 @@ class Pairs:
     """N pairs of square images.
 
     Args:
-        source: uint8 (N, 3, size, size), what the generator is given.
-        target: uint8 (N, 3, size, size), what it shall make of it.
+        source: uint8 (N, C, size, size), what the generator is given; C is 3, or 1 for grey images.
+        target: uint8 (N, C, size, size), what it shall make of it; its C may be another one.
         names: N names, one a pair.
+        skipped: the files that were left out when the pairs were read, and why.
+        digests: N hashes of the pairs' bytes, where source and target are a memory map, larger perhaps than memory.
     """
 
     source: Tensor
     target: Tensor
     names: Sequence[str]
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    digests: Sequence[str] | None = None
 
     def __post_init__(self):
-        shapes = tuple(self.source.shape), tuple(self.target.shape)
-        if shapes[0] != shapes[1] or shapes[0] != (len(self.names), 3, self.size, self.size):
-            raise ValueError(f"Source {shapes[0]}, target {shapes[1]} and {len(self.names)} names don't make pairs.")
+        shapes, count = (tuple(self.source.shape), tuple(self.target.shape)), len(self.names)
+        if any(shape not in ((count, 1, self.size, self.size), (count, 3, self.size, self.size)) for shape in shapes):
+            raise ValueError(f"Source {shapes[0]}, target {shapes[1]} and {count} names don't make pairs.")
         if self.source.dtype != torch.uint8 or self.target.dtype != torch.uint8:
             raise ValueError(f"Pairs are uint8, but these are {self.source.dtype} and {self.target.dtype}.")
 
@@ -40,7 +48,10 @@ class Pairs:
         return len(self.names)
 
     def __getitem__(self, rows: slice) -> "Pairs":
-        return Pairs(self.source[rows], self.target[rows], self.names[rows])
+        digests = self.digests and self.digests[rows]
+        return replace(
+            self, source=self.source[rows], target=self.target[rows], names=self.names[rows], digests=digests
+        )
 
     @property
     def size(self) -> int:
@@ -48,17 +59,23 @@ class Pairs:
         return self.source.shape[-1]
 
     def to(self, device: torch.device | str) -> "Pairs":
-        """The same pairs on another device."""
-        return Pairs(self.source.to(device), self.target.to(device), self.names)
+        """The same pairs on another device; but those of a memory map stay where they are, and ``batch`` moves them."""
+        if self.digests is not None:
+            return self
+        return replace(self, source=self.source.to(device), target=self.target.to(device))
 
     def fingerprint(self) -> str:
         """Count, size and a hash of every pixel: two trainings on the same pairs have the same one."""
-        digest = sha256()
-        for images in (self.source, self.target):
-            digest.update(images.cpu().contiguous().numpy())
-        return f"{len(self)} pairs of {self.size} px, {digest.hexdigest()[:16]}"
+        digests = self.digests if self.digests is not None else map(_digest, self.source, self.target)
+        return f"{len(self)} pairs of {self.size} px, {sha256(''.join(digests).encode()).hexdigest()[:16]}"
 
-    def batch(self, rows: Sequence[int], size: int, random: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def batch(
+        self,
+        rows: Sequence[int],
+        size: int,
+        random: torch.Generator | None = None,
+        device: torch.device | str | None = None,
+    ) -> tuple[Tensor, Tensor]:
         """Source and target of some pairs, as the nets take them, with the jitter and mirror of appendix 6.2.
 
         Args:
@@ -66,9 +83,10 @@ class Pairs:
             size: side of the crop in px, at most ``self.size``.
             random: a CPU generator, which draws for each pair an offset and whether to mirror it, the same for source
                 and target. None takes the middle and mirrors nothing.
+            device: where to; None is the device of the pairs.
 
         Returns:
-            Two float32 (B, 3, size, size) in [-1, 1], on the device of the pairs.
+            Two float32 (B, C, size, size) in [-1, 1].
 
         Raises:
             ValueError: if the crop is larger than the images.
@@ -76,17 +94,29 @@ class Pairs:
         room = self.size - size
         if room < 0:
             raise ValueError(f"A crop of {size} px doesn't fit into pairs of {self.size} px: read them larger.")
-        batch = torch.empty(2, len(rows), 3, size, size, device=self.source.device)
+        batches = [
+            torch.empty(len(rows), images.shape[1], size, size, device=device or images.device)
+            for images in (self.source, self.target)
+        ]
         for i, row in enumerate(rows):
             y, x, mirror = room // 2, room // 2, False
             if random is not None:
                 down, right, turn = torch.rand(3, generator=random).tolist()
                 y, x, mirror = int(down * (room + 1)), int(right * (room + 1)), turn < 0.5
-            for crop, images in ((batch[0, i], self.source), (batch[1, i], self.target)):
+            for batch, images in zip(batches, (self.source, self.target), strict=True):
                 window = images[row, :, y : y + size, x : x + size]
-                crop.copy_(window.flip(-1) if mirror else window)
-        source, target = _scale(batch)
+                batch[i].copy_(window.flip(-1) if mirror else window)
+        source, target = map(_scale, batches)
         return source, target
+
+
+def _digest(source: Tensor, target: Tensor) -> str:
+    return sha256(source.cpu().numpy().tobytes() + target.cpu().numpy().tobytes()).hexdigest()
+
+
+def jitter_size(image_size: int) -> int:
+    """Side in px that pairs are kept at, so that ``image_size`` px can be cropped at random: 286 for 256 px."""
+    return round(image_size * JITTER_SIZE / 256)
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -108,33 +138,69 @@ def to_uint8(images: Tensor) -> Tensor:
     return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
 
 
-def read_pairs(folder: str | Path, size: int = JITTER_SIZE, direction: str = "BtoA") -> Pairs:
-    """Read a folder of side-by-side pairs: each file holds image A on its left half and image B on its right.
+def read_pairs(
+    folder: str | Path,
+    size: int = JITTER_SIZE,
+    direction: str = "BtoA",
+    split: str | None = None,
+    *,
+    targets: str | Path | None = None,
+    source_channels: int = 3,
+    target_channels: int = 3,
+    limit: int | None = None,
+    cache: str | Path | None = None,
+    seed: int = 0,
+) -> Pairs:
+    """Read the pairs of a folder, be they side by side in one file or in two folders (see ``find_pairs``).
+
+    Images of any mode and size are taken: grey, palette, transparent (on white), 16 bits, CMYK, rotated by EXIF. What
+    makes no pair is left out, and one warning names every such file and why, as ``skipped`` does.
 
     Args:
         folder: its images are read in the order of their names, numbers by value (2 before 10).
-        size: side in px that both halves are resized to (bicubic, antialiased).
-        direction: "BtoA" takes the right half as the source and the left as the target (facades: labels to photo);
-            "AtoB" the other way round.
+        size: side in px that all images are resized to (bicubic, antialiased), whatever their aspect.
+        direction: "BtoA" takes B (the right half) as the source and A (the left one) as the target (facades: labels to
+            photo); "AtoB" the other way round. Folders called source and target are what they are called.
+        split: "train", "val" or "test"; ``Layout.split`` says what it is where a folder has none, and what ``seed`` is.
+        targets: the folder with the targets, where ``folder`` holds the sources alone.
+        source_channels: 3, or 1 for grey; ``target_channels`` likewise.
+        limit: read no more than so many, evenly from all.
+        cache: a folder for a memory-mapped copy of the pairs, which is built once. None makes one, beside the images in
+            ``.cache``, only if the pairs take more than 2 GiB.
 
     Raises:
         FileNotFoundError: if there is no such folder, or it holds no image.
-        ValueError: for another direction, or a file that is no image or can't be halved; the message names the file.
+        ValueError: for another direction, split or number of channels, or if not one pair is left.
+        OSError: if the cache can't be written, or its disk is full.
     """
-    folder = Path(folder)
     if direction not in ("AtoB", "BtoA"):
         raise ValueError(f'direction is {direction!r}, but it must be "AtoB" or "BtoA".')
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no folder {folder}: give the one that holds the side-by-side images.")
-    files = sorted(filter(is_image, folder.iterdir()), key=_by_number)
-    if not files:
-        kinds = ", ".join(EXTENSIONS)
-        raise FileNotFoundError(f"{folder} holds no image ({kinds}): give the folder of the side-by-side images.")
-    with ThreadPoolExecutor() as threads:  # Pillow decodes and resizes without Python's lock
-        halves = torch.from_numpy(np.stack(list(threads.map(lambda file: _read_halves(file, size), files))))
-    a, b = halves.permute(1, 0, 4, 2, 3).contiguous()  # (N, 2, size, size, 3) -> two (N, 3, size, size)
-    source, target = (a, b) if direction == "AtoB" else (b, a)
-    return Pairs(source, target, [file.name for file in files])
+    if not {source_channels, target_channels} <= MODES.keys():
+        raise ValueError(f"Images have 1 channel or 3, not {source_channels} and {target_channels}.")
+    layout = find_pairs(folder, targets)
+    files, skipped = layout.split(split, seed)
+    if limit and limit < len(files):
+        files = [files[i * len(files) // limit] for i in range(limit)]
+    swap = direction == "BtoA" and not layout.fixed
+    reader = PairReader(files, size, (source_channels, target_channels), swap)
+    if cache is None and len(files) * reader.row_bytes > LARGE:
+        cache = layout.folder / ".cache" / "-".join(map(str, [split or "all", size, direction, *reader.channels]))
+    load = (reader.load, len(files), reader.row_bytes)
+    rows, journal = read_rows(*load) if cache is None else map_rows(Path(cache), reader.stamp(), *load)
+    skipped |= {file.name: entry["skipped"] for file, entry in zip(files, journal, strict=True) if "skipped" in entry}
+    _report(layout.folder, len(rows), skipped)
+    names = [file.name for file, entry in zip(files, journal, strict=True) if "digest" in entry]
+    digests = None if cache is None else [entry["digest"] for entry in journal if "digest" in entry]
+    return Pairs(*reader.split(rows), names, skipped, digests)
+
+
+def _report(folder: Path, count: int, skipped: dict[str, str]) -> None:
+    """Name all files that were left out; zero pairs are refused."""
+    lines = "".join(f"\n  {name}: {why}" for name, why in skipped.items())
+    if not count:
+        raise ValueError(f"Not one pair is left of {folder}:{lines or ' there are too few to be split.'}")
+    if skipped:
+        warnings.warn(f"{len(skipped)} were left out of {folder}, and {count} pairs read:{lines}", stacklevel=3)
 
 
 def write_pairs(pairs: Pairs, folder: str | Path, direction: str = "BtoA") -> Path:
@@ -145,40 +211,6 @@ def write_pairs(pairs: Pairs, folder: str | Path, direction: str = "BtoA") -> Pa
     folder.mkdir(parents=True, exist_ok=True)
     for source, target, stem in zip(pairs.source, pairs.target, stems, strict=True):
         halves = (source, target) if direction == "AtoB" else (target, source)
-        image = torch.cat(halves, dim=-1).permute(1, 2, 0)  # (3, S, 2 S) -> (S, 2 S, 3)
+        image = torch.cat([half.expand(3, -1, -1) for half in halves], dim=-1).permute(1, 2, 0)  # -> (S, 2 S, 3)
         Image.fromarray(image.cpu().numpy()).save(folder / f"{stem}.png")
     return folder
-
-
-def _read_halves(file: Path, size: int) -> np.ndarray:
-    """Both halves of a file, uint8 (2, size, size, 3)."""
-    try:
-        with Image.open(file) as opened:
-            image = _to_rgb(opened)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:  # UnidentifiedImageError is an OSError
-        raise ValueError(f"{file} is no readable image ({error}): repair it or take it out of the folder.") from error
-    if image.width % 2:
-        raise ValueError(
-            f"{file} is {image.width} px wide, which can't be halved: a pair is two images of equal width side by side."
-        )
-    middle = image.width // 2
-    halves = image.crop((0, 0, middle, image.height)), image.crop((middle, 0, image.width, image.height))
-    return np.stack([np.asarray(half.resize((size, size), Image.Resampling.BICUBIC)) for half in halves])
-
-
-def is_image(file: Path) -> bool:
-    """By its name; hidden files (macOS leaves a ._1.jpg beside a 1.jpg) are none."""
-    return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """16-bit grey is scaled to 8 bits first: Pillow alone would clip it at 255."""
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image, np.float32) / 257).round().clip(0, 255).astype(np.uint8))
-    return image.convert("RGB")
-
-
-def _by_number(file: Path) -> tuple:
-    """Sort key: numbers by value, before names by letters."""
-    number = int(file.stem) if file.stem.isdecimal() else None
-    return (number is None, number or 0, file.name)

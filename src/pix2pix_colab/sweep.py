@@ -10,9 +10,10 @@ import torch
 from torch import distributed
 from tqdm.auto import tqdm
 
+from .arguments import add_pairs, pairs_of
 from .config import TrainConfig
 from .lambdas import LAMBDAS, lambda_label
-from .pairs import Pairs, read_pairs
+from .pairs import Pairs, jitter_size
 from .train import Progress, Run, read_run, train
 
 
@@ -80,21 +81,21 @@ class ProgressBar:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """``python -m pix2pix_colab.sweep PAIRS RUNS``: a sweep over a folder of side-by-side pairs.
+    """``python -m pix2pix_colab.sweep PAIRS RUNS``: a sweep over any pairs.
 
     ``torchrun --nproc_per_node=N -m pix2pix_colab.sweep PAIRS RUNS`` spreads it over N processes and all GPUs.
     """
     defaults = TrainConfig()
     parser = argparse.ArgumentParser(prog="python -m pix2pix_colab.sweep", description=main.__doc__)
-    parser.add_argument("pairs", type=Path, help="a folder of side-by-side pairs")
+    add_pairs(parser)
     parser.add_argument("runs", type=Path, help="where the runs go, one folder for each λ")
-    parser.add_argument("--direction", default="BtoA", choices=("AtoB", "BtoA"))
     parser.add_argument("--lambdas", type=float, nargs="+", default=LAMBDAS, help="inf is L1 alone")
-    parser.add_argument("--width", type=int, default=defaults.width)
-    parser.add_argument("--epochs", type=int, default=defaults.epochs)
+    settings = ("width", "epochs", "batch_size", "image_size", "source_channels", "target_channels")
+    for name in settings:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(defaults, name))
     options = parser.parse_args(arguments)
-    pairs = read_pairs(options.pairs, direction=options.direction)
-    config = TrainConfig(width=options.width, epochs=options.epochs)
+    config = TrainConfig(**{name: getattr(options, name) for name in settings})
+    pairs = pairs_of(options, jitter_size(config.image_size), config.source_channels, config.target_channels)
     if not distributed.is_torchelastic_launched():
         sweep(pairs, options.lambdas, config, options.runs, ProgressBar())
         return

@@ -1,44 +1,60 @@
-"""Where data and runs live, which preset is used, and on what machine."""
+"""Where data and runs live, which preset is used, on which pairs and on what machine."""
 
+import math
 import os
 import platform
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from zlib import crc32
 
 import torch
 
 from .config import TrainConfig
-from .datasets import DATASETS, download
+from .datasets import DATASETS, open_dataset
 from .device import default_device
-from .pairs import Pairs, read_pairs
+from .generator import IMAGE_SIZES
+from .pairs import Pairs, jitter_size, read_pairs
 from .synthetic import draw_facades
+
+DRAWN = "drawn"  # facades, on the spot
+UPLOAD = "upload"  # chosen in the browser, on Colab
 
 
 @dataclass(frozen=True)
 class Preset:
-    """A size of everything: which data set ("drawn" is drawn on the spot), how much of it, and how it is trained."""
+    """A size of everything: the data set, if none is chosen, how much of one, and how it is trained."""
 
     name: str
     dataset: str
     drawn: tuple[int, int]  # number of pairs to train and to test on, where they are drawn
+    limited: bool  # whether no more are taken of any data set, so that it takes minutes
     config: TrainConfig
 
 
 PRESETS = {
-    "quick": Preset("quick", "drawn", (64, 24), TrainConfig(width=16, epochs=9)),  # minutes on two CPU cores
-    "paper": Preset("paper", "facades", (400, 106), TrainConfig()),  # appendix 6.2 of the paper; for a GPU
+    "quick": Preset("quick", DRAWN, (64, 24), True, TrainConfig(width=16, epochs=9)),  # minutes on two CPU cores
+    "paper": Preset("paper", "facades", (400, 106), False, TrainConfig()),  # appendix 6.2 of the paper; for a GPU
 }
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """The folders ``data`` and ``runs`` in ``root``, and the preset that the notebooks follow."""
+    """The folders ``data`` and ``runs`` in ``root``, and what the notebooks follow: a preset, a data set, a direction.
+
+    Args:
+        dataset: as ``open_workspace`` takes it; None is the preset's.
+        direction: "AtoB" or "BtoA"; None is the data set's, and of one's own AtoB.
+    """
 
     root: Path
     preset: Preset
     device: torch.device
+    dataset: str | None = None
+    direction: str | None = None
+    image_size: int = 256
 
     @property
     def data(self) -> Path:
@@ -47,58 +63,90 @@ class Workspace:
 
     @property
     def runs(self) -> Path:
-        """Where this preset's runs live."""
-        return self.root / "runs" / self.preset.name
+        """Where the runs of these choices live: ``runs/quick``, and another folder for other pairs."""
+        own = self.dataset
+        if own and own not in (*DATASETS, DRAWN, UPLOAD):  # a path or a link
+            name = re.sub(r"[^\w.-]+", "-", Path(own).stem)
+            own = f"{name}-{crc32(own.encode()):08x}"
+        size = None if self.image_size == self.preset.config.image_size else str(self.image_size)
+        return self.root / "runs" / "-".join(filter(None, [self.preset.name, own, self.direction, size]))
 
     def load_pairs(self) -> tuple[Pairs, Pairs]:
-        """The preset's training pairs, with room for crops, and its test pairs, at the image size.
+        """The training pairs, with room for crops, and the test pairs, at the image size.
 
-        If a data set can't be downloaded, that is said, and facades are drawn in its place.
+        If the preset's data set can't be downloaded, that is said, and facades are drawn in its place. One that was
+        chosen has no stand-in: its errors, those of ``open_dataset`` and ``read_pairs``, are raised.
         """
-        if self.preset.dataset != "drawn":
+        if self.dataset not in (None, DRAWN):
+            return self._read(self.dataset)
+        if (self.dataset or self.preset.dataset) != DRAWN:
             try:
-                return self._read()
+                return self._read(self.preset.dataset)
             except (OSError, ValueError) as error:
                 print(f"{error}\nGoing on with the drawn facades instead of {self.preset.dataset}.")
         train, test = self.preset.drawn
-        return draw_facades(train, size=286, seed=0), draw_facades(test, size=self.preset.config.image_size, seed=1)
+        return draw_facades(train, jitter_size(self.image_size)), draw_facades(test, self.image_size, seed=1)
 
-    def _read(self) -> tuple[Pairs, Pairs]:
-        folder, direction = download(self.preset.dataset, self.data), DATASETS[self.preset.dataset].direction
-        train = read_pairs(folder / "train", direction=direction)
-        return train, read_pairs(folder / "test", self.preset.config.image_size, direction)
+    def config(self, pairs: Pairs) -> TrainConfig:
+        """The preset's settings for these training pairs: epochs and batch size of a data set of the paper, channels.
+
+        A limited preset takes about the same number of steps for any number of pairs.
+        """
+        config, known = self.preset.config, DATASETS.get(self.dataset or self.preset.dataset)
+        epochs, batch_size = (known.epochs, known.batch_size) if known else (config.epochs, config.batch_size)
+        if self.preset.limited:
+            epochs, batch_size = math.ceil(config.epochs * self.preset.drawn[0] / len(pairs)), config.batch_size
+        channels = {"source_channels": pairs.source.shape[1], "target_channels": pairs.target.shape[1]}
+        return replace(config, epochs=epochs, batch_size=batch_size, image_size=self.image_size, **channels)
+
+    def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
+        folder = open_dataset(_upload(self.data) if dataset == UPLOAD else dataset, self.data)
+        direction = self.direction or (DATASETS[dataset].direction if dataset in DATASETS else "AtoB")
+        limits = self.preset.drawn if self.preset.limited else (None, None)
+        train = read_pairs(folder, jitter_size(self.image_size), direction, "train", limit=limits[0])
+        return train, read_pairs(folder, self.image_size, direction, "test", limit=limits[1])
 
     def __str__(self) -> str:
         gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"{os.cpu_count()} CPU cores"
         packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "ipywidgets"))
-        config = self.preset.config
-        data = "drawn facades" if self.preset.dataset == "drawn" else self.preset.dataset
+        dataset = self.dataset or self.preset.dataset
+        data = " ".join(filter(None, ["drawn facades" if dataset == DRAWN else dataset, self.direction]))
         return (
-            f"preset  {self.preset.name}: {data}, width {config.width}, {config.epochs} epochs\n"
+            f"preset  {self.preset.name}: {data}, {self.image_size} px, width {self.preset.config.width}\n"
             f"device  {self.device.type}: {gpu}\n"
             f"folder  {self.root}\n"
             f"with    pix2pix-colab {version('pix2pix-colab')}, {packages}, Python {platform.python_version()}"
         )
 
 
-def open_workspace(preset: str = "auto") -> Workspace:
-    """Find out where and how to work.
+def open_workspace(
+    preset: str = "auto", dataset: str = "auto", direction: str = "auto", image_size: int = 256
+) -> Workspace:
+    """Find out where, how and on what to work.
 
     Args:
         preset: "quick", "paper" or "auto": the environment's PIX2PIX_PRESET if set, else paper where there is a GPU.
+        dataset: "drawn", "upload" (on Colab), or whatever ``open_dataset`` takes: a name, a folder, an archive, a link.
+            "auto" is the environment's PIX2PIX_DATASET if set, else the preset's.
+        direction: "AtoB", "BtoA", or "auto": the data set's.
+        image_size: 128, 256 or 512 px.
 
     The folder is the environment's PIX2PIX_ROOT if set, /content/pix2pix on Colab, and else the folder that the
     notebooks' folder lies in.
 
     Raises:
-        ValueError: for an unknown preset.
+        ValueError: for an unknown preset or image size.
     """
     device = default_device()
     if preset == "auto":
         preset = os.environ.get("PIX2PIX_PRESET") or ("paper" if device.type == "cuda" else "quick")
     if preset not in PRESETS:
         raise ValueError(f"There is no preset {preset!r}: choose one of auto, {', '.join(PRESETS)}.")
-    return Workspace(_root(), PRESETS[preset], device)
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(f"image_size is {image_size}, but the U-Net is made for {IMAGE_SIZES} px: choose one.")
+    if dataset == "auto":
+        dataset = os.environ.get("PIX2PIX_DATASET") or None
+    return Workspace(_root(), PRESETS[preset], device, dataset, None if direction == "auto" else direction, image_size)
 
 
 def _root() -> Path:
@@ -108,3 +156,21 @@ def _root() -> Path:
         return Path("/content/pix2pix")
     here = Path.cwd()
     return here.parent if here.name == "notebooks" else here
+
+
+def _upload(data: Path) -> str:
+    """Let the user choose an archive or images in the browser; those of before are kept if nothing is chosen."""
+    try:
+        from google.colab import files
+    except ImportError as error:
+        raise ValueError("Uploading works on Colab alone: give the path of your folder or archive instead.") from error
+    folder = data / "uploaded"
+    folder.mkdir(parents=True, exist_ok=True)
+    chosen = {Path(name).name: content for name, content in files.upload().items()}
+    if chosen:
+        for old in folder.iterdir():
+            old.unlink()
+    for name, content in chosen.items():
+        (folder / name).write_bytes(content)
+    there = list(folder.iterdir())
+    return str(there[0] if len(there) == 1 else folder)

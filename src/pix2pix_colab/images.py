@@ -1,0 +1,52 @@
+"""Any image file, as the 8-bit grey or colour image that it shows."""
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+MODES = {1: "L", 3: "RGB"}  # by the number of channels
+
+
+def is_image(file: Path) -> bool:
+    """By its name; hidden files (macOS leaves a ._1.jpg beside a 1.jpg) are none."""
+    return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
+
+
+def load_image(file: str | Path, channels: int = 3) -> Image.Image:
+    """Read an image file of any mode, turned upright if its EXIF data say so.
+
+    Raises:
+        ValueError: if it can't be read: no image, cut off, or of a dangerous size. The message is the reason alone.
+    """
+    try:
+        with open(file, "rb") as content, Image.open(content) as opened:  # by its name, Pillow would map a turned TIFF
+            return convert(ImageOps.exif_transpose(opened), channels)
+    except UnidentifiedImageError as error:
+        raise ValueError("is no image") from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on a damaged file
+        reason = " ".join(str(error).split()) or type(error).__name__  # in one line
+        raise ValueError(f"can't be read ({reason})") from error
+
+
+def convert(image: Image.Image, channels: int = 3) -> Image.Image:
+    """An image of any mode as 8-bit grey ("L", 1 channel) or colour ("RGB", 3 channels).
+
+    16 bits are scaled to 8 (Pillow alone would clip them at 255), and what is transparent lies on white.
+
+    Raises:
+        ValueError: for pixels of floats.
+    """
+    if image.mode == "F":
+        raise ValueError("its pixels are floats, which don't say what is white")
+    if image.mode.startswith("I"):
+        image = Image.fromarray(_to_8_bits(np.asarray(image)))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB").convert(MODES[channels])
+
+
+def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    return (pixels.astype(np.float32) / 257).round().clip(0, 255).astype(np.uint8)
