@@ -22,7 +22,7 @@ from pix2pix_colab.cache import DATA, JOURNAL, LOCK, SAFE_EVERY, map_rows, read_
 from pix2pix_colab.pairs import read_pairs
 from pix2pix_colab.reader import PairReader
 
-ROW = 30_000  # bytes: more than what Python keeps back before it writes
+ROW = 10_000  # bytes: more than what Python keeps back before it writes
 COUNT = 300
 BAD = {5: "is no image", 130: "is 41 px wide"}
 FULL = Path("/dev/full")  # what is written there meets a full disk
