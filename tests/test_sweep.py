@@ -188,5 +188,5 @@ def test_the_command_line_refuses_what_it_does_not_know(tmp_path, capsys):
             main(arguments)
         assert caught.value.code == 2
     assert "usage: python -m pix2pix_colab.sweep" in capsys.readouterr().err
-    with pytest.raises(FileNotFoundError, match="There is no folder"):
+    with pytest.raises(FileNotFoundError, match="There is nothing at"):
         main([str(tmp_path / "missing"), str(tmp_path / "runs")])

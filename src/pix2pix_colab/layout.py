@@ -133,8 +133,7 @@ def _images(folder: Path) -> list[Path]:
 
 
 def _side_by_side(folder: Path, found: list[_Image]) -> Layout:
-    pairs, skipped, between = {}, [], {image.between for image in found}
-    wrapper = between.pop() if len(between) == 1 else ""  # one folder more that holds all, as archives often have it
+    pairs, skipped, wrapper = {}, [], _wrapper(found)
     for image in found:
         if image.between == wrapper:
             pairs.setdefault(image.split, []).append(PairFiles(image.file.name, image.file, None))
@@ -152,12 +151,20 @@ def _join(folder: Path, found: list[_Image]) -> Layout:
         first = sides[image.side].setdefault((image.split, image.key), image)
         if first is not image:
             skipped.append(image.skip(f"has the same name as {first.name}"))
+    wrapper = _wrapper(found)
     for key, image in sides[0].items():
         if key in sides[1]:
-            pairs.setdefault(image.split, []).append(PairFiles(image.key, image.file, sides[1][key].file))
+            name = image.key.removeprefix(f"{unicodedata.normalize('NFC', wrapper)}/")
+            pairs.setdefault(image.split, []).append(PairFiles(name, image.file, sides[1][key].file))
     for these, others in (sides, sides[::-1]):
         skipped += [image.skip("has no partner of the same name") for key, image in these.items() if key not in others]
     return _without_strays(Layout(folder, pairs, skipped, fixed=any(image.fixed for image in found)))
+
+
+def _wrapper(found: list[_Image]) -> str:
+    """The one folder more that holds all images, as archives often have it."""
+    between = {image.between for image in found}
+    return between.pop() if len(between) == 1 else ""
 
 
 def _without_strays(layout: Layout) -> Layout:
