@@ -12,11 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 from torch import Tensor
 
-from .evaluate import Scores, translate
 from .lambdas import lambda_label
+from .metrics import METRICS, disagreement, measure
 from .pairs import Pairs
+from .report import Report
 from .sweep import ProgressBar
 from .train import Progress
+from .translate import translate
 
 GAP = 6  # px between images
 
@@ -103,26 +105,81 @@ def loss_curves(history: Sequence[dict]) -> Figure:
     return figure
 
 
-def score_plot(scores: Mapping[float, Scores]) -> Figure:
-    """Each metric against λ: the mean over the test images, with their standard deviation as a bar."""
-    titles = {
-        "l1": "L1 to the photo\n(lower is nearer)",
-        "psnr": "PSNR in dB\n(higher is nearer)",
-        "ssim": "SSIM\n(higher is nearer)",
-        "sharpness": "sharpness\n(1 = as the photos)",
-    }
-    figure = Figure(figsize=(11, 2.8), layout="constrained")
-    stops = [lambda_label(lambda_l1).removeprefix("λ = ").replace("L1 only", "L1\nonly") for lambda_l1 in scores]
-    for axes, (name, title) in zip(figure.subplots(1, 4), titles.items(), strict=True):
-        values = [getattr(score, name) for score in scores.values()]
-        means, spreads = [v.mean().item() for v in values], [v.std(correction=0).item() for v in values]
-        axes.errorbar(range(len(stops)), means, spreads, marker="o", capsize=3)
-        axes.set_xticks(range(len(stops)), stops, fontsize="small")
-        axes.set_title(title, fontsize="medium")
-        axes.set_xlabel("λ")
-        if name == "sharpness":
-            axes.axhline(1, color="0.6", linewidth=0.8, linestyle="--")
+def metric_plot(report: Report, across: int = 6) -> Figure:
+    """Each metric against λ: its value and 95 % interval, and as a dashed line that of the photos."""
+    rows = math.ceil(len(report.intervals) / across)
+    figure = Figure(figsize=(13, 2.3 * rows + 0.2), layout="constrained")
+    grid = figure.subplots(rows, across, squeeze=False).flatten()
+    for axes, (key, row) in zip(grid, report.intervals.items(), strict=False):
+        bounds = [[i.value - i.low for i in row.values()], [i.high - i.value for i in row.values()]]
+        axes.errorbar(range(len(row)), [i.value for i in row.values()], bounds, marker="o", markersize=4, capsize=3)
+        axes.set_xticks(range(len(row)), [_short(k) for k in row], fontsize="x-small")
+        axes.set_title(f"{METRICS[key].name} {METRICS[key].better}", fontsize="medium")
+        best = {"sharpness": 1} | {k: photos.value for k, photos in report.photos.items()}
+        if key in best:
+            axes.axhline(best[key], color="0.6", linewidth=0.8, linestyle="--")
+    for axes in grid[len(report.intervals) :]:
+        axes.set_axis_off()
     return figure
+
+
+def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 0, detail: int = 128) -> Figure:
+    """The story of λ: how near outputs are to the photos (L1), against how much they look like any (KID, or texture).
+
+    No net can be best at both (Blau and Michaeli 2018, "The Perception-Distortion Tradeoff"). Beside it stands the
+    middle of one output of each λ.
+
+    Args:
+        outputs: uint8 (N, C, S, S) by λ.
+        image: the number of the test image that is shown.
+        detail: side of the shown part in px.
+    """
+    key = "kid" if report.kid else "texture"
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.25))
+    axes = left.subplots()
+    x, y = report.intervals["l1"], report.intervals[key]
+    axes.plot([i.value for i in x.values()], [i.value for i in y.values()], color="0.7", zorder=1)
+    for i, k in enumerate(x):
+        bars = {"xerr": [[x[k].value - x[k].low], [x[k].high - x[k].value]]}
+        bars["yerr"] = [[y[k].value - y[k].low], [y[k].high - y[k].value]]
+        axes.errorbar(x[k].value, y[k].value, **bars, marker="o", capsize=2, color=f"C{i}")
+        axes.annotate(
+            lambda_label(k), (x[k].value, y[k].value), (6, -14 if k == math.inf else 6), textcoords="offset points"
+        )
+    axes.invert_xaxis()
+    if METRICS[key].better == "↓":
+        axes.invert_yaxis()
+    axes.set(xlabel="nearer to the photo (L1) →", ylabel=f"more like photos ({METRICS[key].name}) →")
+    start = (outputs[k].shape[-1] - detail) // 2
+    part = slice(start, start + detail)
+    details = [(lambda_label(k), output[image : image + 1, :, part, part]) for k, output in outputs.items()]
+    for i, each in enumerate(
+        right.subplots(math.ceil(len(details) / 3), min(3, len(details)), squeeze=False).flatten()
+    ):
+        if i < len(details):
+            draw_sheet(each, details[i : i + 1])
+        else:
+            each.set_axis_off()
+    return figure
+
+
+def disagreement_sheet(ours: float, theirs: float, outputs: Mapping[float, Tensor], pairs: Pairs) -> Figure:
+    """One detail, of which L1 finds ``theirs`` the better λ and the eye ``ours``, with the figures of both."""
+    image, rows, columns = disagreement(outputs[ours], outputs[theirs], pairs.target)
+    target = pairs.target[image : image + 1, :, rows, columns]
+    sheet = [("source", pairs.source[image : image + 1, :, rows, columns])]
+    for k in (ours, theirs):
+        detail = outputs[k][image : image + 1, :, rows, columns]
+        found = {key: m.value for key, m in measure(detail, target).items()}
+        words = f"{lambda_label(k)}: L1 {found['l1']:.2f}, SSIM {found['ssim']:.2f}"
+        sheet.append((f"{words}\nsharpness {found['sharpness']:.2f}", detail))
+    return image_sheet([*sheet, ("the photo", target)], image_inches=2.6)
+
+
+def _short(lambda_l1: float) -> str:
+    """λ under an axis."""
+    return lambda_label(lambda_l1).removeprefix("λ = ").replace("L1 only", "L1\nonly")
 
 
 class TrainingView:

@@ -1,5 +1,6 @@
 """Any image file, as the 8-bit grey or colour image that it shows."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,15 @@ def is_image(file: Path) -> bool:
     return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
 
 
-def load_image(file: str | Path, channels: int = 3) -> Image.Image:
-    """Read an image file of any mode, turned upright if its EXIF data say so.
+def load_image(file: str | Path | bytes, channels: int = 3) -> Image.Image:
+    """Read an image file of any mode, by its path or its bytes, turned upright if its EXIF data say so.
 
     Raises:
         ValueError: if it can't be read: no image, cut off, or of a dangerous size. The message is the reason alone.
     """
     try:
-        with open(file, "rb") as content, Image.open(content) as opened:  # by its name, Pillow would map a turned TIFF
+        content = file if isinstance(file, bytes) else Path(file).read_bytes()  # by its name, Pillow would map a TIFF
+        with Image.open(io.BytesIO(content)) as opened:
             return convert(ImageOps.exif_transpose(opened), channels)
     except UnidentifiedImageError as error:
         raise ValueError("is no image") from error

@@ -3,103 +3,134 @@
 import base64
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import anywidget
 import ipywidgets
+import traitlets
 
 from .lambdas import lambda_label, lambda_meaning
 
-MIME = "image/jpeg"
+_HERE = Path(__file__).parent
 
 
-class LambdaSlider(ipywidgets.VBox):
-    """Compare what different λ make of the same test images.
+class LambdaSlider(anywidget.AnyWidget):
+    """Compare what different λ make of the same test images: side by side, wiped over one another, by difference.
 
-    All frames are encoded beforehand, and a move only sets the bytes of one image of fixed size: it costs well under a
-    millisecond, and it neither flickers nor grows the output (in ipywidgets 7 on Colab and 8 in JupyterLab).
+    All images are sent and decoded once. A move is drawn by the browser alone, so it asks nothing of the kernel and
+    neither flickers nor grows the output (in ipywidgets 7 on Colab and 8 in JupyterLab).
 
     Args:
-        frames: for each λ a list of encoded JPEGs, one a test image; ``evaluate.encode_frames`` makes them.
-        notes: for each λ a line to show beside it, such as its metrics.
+        frames: for each λ a list of JPEGs, one a test image; ``evaluate.encode`` makes them.
+        sources: their sources, as JPEGs.
+        targets: their targets; None, where nobody knows them, leaves out what compares with the photo.
+        metrics: by name, each a value for each λ, shown beside the images; None where there is none.
+        caption: what the metrics were taken of.
+        names: of the test images, for who can't see them.
         value: the λ to start at; None takes 100, the paper's choice, if it is there.
-        width: of the image in px.
 
     Raises:
-        ValueError: if there is no frame, or the λ differ in their number of images.
+        ValueError: if there is no frame, or the λ, sources, targets or names differ in their number of images.
     """
+
+    _esm = (_HERE / "slider.js").read_text(encoding="utf-8")
+    _css = (_HERE / "slider.css").read_text(encoding="utf-8")
+    data = traitlets.Dict().tag(sync=True)
+    index = traitlets.Int().tag(sync=True)  # of the λ shown
+    image = traitlets.Int().tag(sync=True)  # of the test image shown
 
     def __init__(
         self,
         frames: Mapping[float, Sequence[bytes]],
-        notes: Mapping[float, str] | None = None,
+        sources: Sequence[bytes],
+        targets: Sequence[bytes] | None = None,
+        metrics: Mapping[str, Mapping[float, float | None]] | None = None,
+        caption: str = "",
+        names: Sequence[str] | None = None,
         value: float | None = None,
-        width: int = 768,
     ):
-        counts = {len(images) for images in frames.values()}
-        if len(counts) != 1 or counts == {0}:
-            raise ValueError("frames must hold for each λ the same number of images, and at least one.")
-        self.frames, self.notes = dict(sorted(frames.items())), notes or {}
-        start = value if value is not None else 100 if 100 in frames else next(iter(self.frames))
-        self._check(start)
-        wide = ipywidgets.Layout(width=f"{width}px", max_width="100%")
-        self.words = ipywidgets.HTML()
-        self.lambdas = ipywidgets.SelectionSlider(
-            options=[(lambda_label(k).removeprefix("λ = "), k) for k in self.frames],
-            value=start,
-            description="λ",
-            layout=wide,
-        )
-        self.picture = ipywidgets.Image(format="jpeg", width=width, layout=wide)
-        self.images = ipywidgets.SelectionSlider(
-            options=[(f"{i + 1} of {counts}", i) for counts in counts for i in range(counts)],
-            description="test image",
-            layout=wide,
-        )
-        super().__init__([self.words, self.lambdas, self.picture, self.images])
-        self.lambdas.observe(self._show, "value")
-        self.images.observe(self._show, "value")
-        self._show()
+        frames = dict(sorted(frames.items()))
+        names = [f"test image {i}" for i in range(1, len(sources) + 1)] if names is None else list(names)
+        counts = {len(images) for images in (*frames.values(), sources, names, *([] if targets is None else [targets]))}
+        if not frames or len(counts) != 1 or counts == {0}:
+            raise ValueError("There must be as many sources, targets and names as frames for each λ, and at least one.")
+        self.lambdas = list(frames)
+        start = value if value is not None else 100 if 100 in frames else self.lambdas[0]
+        data = {
+            "mime": "image/jpeg",
+            "stops": [_stop(lambda_l1) for lambda_l1 in frames],
+            "outputs": [list(images) for images in frames.values()],
+            "sources": list(sources),
+            "targets": list(targets or []),
+            "names": names,
+            "metrics": [
+                {"name": name, "values": [values.get(k) for k in frames]} for name, values in (metrics or {}).items()
+            ],
+            "caption": caption,
+        }
+        super().__init__(data=data, index=self._index(start))
 
     @property
     def value(self) -> float:
         """The λ shown. Setting it moves the slider; a λ without frames is a ValueError."""
-        return self.lambdas.value
+        return self.lambdas[self.index]
 
     @value.setter
     def value(self, lambda_l1: float) -> None:
-        self._check(lambda_l1)
-        self.lambdas.value = lambda_l1
+        self.index = self._index(lambda_l1)
 
-    def _check(self, lambda_l1: float) -> None:
-        if lambda_l1 not in self.frames:
-            known = ", ".join(f"{k:g}" for k in self.frames)
+    def _index(self, lambda_l1: float) -> int:
+        if lambda_l1 not in self.lambdas:
+            known = ", ".join(f"{k:g}" for k in self.lambdas)
             raise ValueError(f"There are no images for λ = {lambda_l1}: choose one of {known}.")
-
-    def _show(self, change: object = None) -> None:
-        self.picture.value = self.frames[self.value][self.images.value]
-        self.words.value = _words(self.value, self.notes)
+        return self.lambdas.index(lambda_l1)
 
     def save_page(self, path: str | Path, title: str = "pix2pix: drag λ") -> Path:
         """Write the slider as one HTML file that needs no server, no network and no Python."""
-        page = _PAGE.read_text(encoding="utf-8")
-        data = {
-            "stops": [lambda_label(k).removeprefix("λ = ") for k in self.frames],
-            "words": [_words(k, self.notes) for k in self.frames],
-            "frames": [[f"data:{MIME};base64,{base64.b64encode(i).decode()}" for i in f] for f in self.frames.values()],
-            "start": list(self.frames).index(self.value),
+        state = {"data": self.data, "index": self.index, "image": self.image}
+        parts = {
+            "title": html.escape(title),
+            "css": self._css,
+            "js": self._esm,
+            "data": json.dumps(state, default=lambda image: base64.b64encode(image).decode()).replace("</", "<\\/"),
         }
-        page = page.replace("{{title}}", html.escape(title)).replace("{{data}}", json.dumps(data))
+        page = (_HERE / "slider.html").read_text(encoding="utf-8")
+        for name, text in parts.items():
+            page = page.replace("{{" + name + "}}", text)
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
         return path
 
 
-_PAGE = Path(__file__).with_name("slider.html")
+def _stop(lambda_l1: float) -> dict[str, str]:
+    """A stop of the slider, in words."""
+    label = lambda_label(lambda_l1)
+    return {"label": label, "short": label.removeprefix("λ = "), "meaning": lambda_meaning(lambda_l1)}
 
 
-def _words(lambda_l1: float, notes: Mapping[float, str]) -> str:
-    """λ in words, as HTML."""
-    words = f"<b>{lambda_label(lambda_l1)}</b>: {lambda_meaning(lambda_l1)}"
-    return words + (f"<br>{html.escape(notes[lambda_l1])}" if lambda_l1 in notes else "")
+class OwnImage(ipywidgets.VBox):
+    """Upload an image and see below what every λ makes of it. Nothing waits for an upload, so "Run all" goes on.
+
+    Args:
+        compare: what makes a ``LambdaSlider`` of the bytes of an image file; ValueErrors and MemoryErrors are shown.
+    """
+
+    def __init__(self, compare: Callable[[bytes], LambdaSlider]):
+        self.compare = compare
+        self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Your image")
+        self.words = ipywidgets.HTML()
+        super().__init__([self.upload, self.words])
+        self.upload.observe(self._show, "value")
+
+    def _show(self, change: object) -> None:
+        files = self.upload.value  # ipywidgets 7: a dict by name; 8: a tuple
+        for file in files.values() if isinstance(files, dict) else files:
+            self.words.value = "Every λ is at work…"
+            try:
+                self.children = [self.upload, self.words, self.compare(bytes(file["content"]))]
+                self.words.value = ""
+            except (ValueError, MemoryError) as error:
+                self.children = [self.upload, self.words]
+                self.words.value = html.escape(str(error))
