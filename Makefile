@@ -22,10 +22,11 @@ test: $(VENV)/.ready-test
 	$(BIN)/ruff format --check .
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --durations 5  # nbval here and as on Colab, side by side
 
-# How fast a step is, and how fast pairs come, against the textbook's way.
-bench: $(VENV)/.ready
+# How fast a step is, and how fast pairs come, against the textbook's way; how fast the slider moves.
+bench: $(VENV)/.ready-test
 	$(BIN)/python tests/bench_data.py
 	$(BIN)/python tests/bench_step.py
+	$(BIN)/python tests/bench_slider.py
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .
@@ -36,8 +37,8 @@ format: $(VENV)/.ready-test
 outputs: $(VENV)/.ready-test
 	PIX2PIX_PRESET=quick $(BIN)/python tests/tidy_notebooks.py --run
 
-# The figures of the README. FACADES=folder-of-pairs RUNS=their-sweep redraws that sheet too.
-assets: $(VENV)/.ready
+# The figures of the README. FACADES=folder-of-pairs RUNS=their-sweep redraws those of the real facades too.
+assets: $(VENV)/.ready-test
 	$(BIN)/python assets/draw.py $(if $(RUNS),$(FACADES) $(RUNS))
 
 clean:

@@ -5,17 +5,25 @@ of the pairs; of the pairs themselves nothing is shown.
 """
 
 import argparse
+import math
+import shutil
 from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+from torch import Tensor
 
 from pix2pix_colab.discriminator import PatchDiscriminator
 from pix2pix_colab.drawings import draw_discriminator, draw_generator
-from pix2pix_colab.evaluate import translate
-from pix2pix_colab.figures import image_sheet, lambda_sheet, pair_sheet
+from pix2pix_colab.evaluate import evaluate
+from pix2pix_colab.figures import disagreement_sheet, image_sheet, lambda_sheet, pair_sheet, tradeoff_plot
+from pix2pix_colab.frames import lambda_slider
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.lambdas import LAMBDAS, lambda_label
 from pix2pix_colab.pairs import read_pairs
 from pix2pix_colab.sweep import ProgressBar, read_sweep, sweep
 from pix2pix_colab.synthetic import draw_facades
+from pix2pix_colab.train import Run
+from pix2pix_colab.translate import translate
 from pix2pix_colab.workspace import open_workspace
 
 HERE = Path(__file__).parent
@@ -35,15 +43,40 @@ def main() -> None:
     workspace = open_workspace("quick")
     train_pairs, test_pairs = workspace.load_pairs()
     runs = sweep(train_pairs, LAMBDAS, workspace.config(train_pairs), workspace.runs, ProgressBar())
-    shown = test_pairs[:4]
-    outputs = {k: translate(run.load_generator(), shown.source) for k, run in runs.items()}
-    lambda_sheet(shown, outputs).savefig(HERE / "lambda.png", dpi=120)
+    outputs = translated(runs, test_pairs.source)
+    lambda_sheet(test_pairs[:4], {k: output[:4] for k, output in outputs.items()}).savefig(HERE / "lambda.png", dpi=120)
+    disagreement_sheet(100, math.inf, outputs, test_pairs).savefig(HERE / "disagreement.png", dpi=120)
+    report = evaluate(outputs, test_pairs, train_pairs, workspace.runs)
+    page = lambda_slider(test_pairs[:12], outputs, report).save_page(workspace.runs / "lambda.html")
+    photograph(page, "slider.png", "side", "light")
+    photograph(page, "slider_wipe.png", "wipe", "dark")
 
     if options.runs:
-        source = read_pairs(options.pairs, size=256).source[::18]  # six of the 106, without choosing
-        outputs = {k: translate(run.load_generator(), source) for k, run in read_sweep(options.runs).items()}
-        columns = [(lambda_label(k), output[i::2]) for i in (0, 1) for k, output in outputs.items()]
+        pairs, runs = read_pairs(options.pairs, size=256), read_sweep(options.runs)
+        outputs = translated(runs, pairs.source)
+        report = evaluate(outputs, pairs, folder=options.runs)
+        tradeoff_plot(report, outputs, image=36).savefig(HERE / "facades_tradeoff.png", dpi=110)
+        columns = [(lambda_label(k), output[:108:18]) for k, output in outputs.items()]  # six of 106, without choosing
         image_sheet(columns).savefig(HERE / "facades_lambda.png", dpi=120)
+
+
+def translated(runs: dict[float, Run], source: Tensor) -> dict[float, Tensor]:
+    """What each λ makes of the sources."""
+    return {k: translate(run.load_generator(), source) for k, run in runs.items()}
+
+
+def photograph(page: Path, name: str, view: str, scheme: str) -> None:
+    """The slider's page as a browser shows it."""
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=next(found), args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page(viewport={"width": 1040, "height": 900}, color_scheme=scheme)
+        tab.goto(page.as_uri())
+        tab.locator(".lambda-slider[aria-busy=false]").wait_for()
+        tab.locator(f"input[value={view}]").check(force=True)
+        tab.locator(".thumbnails button").nth(4).click()
+        tab.locator("main").screenshot(path=HERE / name)
+        browser.close()
 
 
 if __name__ == "__main__":

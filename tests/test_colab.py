@@ -3,9 +3,11 @@
 import json
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from test_notebooks import run_nbval
 from tidy_notebooks import NOTEBOOKS, ROOT
 
@@ -28,11 +30,12 @@ def colab() -> Path:
     if interpreter is None:
         pytest.skip("There is no Python 3.13 here, so Colab's versions can't be installed.")
     done = COLAB / "constraints.txt"
-    if not done.exists() or done.read_text() != CONSTRAINTS.read_text():
-        subprocess.run([interpreter, "-m", "venv", "--clear", COLAB], check=True)
-        subprocess.run([COLAB / "bin/pip", "install", "--quiet", "-r", CONSTRAINTS], check=True)
-        subprocess.run([COLAB / "bin/pip", "install", "--quiet", "nbval"], check=True)
-        shutil.copy(CONSTRAINTS, done)
+    with FileLock(Path(tempfile.gettempdir(), "pix2pix-venv-colab.lock")):  # the browser tests want it at the same time
+        if not done.exists() or done.read_text() != CONSTRAINTS.read_text():
+            subprocess.run([interpreter, "-m", "venv", "--clear", COLAB], check=True)
+            subprocess.run([COLAB / "bin/pip", "install", "--quiet", "-r", CONSTRAINTS], check=True)
+            subprocess.run([COLAB / "bin/pip", "install", "--quiet", "nbval"], check=True)
+            shutil.copy(CONSTRAINTS, done)
     return COLAB / "bin"
 
 

@@ -19,10 +19,11 @@ from torchvision.transforms.functional import to_pil_image
 from pix2pix_colab import evaluate, sweep
 from pix2pix_colab.config import TrainConfig
 from pix2pix_colab.datasets import open_dataset
-from pix2pix_colab.evaluate import score, translate
+from pix2pix_colab.metrics import measure
 from pix2pix_colab.pairs import read_pairs
 from pix2pix_colab.synthetic import draw_facades
 from pix2pix_colab.train import train
+from pix2pix_colab.translate import translate
 
 COUNT = 40
 
@@ -72,9 +73,10 @@ def test_edges_become_photos(address, tmp_path):
     run = train(train_pairs, config, tmp_path / "run", device="cpu")
     generator = run.load_generator()
     output = translate(generator, test_pairs.source)
-    own, others = (score(output, photos).ssim for photos in (test_pairs.target, test_pairs.target.roll(1, dims=0)))
-    print(f"SSIM to its own photo {own.mean():.3f}, to another one {others.mean():.3f}")
-    assert own.mean() > 1.5 * others.mean(), "an output must have the structure of its own photo"
+    targets = test_pairs.target, test_pairs.target.roll(1, dims=0)
+    own, others = (measure(output, photos)["ssim"].value for photos in targets)
+    print(f"SSIM to its own photo {own:.3f}, to another one {others:.3f}")
+    assert own > 1.5 * others, "an output must have the structure of its own photo"
     wide = Image.open(next(found.rglob("façade 0.png"))).resize((333, 90))
     assert translate(generator, wide).size == (333, 90) and translate(generator, wide).mode == "RGB"
 
@@ -85,7 +87,7 @@ def test_the_command_line_trains_and_evaluates_it(folder, tmp_path, capsys):
     with pytest.warns(UserWarning, match="façade 7"):
         sweep.main([*words, *size, "--split", "train"])
         evaluate.main([*words, "--split", "test"])
-    assert re.search(r"\| λ = 100 \| .* \| 4 \|", capsys.readouterr().out)
+    assert re.search(r"^\| 4 images \| λ = 100 \|(.*\n)+\| SSIM ↑ \| 0\.\d+ ± ", capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.parametrize("path", [NOTEBOOKS[0], NOTEBOOKS[2]], ids=lambda path: path.name)

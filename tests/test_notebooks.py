@@ -69,14 +69,18 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_nbval_with_todays_versions(workspace: Path) -> None:
     assert run_nbval(sys.executable, workspace, NOTEBOOKS).returncode == 0
     page = (workspace / "runs" / "quick" / "lambda.html").read_text()
-    assert page.count("data:image/jpeg;base64,") == 6 * 8
+    assert page.count('"/9j/') == (6 + 2) * 12, "JPEGs of twelve sources, targets and outputs of six λ"
 
 
 @pytest.mark.parametrize(
     ("name", "sabotage", "claim"),
     [
         ("02_model.ipynb", "UNetGenerator.__init__.__defaults__ = (63, 256, 0.5, True, 3, 3)", "parameters"),
-        ("04_evaluate_lambda.ipynb", "LambdaSlider._show = lambda self, change=None: None", "must show the images"),
+        (
+            "04_evaluate_lambda.ipynb",
+            "lambda_slider.__globals__['LambdaSlider']._index = lambda slider, value: 0",
+            "must show the images",
+        ),
     ],
     ids=["a wrong parameter count", "a slider that doesn't move"],
 )

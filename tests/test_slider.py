@@ -1,4 +1,4 @@
-"""The slider shows exactly the frame it stands at, in one picture, and its page needs nothing but itself."""
+"""The slider holds exactly what it was given, moves as it is told, and its page needs nothing but itself."""
 
 import base64
 import json
@@ -11,147 +11,176 @@ from pathlib import Path
 
 import pytest
 
-from pix2pix_colab.slider import LambdaSlider
+from pix2pix_colab.slider import LambdaSlider, OwnImage
 from pix2pix_colab.slider import __file__ as slider_file
 
 LAMBDAS = (0, 1, 100, math.inf)
 FRAMES = {k: [f"λ = {k}, image {i}".encode() for i in range(3)] for k in LAMBDAS}
+SOURCES, TARGETS = ([f"{kind} {i}".encode() for i in range(3)] for kind in ("source", "target"))
 PROJECT = Path(__file__).parents[1]
 
 
 @pytest.fixture
 def slider() -> LambdaSlider:
-    return LambdaSlider(FRAMES, notes={100: "L1 0.25 & SSIM < 0.4"})
-
-
-def shown(slider: LambdaSlider) -> bytes:
-    return bytes(slider.picture.value)
+    return LambdaSlider(
+        FRAMES, SOURCES, TARGETS, {"L1 ↓": {0: 0.5, 1: math.inf, 100: 0.25}}, "of 24 images", ["a", "b", "c"]
+    )
 
 
 def test_it_starts_at_the_papers_choice(slider):
-    assert slider.value == 100
-    assert shown(slider) == FRAMES[100][0]
+    assert slider.value == 100 and slider.index == 2 and slider.image == 0
 
 
 def test_it_starts_where_it_is_told_to():
-    assert LambdaSlider(FRAMES, value=0).value == 0
-    assert shown(LambdaSlider(FRAMES, value=math.inf)) == FRAMES[math.inf][0]
-    assert LambdaSlider({10: FRAMES[0], 1: FRAMES[1]}).value == 1  # where there is no 100, at the first
+    assert LambdaSlider(FRAMES, SOURCES, value=0).value == 0
+    assert LambdaSlider(FRAMES, SOURCES, value=math.inf).value == math.inf
+    assert LambdaSlider({10: FRAMES[0], 1: FRAMES[1]}, SOURCES).value == 1  # where there is no 100, at the first
 
 
-def test_setting_the_value_moves_slider_and_picture(slider):
-    for lambda_l1 in (*LAMBDAS, *reversed(LAMBDAS)):
+def test_setting_the_value_moves_it(slider):
+    for i, lambda_l1 in [*enumerate(LAMBDAS), *reversed(list(enumerate(LAMBDAS)))]:
         slider.value = lambda_l1
-        assert slider.lambdas.value == slider.value == lambda_l1
-        assert shown(slider) == FRAMES[lambda_l1][0]
+        assert (slider.index, slider.value) == (i, lambda_l1)
+        assert slider.get_state()["index"] == i, "the browser is told"
 
 
-def test_dragging_the_slider_moves_value_and_picture(slider):
+def test_moving_it_in_the_browser_changes_the_value(slider):
     for i, lambda_l1 in enumerate(LAMBDAS):
-        slider.lambdas.set_state({"index": i})  # as the browser does
-        assert slider.value == lambda_l1
-        assert shown(slider) == FRAMES[lambda_l1][0]
+        slider.set_state({"index": i, "image": 2})  # as the browser does
+        assert slider.value == lambda_l1 and slider.image == 2
 
 
-def test_the_test_image_can_be_chosen(slider):
-    assert [label for label, _ in slider.images.options] == ["1 of 3", "2 of 3", "3 of 3"]
-    for i in (2, 0, 1):
-        slider.images.set_state({"index": i})
-        assert shown(slider) == FRAMES[slider.value][i]
-        for lambda_l1 in LAMBDAS:
-            slider.value = lambda_l1
-            assert shown(slider) == FRAMES[lambda_l1][i]
+def test_it_holds_what_it_was_given(slider):
+    data = slider.data
+    assert data["outputs"] == list(FRAMES.values())
+    assert (data["sources"], data["targets"], data["names"]) == (SOURCES, TARGETS, ["a", "b", "c"])
+    assert data["metrics"] == [{"name": "L1 ↓", "values": [0.5, None, 0.25, None]}]
+    assert data["caption"] == "of 24 images"
+    assert slider.get_state()["data"] == data
 
 
-def test_stops_stand_in_the_order_of_lambda():
-    slider = LambdaSlider(dict(reversed(FRAMES.items())))
-    assert [label for label, _ in slider.lambdas.options] == ["0", "1", "100", "L1 only"]
+def test_stops_stand_in_the_order_of_lambda_and_are_said_in_words():
+    slider = LambdaSlider(dict(reversed(FRAMES.items())), SOURCES)
+    assert slider.data["outputs"] == list(FRAMES.values())
+    stops = slider.data["stops"]
+    assert [stop["short"] for stop in stops] == ["0", "1", "100", "L1 only"]
+    assert [stop["label"] for stop in stops] == ["λ = 0", "λ = 1", "λ = 100", "L1 only"]
+    assert stops[2]["meaning"] == "the paper's choice: a balance"
 
 
-def test_lambda_is_said_in_words(slider):
-    assert "<b>λ = 100</b>: the paper's choice" in slider.words.value
-    assert slider.words.value.endswith("<br>L1 0.25 &amp; SSIM &lt; 0.4")
-    slider.value = math.inf
-    assert slider.words.value == "<b>L1 only</b>: no adversarial loss: blurred"
-    slider.lambdas.set_state({"index": 0})
-    assert slider.words.value.startswith("<b>λ = 0</b>: the adversarial loss alone")
-
-
-def test_moves_add_nothing(slider):
-    children, width = slider.children, slider.picture.width
-    for lambda_l1 in LAMBDAS * 5:
-        slider.value = lambda_l1
-    assert slider.children is children
-    assert [child is slider.picture for child in children].count(True) == 1
-    assert slider.picture.width == width == "768"
-    assert slider.picture.format == "jpeg"
+def test_a_move_sends_a_number_and_no_image(slider):
+    sent = []
+    slider.comm.send = lambda data=None, buffers=None, **_: sent.append((data, buffers))
+    slider.value = 0
+    assert [message["state"] for message, _ in sent] == [{"index": 0}] and not sent[0][1]
 
 
 def test_two_sliders_are_apart(slider):
-    other = LambdaSlider(FRAMES)
+    other = LambdaSlider(FRAMES, SOURCES)
     other.value = 0
-    assert slider.value == 100 and shown(slider) == FRAMES[100][0]
+    assert slider.value == 100
 
 
 @pytest.mark.parametrize("value", [7, -1, math.nan, "100", None])
 def test_a_lambda_without_images_gets_a_sentence(slider, value):
     with pytest.raises(ValueError, match=r"^There are no images for λ = .*: choose one of 0, 1, 100, inf\.$"):
         slider.value = value
-    assert slider.value == 100 and shown(slider) == FRAMES[100][0]
+    assert slider.value == 100
 
 
 def test_a_start_without_images_gets_a_sentence():
     with pytest.raises(ValueError, match="There are no images for λ = 7: choose one of 0, 1, 100, inf"):
-        LambdaSlider(FRAMES, value=7)
+        LambdaSlider(FRAMES, SOURCES, value=7)
 
 
-@pytest.mark.parametrize("frames", [{}, {0: []}, {0: [], 1: []}, {0: [b"a"], 1: [b"a", b"b"]}])
-def test_frames_that_are_ragged_or_empty_get_a_sentence(frames):
-    with pytest.raises(ValueError, match="frames must hold for each λ the same number of images, and at least one"):
-        LambdaSlider(frames)
+@pytest.mark.parametrize(
+    "given",
+    [
+        ({}, []),
+        ({0: []}, []),
+        ({0: [b"a"], 1: [b"a", b"b"]}, [b"s"]),
+        ({0: [b"a"]}, [b"s", b"s"]),
+        ({0: [b"a"]}, [b"s"], [b"t", b"t"]),
+        ({0: [b"a"]}, [b"s"], [b"t"], None, "", ["one", "two"]),
+    ],
+    ids=["nothing", "no image", "ragged", "two sources", "two targets", "two names"],
+)
+def test_what_is_ragged_or_empty_gets_a_sentence(given):
+    with pytest.raises(ValueError, match="as many sources, targets and names as frames for each λ, and at least one"):
+        LambdaSlider(*given)
 
 
-def test_one_image_and_one_lambda_are_enough():
-    slider = LambdaSlider({0: [b"only"]})
-    assert slider.value == 0 and shown(slider) == b"only"
+def state_of(page: Path) -> dict:
+    return json.loads(re.search(r"^const state = (.*);$", page.read_text(encoding="utf-8"), re.MULTILINE).group(1))
 
 
-def data_of(page: str) -> dict:
-    return json.loads(re.search(r"const data = (.*);\n", page).group(1))
-
-
-def test_the_page_holds_every_frame_once(slider, tmp_path):
-    path = slider.save_page(tmp_path / "new" / "page.html")
-    page = path.read_text(encoding="utf-8")
-    data = data_of(page)
-    decoded = [[base64.b64decode(frame.removeprefix("data:image/jpeg;base64,")) for frame in f] for f in data["frames"]]
+def test_the_page_holds_every_image_once_and_stands_where_the_slider_stood(slider, tmp_path):
+    slider.value, slider.image = 1, 2
+    page = slider.save_page(tmp_path / "new" / "page.html")
+    state = state_of(page)
+    assert (state["index"], state["image"]) == (1, 2)
+    decoded = [[base64.b64decode(image) for image in images] for images in state["data"]["outputs"]]
     assert decoded == list(FRAMES.values())
-    for frames in data["frames"]:
-        assert all(page.count(frame) == 1 for frame in frames)
-
-
-def test_the_page_has_the_words_and_the_start_of_the_slider(slider, tmp_path):
-    slider.value = 1
-    data = data_of(slider.save_page(tmp_path / "page.html").read_text(encoding="utf-8"))
-    assert data["stops"] == ["0", "1", "100", "L1 only"]
-    assert data["start"] == 1
-    for lambda_l1, words in zip(LAMBDAS, data["words"], strict=True):
-        slider.value = lambda_l1
-        assert words == slider.words.value
+    assert [base64.b64decode(image) for image in state["data"]["sources"]] == SOURCES
+    for images in (*state["data"]["outputs"], state["data"]["sources"], state["data"]["targets"]):
+        assert all(page.read_text().count(f'"{image}"') == 1 for image in images)
+    assert state["data"]["stops"] == slider.data["stops"]
 
 
 def test_the_page_needs_nothing_from_elsewhere(slider, tmp_path):
     page = slider.save_page(tmp_path / "page.html").read_text(encoding="utf-8")
-    assert not re.search(r"https?://|\bsrc=|\bhref=|@import|url\(|fetch\(|\bimport\b", page)
-    assert "{{" not in page
+    assert not re.search(r"https?://|\bsrc=|\bhref=|@import|url\(|fetch\(|\bimport\b|{{\w+}}", page)
 
 
 def test_words_cannot_break_the_page(tmp_path):
-    slider = LambdaSlider(FRAMES, notes={0: "</script><b>"})
-    page = slider.save_page(tmp_path / "page.html", title="<script>alert(1)</script> & λ").read_text(encoding="utf-8")
-    title = "&lt;script&gt;alert(1)&lt;/script&gt; &amp; λ"
-    assert f"<title>{title}</title>" in page and f"<h1>{title}</h1>" in page
-    assert page.count("</script>") == page.count("<script>") == 1
+    evil = "</script><script>alert(1)</script>"
+    slider = LambdaSlider(FRAMES, SOURCES, None, {evil: {0: 1.0}}, evil, [evil] * 3)
+    page = slider.save_page(tmp_path / "page.html", title=evil).read_text(encoding="utf-8")
+    assert page.count("</script>") == 1 and page.count("<script") == 1
+    assert "<title>&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;</title>" in page
+    assert state_of(tmp_path / "page.html")["data"]["caption"] == evil
+
+
+def test_what_is_given_is_never_read_as_html():
+    """Text goes into the page as text: innerHTML takes only what the module itself has written."""
+    module = Path(slider_file).with_name("slider.js").read_text(encoding="utf-8")
+    for statement in re.findall(r"innerHTML\s*=([^;]*);", module):
+        assert re.match(r" (BODY|[`'\"])", statement)
+        assert set(re.findall(r"\$\{([^}]*)\}", statement)) <= {'points.join(" ")', "dot"}, statement
+
+
+class Upload:
+    """An image file as ipywidgets 7 and 8 hand it over."""
+
+    name = "mine.png"
+
+    def __init__(self, content: bytes):
+        self.seven = {self.name: {"metadata": {"name": self.name}, "content": content}}
+        self.eight = ({"name": self.name, "type": "image/png", "content": memoryview(content)},)
+
+
+@pytest.mark.parametrize("version", ["seven", "eight"])
+def test_an_uploaded_image_is_compared(version):
+    given = []
+    own = OwnImage(lambda content: given.append(content) or LambdaSlider({0: [b"a"]}, [content]))
+    for content in (b"first", b"second"):
+        own.show(getattr(Upload(content), version))
+        slider = own.children[-1]
+        assert slider.data["sources"] == [content] and own.words.value == ""
+    assert given == [b"first", b"second"] and len(own.children) == 3, "the second takes the place of the first"
+
+
+def test_a_file_that_is_no_image_gets_a_sentence_and_another_can_follow():
+    def compare(content: bytes) -> LambdaSlider:
+        if content == b"bad":
+            raise ValueError("your image <is no image>: choose another image.")
+        return LambdaSlider({0: [b"a"]}, [content])
+
+    own = OwnImage(compare)
+    for content, shown in ((b"good", True), (b"bad", False), (b"good", True)):
+        own.show(Upload(content).eight)
+        assert isinstance(own.children[-1], LambdaSlider) == shown
+        assert own.words.value == ("" if shown else "your image &lt;is no image&gt;: choose another image.")
 
 
 def test_the_slider_imports_nothing_heavy():

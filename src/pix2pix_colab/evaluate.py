@@ -20,6 +20,7 @@ from .sweep import read_sweep
 from .tables import markdown_table
 from .translate import translate
 
+KID_IMAGES = 50  # of fewer, its error is as large as the differences between λ
 LABEL_FIGURES = {"pixel_accuracy": pixel_accuracy, "class_accuracy": class_accuracy, "class_iou": class_iou}
 
 
@@ -60,6 +61,8 @@ def evaluate(
     except (ConnectionError, ValueError) as error:
         missing["lpips"] = str(error)
     try:
+        if len(pairs) < KID_IMAGES:
+            raise ValueError(f"KID compares sets of images, and {len(pairs)} are too few: take {KID_IMAGES} or more.")
         for k, (mean, spread) in kid(outputs, pairs.target, device).items():
             kids[k] = Interval(1000 * mean, 1000 * (mean - 1.96 * spread), 1000 * (mean + 1.96 * spread))
     except (ConnectionError, ValueError) as error:

@@ -9,6 +9,7 @@ import torch
 from IPython.display import Image, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import NullLocator
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from .train import Progress
 from .translate import translate
 
 GAP = 6  # px between images
+HALO = [withStroke(linewidth=2.5, foreground="white")]  # for words that lie over lines
 
 Columns = Sequence[tuple[str, Tensor]]
 
@@ -33,7 +35,8 @@ def image_sheet(columns: Columns, image_inches: float = 1.6) -> Figure:
         image_inches: the width of an image in the figure.
     """
     rows, _, height, width = columns[0][1].shape
-    size = len(columns) * image_inches, rows * image_inches * height / width + 0.3
+    lines = max(heading.count("\n") for heading, _ in columns) + 1
+    size = len(columns) * image_inches, rows * image_inches * height / width + 0.12 + 0.18 * lines
     figure = Figure(figsize=size, layout="constrained", dpi=120)
     draw_sheet(figure.subplots(), columns)
     return figure
@@ -106,10 +109,15 @@ def loss_curves(history: Sequence[dict]) -> Figure:
 
 
 def metric_plot(report: Report, across: int = 6) -> Figure:
-    """Each metric against λ: its value and 95 % interval, and as a dashed line that of the photos."""
+    """Each metric against λ: its value and 95 % interval, and as a dashed line that of the photos.
+
+    Args:
+        across: plots in a row at most.
+    """
     rows = math.ceil(len(report.intervals) / across)
+    columns = math.ceil(len(report.intervals) / rows)  # so that no row is much shorter
     figure = Figure(figsize=(13, 2.3 * rows + 0.2), layout="constrained")
-    grid = figure.subplots(rows, across, squeeze=False).flatten()
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes, (key, row) in zip(grid, report.intervals.items(), strict=False):
         bounds = [[i.value - i.low for i in row.values()], [i.high - i.value for i in row.values()]]
         axes.errorbar(range(len(row)), [i.value for i in row.values()], bounds, marker="o", markersize=4, capsize=3)
@@ -118,6 +126,8 @@ def metric_plot(report: Report, across: int = 6) -> Figure:
         best = {"sharpness": 1} | {k: photos.value for k, photos in report.photos.items()}
         if key in best:
             axes.axhline(best[key], color="0.6", linewidth=0.8, linestyle="--")
+            right = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "top"}
+            axes.text(0.98, best[key], "photos", **right, color="0.4", fontsize="small", path_effects=HALO)
     for axes in grid[len(report.intervals) :]:
         axes.set_axis_off()
     return figure
@@ -145,7 +155,11 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
         bars["yerr"] = [[y[k].value - y[k].low], [y[k].high - y[k].value]]
         axes.errorbar(x[k].value, y[k].value, **bars, marker="o", capsize=2, color=f"C{i}")
         axes.annotate(
-            lambda_label(k), (x[k].value, y[k].value), (6, -14 if k == math.inf else 6), textcoords="offset points"
+            lambda_label(k),
+            (x[k].value, y[k].value),
+            (6, -14 if k == math.inf else 6),
+            textcoords="offset points",
+            path_effects=HALO,
         )
     axes.invert_xaxis()
     if METRICS[key].better == "↓":

@@ -51,13 +51,14 @@ def kid(
 ) -> dict[float, tuple[float, float]]:
     """Kernel Inception distance (Bińkowski et al. 2018): how far the outputs of each λ are from photos, as a set.
 
-    It is unbiased, so it can be below 0. The photos' features are computed once, and all λ meet the same subsets.
+    It is unbiased for independent sets, so it can be below 0; that each output has its own photo among the others
+    lowers it further, the fewer images the more. Photos' features are computed once, and all λ meet the same subsets.
 
     Args:
         outputs: for each λ uint8 (N, 1 or 3, H, W).
         target: the photos, of the same shape.
-        subset_size: images in each of the ``SUBSETS``. None is half of them, but no more than the 1,000 of the paper:
-            the spread of halves is about the standard error of the whole, where that of all N images would be 0.
+        subset_size: images in each of the ``SUBSETS``. None is half of the N, but no more than torchmetrics' 1,000: the
+            spread of halves is the standard error of the whole, or more, where that of all N images would be 0.
 
     Returns:
         For each λ mean and standard deviation over the subsets.

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -65,7 +66,8 @@ class LambdaSlider(anywidget.AnyWidget):
             "targets": list(targets or []),
             "names": names,
             "metrics": [
-                {"name": name, "values": [values.get(k) for k in frames]} for name, values in (metrics or {}).items()
+                {"name": name, "values": [_finite(values.get(k)) for k in frames]}
+                for name, values in (metrics or {}).items()
             ],
             "caption": caption,
         }
@@ -93,7 +95,7 @@ class LambdaSlider(anywidget.AnyWidget):
             "title": html.escape(title),
             "css": self._css,
             "js": self._esm,
-            "data": json.dumps(state, default=lambda image: base64.b64encode(image).decode()).replace("</", "<\\/"),
+            "data": json.dumps(state, default=lambda image: base64.b64encode(image).decode()).replace("<", "\\u003c"),
         }
         page = (_HERE / "slider.html").read_text(encoding="utf-8")
         for name, text in parts.items():
@@ -102,6 +104,11 @@ class LambdaSlider(anywidget.AnyWidget):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
         return path
+
+
+def _finite(value: float | None) -> float | None:
+    """What JSON can say of a number."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _stop(lambda_l1: float) -> dict[str, str]:
@@ -122,11 +129,11 @@ class OwnImage(ipywidgets.VBox):
         self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Your image")
         self.words = ipywidgets.HTML()
         super().__init__([self.upload, self.words])
-        self.upload.observe(self._show, "value")
+        self.upload.observe(lambda change: self.show(change["new"]), "value")
 
-    def _show(self, change: object) -> None:
-        files = self.upload.value  # ipywidgets 7: a dict by name; 8: a tuple
-        for file in files.values() if isinstance(files, dict) else files:
+    def show(self, files: Mapping[str, dict] | Sequence[dict]) -> None:
+        """Compare what was uploaded: ipywidgets 7 hands over a dict by name, and 8 a tuple."""
+        for file in files.values() if isinstance(files, Mapping) else files:
             self.words.value = "Every λ is at work…"
             try:
                 self.children = [self.upload, self.words, self.compare(bytes(file["content"]))]

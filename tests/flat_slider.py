@@ -1,0 +1,38 @@
+"""A slider whose images are flat, each of a colour of its own, so that what is shown tells which image it is."""
+
+import io
+import math
+
+from PIL import Image
+
+from pix2pix_colab.slider import LambdaSlider
+
+LAMBDAS = (0, 1, 10, 100, 1000, math.inf)
+
+
+def output_colour(i: int, image: int) -> tuple[int, int, int]:
+    return 40 * i + 20, 60 * image + 30, 200
+
+
+def source_colour(image: int) -> tuple[int, int, int]:
+    return 250, 250, 60 * image + 10
+
+
+def target_colour(image: int) -> tuple[int, int, int]:
+    return 10, 120, 60 * image + 40
+
+
+def jpeg(colour: tuple[int, int, int], size: tuple[int, int] = (64, 64), corner: tuple | None = None) -> bytes:
+    """A flat image; with ``corner`` its upper left quarter has that colour."""
+    image, buffer = Image.new("RGB", size, colour), io.BytesIO()
+    if corner:
+        image.paste(corner, (0, 0, size[0] // 2, size[1] // 2))
+    image.save(buffer, "JPEG", quality=90, subsampling=0)
+    return buffer.getvalue()
+
+
+def make_slider(**more) -> LambdaSlider:
+    frames = {k: [jpeg(output_colour(i, j)) for j in range(3)] for i, k in enumerate(LAMBDAS)}
+    sources, targets = ([jpeg(colour(j)) for j in range(3)] for colour in (source_colour, target_colour))
+    metrics = {"L1 ↓": {k: 0.1 * i for i, k in enumerate(LAMBDAS)}, "KID ↓": {100: 12.34}}
+    return LambdaSlider(frames, sources, targets, **{"metrics": metrics, "caption": "of 24 images"} | more)
