@@ -6,6 +6,7 @@ Every image has a flat colour of its own, so what a canvas shows tells which ima
 import io
 import math
 import os
+import re
 import secrets
 import shutil
 import socket
@@ -46,9 +47,9 @@ def browser() -> Iterator:
 class View:
     """What a user sees and does, on the page or within a cell's output."""
 
-    def __init__(self, page, root: str = ".lambda-slider"):
-        self.page, self.root = page, page.locator(root).first
-        self.page.locator(f"{root}[aria-busy=false]").first.wait_for(timeout=30_000)
+    def __init__(self, page, number: int = 0):
+        self.page, self.root = page, page.locator(".lambda-slider").nth(number)
+        playwright.expect(self.root).to_have_attribute("aria-busy", "false", timeout=60_000)
         self.lambdas = self.root.locator(".lambda input")
 
     def canvas(self, pane: int):
@@ -230,6 +231,7 @@ def quartered(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_zoom_is_kept_while_lambda_moves(browser, quartered):
     with opened(browser, quartered) as view:
+        view.choose("side")
         view.shows(1, (255, 0, 0), 0.25, 0.25)
         view.shows(1, (90, 90, 90), 0.75, 0.75)
         box = view.canvas(1).bounding_box()
@@ -252,9 +254,10 @@ def test_zoom_is_kept_while_lambda_moves(browser, quartered):
 
 def test_zoom_by_keys_buttons_and_wheel(browser, quartered):
     with opened(browser, quartered) as view:
+        view.choose("side")
         zoomed, canvas = view.root.locator(".zoom output"), view.canvas(1)
         view.lambdas.focus()
-        for key, scale in (("+", "2×"), ("+", "4×"), ("-", "2×"), ("0", "1×"), ("-", "1×")):
+        for key, scale in (("+", "2×"), ("=", "4×"), ("-", "2×"), ("0", "1×"), ("-", "1×")):
             view.page.keyboard.press(key)
             assert zoomed.inner_text() == scale
         view.root.get_by_label("Zoom in").click()
@@ -262,8 +265,12 @@ def test_zoom_by_keys_buttons_and_wheel(browser, quartered):
         view.root.get_by_label("Zoom out").click()
         assert zoomed.inner_text() == "1×" and view.root.get_by_label("Zoom out").is_disabled()
         canvas.hover()
+        taken = (
+            "() => new Promise(done => addEventListener('wheel', event => done(event.defaultPrevented), {once: true}))"
+        )
+        view.page.evaluate(f"() => {{ window.taken = ({taken})(); }}")
         view.page.mouse.wheel(0, -100)
-        assert zoomed.inner_text() == "1×", "a wheel alone scrolls the notebook"
+        assert not view.page.evaluate("window.taken") and zoomed.inner_text() == "1×", "a wheel alone scrolls the page"
         view.page.keyboard.down("Control")
         view.page.mouse.wheel(0, -100)
         view.page.keyboard.up("Control")
@@ -275,18 +282,24 @@ def test_an_image_of_ones_own_has_neither_photo_nor_thumbnails(browser, tmp_path
     path = LambdaSlider(frames, [jpeg(source_colour(0), (50, 30))], names=["mine.png"]).save_page(tmp_path / "own.html")
     with opened(browser, path) as view:
         assert view.root.locator(".views label").all_inner_texts() == ["Side by side", "A/B wipe", "All λ"]
-        assert view.root.locator("figure:not([hidden])").count() == 2
         assert not view.root.locator(".thumbnails").is_visible() and not view.root.locator(".metrics").is_visible()
+        view.shows(0, source_colour(0))  # every λ at once
+        for i in range(6):
+            view.shows(i + 1, output_colour(i, 0))
+        assert view.canvas(6).get_attribute("aria-label") == "L1 only, mine.png"
+        view.lambdas.focus()
+        view.page.keyboard.press("End")
+        assert view.root.locator("figure.current figcaption").all_inner_texts() == ["L1 only"]
+        assert abs(view.pixel(6, 0, 0)[2] - 200) > 50, "and the one that the slider stands at is framed"
+        view.shows(4, output_colour(3, 0), 0, 0)
+        view.choose("side")
+        assert view.root.locator("figure:not([hidden])").count() == 2
         view.choose("wipe")
         assert "the photo" not in view.root.locator("option").all_inner_texts()
-        view.choose("all")
-        for i in range(6):
-            view.shows(i, output_colour(i, 0))
-        assert view.canvas(5).get_attribute("aria-label") == "L1 only, mine.png"
 
 
 def test_metrics_are_those_of_lambda(view):
-    values = view.root.locator(".metrics output")
+    values = view.root.locator(".metrics td:last-child")
     assert values.all_inner_texts() == ["0.300", "12.3"]
     view.lambdas.focus()
     view.page.keyboard.press("End")
@@ -295,14 +308,16 @@ def test_metrics_are_those_of_lambda(view):
     assert view.root.locator("caption").inner_text() == "of 24 images"
 
 
-def test_moves_neither_flicker_nor_grow(view):
+@pytest.mark.parametrize(("name", "pane"), [("side", 1), ("wipe", 0), ("difference", 0)])
+def test_moves_neither_flicker_nor_grow(view, name, pane):
     """Right after each of fifty moves, with no frame in between, the right pixels are there and nothing was rebuilt."""
-    watch = """root => new Promise(done => {
+    view.choose(name)
+    watch = """(root, pane) => new Promise(done => {
         let changes = 0;
         const observer = new MutationObserver(records => (changes += records.filter(r => r.target.localName != "svg" &&
             [...r.addedNodes, ...r.removedNodes].some(n => n.nodeType == 1)).length));
         observer.observe(root, { childList: true, subtree: true });
-        const input = root.querySelector(".lambda input"), canvas = root.querySelectorAll(".stage canvas")[1];
+        const input = root.querySelector(".lambda input"), canvas = root.querySelectorAll(".stage canvas")[pane];
         const height = root.offsetHeight, wrong = [];
         for (let n = 0; n < 50; n++) {
             input.value = n % 6;
@@ -312,7 +327,34 @@ def test_moves_neither_flicker_nor_grow(view):
         }
         setTimeout(() => done([wrong, changes]), 50);
     })"""
-    assert view.root.evaluate(watch) == [[], 0]
+    assert view.root.evaluate(watch, pane) == [[], 0]
+
+
+def test_another_mouse_button_moves_nothing(view):
+    view.choose("wipe")
+    box = view.canvas(0).bounding_box()
+    view.page.mouse.move(box["x"] + 20, box["y"] + 20)
+    view.page.mouse.down(button="right")
+    view.page.mouse.move(box["x"] + 40, box["y"] + 20)
+    view.page.mouse.up(button="right")
+    view.shows(0, output_colour(3, 0), x=0.4)
+
+
+def test_words_are_no_html(browser, tmp_path):
+    evil = "<img src=x onerror=alert(1)><b>&amp;{{data}}"
+    slider = make_slider(names=[evil] * 3, caption=evil, metrics={evil: {0: 1.0}})
+    with opened(browser, slider.save_page(tmp_path / "evil.html", title=evil)) as view:
+        assert view.page.title() == view.page.locator("h1").inner_text() == evil
+        assert view.root.locator("th").inner_text() == view.root.locator("caption").inner_text() == evil
+        assert view.root.locator("img").first.get_attribute("alt") == evil
+        assert view.root.locator("img").count() == 3 and view.root.locator("b").count() == 1
+
+
+def test_what_is_no_image_gets_a_sentence(browser, tmp_path):
+    path = LambdaSlider({0: [b"no image"]}, [jpeg((0, 0, 0))]).save_page(tmp_path / "page.html")
+    with browser.new_page() as page:
+        page.goto(path.as_uri())
+        playwright.expect(page.locator(".stage")).to_contain_text("The browser can't show these images")
 
 
 def test_who_cannot_see_the_images_is_told(view):
@@ -320,12 +362,23 @@ def test_who_cannot_see_the_images_is_told(view):
     assert view.canvas(0).get_attribute("aria-label") == "source, test image 1"
     alts = view.root.locator("img").evaluate_all("images => images.map(image => image.alt)")
     assert alts == ["test image 1", "test image 2", "test image 3"]
+    view.choose("wipe")
     reached = set()
     for _ in range(20):
         view.page.keyboard.press("Tab")
-        words = "e => e.ariaLabel || e.value || e.querySelector('img')?.alt || ''"
+        words = "e => e.ariaLabel || (e.matches('select') ? 'against' : e.value || e.querySelector('img')?.alt || '')"
         reached.add(view.page.locator(":focus").evaluate(words) if view.page.locator(":focus").count() else "")
-    assert {"λ", "side", "Zoom in", "test image 1", "test image 2", "test image 3"} <= reached
+    here = {
+        "λ",
+        "wipe",
+        "against",
+        "Zoom in",
+        "Divider between A and B",
+        "test image 1",
+        "test image 2",
+        "test image 3",
+    }
+    assert here <= reached, "all can be reached by Tab"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -337,28 +390,23 @@ def test_words_can_be_read_in(scheme, browser, page_path):
         contrast = """element => {
             const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
             const light = colour => {
-                context.fillStyle = back;
-                context.fillRect(0, 0, 1, 1);
-                context.fillStyle = colour;
-                context.fillRect(0, 0, 1, 1);
+                for (const each of [BACK, ...behind, colour]) {
+                    context.fillStyle = each;
+                    context.fillRect(0, 0, 1, 1);
+                }
                 const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data].map(
                     c => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
                 return 0.2126 * r + 0.7152 * g + 0.0722 * b;
             };
-            const back = BACK;
-            const [a, b] = [light(getComputedStyle(element).color), light(back)];
+            const behind = [];
+            for (let e = element; e; e = e.parentElement) behind.unshift(getComputedStyle(e).backgroundColor);
+            const [a, b] = [light(getComputedStyle(element).color), light("transparent")];
             return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
         }""".replace("BACK", "'#121212'" if scheme == "dark" else "'#ffffff'")
-        for words in (
-            ".words b",
-            ".words span",
-            ".stops span",
-            ".stops .current",
-            "figcaption",
-            "th",
-            ".metrics output",
-        ):
-            assert view.root.locator(words).first.evaluate(contrast) >= 4.5, words
+        view.choose("wipe")
+        words = "b, span, label, select, figcaption, th, td:last-child, caption, output, button:enabled"
+        for each in [each for each in view.root.locator(words).all() if each.inner_text().strip()]:
+            assert each.evaluate(contrast) >= 4.5, each.inner_text()
 
 
 def test_it_fits_a_phone_and_is_moved_by_fingers(browser, page_path):
@@ -371,20 +419,23 @@ def test_it_fits_a_phone_and_is_moved_by_fingers(browser, page_path):
         view.stands_at(3, image=1)
         view.root.locator(".views label").nth(1).tap()
         fingers = view.page.context.new_cdp_session(view.page)
-        view.canvas(0).scroll_into_view_if_needed()
-        box = view.canvas(0).bounding_box()
 
         def touch(kind: str, *at: tuple[float, float]) -> None:
-            left, top, width, height = box["x"], box["y"], box["width"], box["height"]
+            left, top, width, height = (box[name] for name in ("x", "y", "width", "height"))
             points = [{"x": left + x * width, "y": top + y * height, "id": i} for i, (x, y) in enumerate(at)]
             fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
+        view.canvas(0).scroll_into_view_if_needed()
+        box = view.canvas(0).bounding_box()
         touch("touchStart", (0.5, 0.5))
         touch("touchMove", (0.7, 0.5))
         touch("touchMove", (0.9, 0.5))
         touch("touchEnd")
         view.shows(0, output_colour(3, 1), x=0.8)
         view.shows(0, output_colour(5, 1), x=0.96)
+        view.choose("side")
+        view.canvas(1).scroll_into_view_if_needed()
+        box = view.canvas(1).bounding_box()
         touch("touchStart", (0.4, 0.5))
         touch("touchStart", (0.4, 0.5), (0.6, 0.5))
         touch("touchMove", (0.2, 0.5), (0.8, 0.5))
@@ -399,6 +450,7 @@ CELLS = (
     "slider  # a second view of it",
     "print('at', slider.value, slider.image)",
     "slider.value = 1",
+    "from flat_slider import compare\nfrom pix2pix_colab.slider import OwnImage\nOwnImage(compare)",
 )
 
 
@@ -430,11 +482,14 @@ def served(command: list, folder: Path) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/{{path}}?token={token}"
         finally:
             server.terminate()
-            server.wait(30)
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:
+                server.kill()
 
 
-def drive_the_widget(page, editor: str, printed: str) -> None:
-    """What must be so in every Jupyter, given selectors of its cells' editors and of printed text."""
+def drive_the_widget(page, editor: str, prompt: str, active: str, printed: str) -> None:
+    """What must be so in every Jupyter, given selectors of cells' editors and prompts, of the active one, of prints."""
     complaints = []
     page.on("pageerror", lambda error: complaints.append(str(error)))
 
@@ -446,34 +501,43 @@ def drive_the_widget(page, editor: str, printed: str) -> None:
         run(2)
         playwright.expect(page.locator(printed).last).to_have_text(words, timeout=30_000)
 
-    widget, end = page.locator(".lambda-slider[aria-busy=false]"), time.monotonic() + 90
-    while not widget.count() and time.monotonic() < end:  # keys go nowhere until the kernel is connected
-        run(0)
-        page.wait_for_timeout(3000)
+    end = time.monotonic() + 90
+    while not re.search(r"\d|\*", page.locator(prompt).first.inner_text()) and time.monotonic() < end:
+        run(0)  # again, as keys go nowhere until the kernel is connected
+        page.wait_for_timeout(2000)
+    page.locator(".lambda-slider").wait_for(timeout=60_000)
     view = View(page)
     view.stands_at(3)
     height = view.root.bounding_box()["height"]
     view.drag_lambda(3, 5)
     view.stands_at(5)
     python_says("at inf 0")
-    view.lambdas.focus()
+    view.lambdas.click(position={"x": 11, "y": 15})
+    place, cell = view.root.bounding_box(), page.locator(active).inner_text()
     for key, i, image in (("Home", 0, 0), ("ArrowRight", 1, 0), ("ArrowRight", 2, 0), ("ArrowDown", 2, 1)):
         page.keyboard.press(key)
         view.stands_at(i, image)
     assert view.lambdas.evaluate("e => e === document.activeElement"), "Jupyter must leave the arrow keys to the slider"
+    assert page.locator(active).inner_text() == cell and view.root.bounding_box() == place, "nor scroll by them"
     python_says("at 10 1")
     run(3)
     view.stands_at(1, image=1)  # as Python says
     run(1)
-    page.locator(".lambda-slider[aria-busy=false]").nth(1).wait_for(timeout=30_000)
+    second = View(page, 1)
     view.lambdas.focus()
     page.keyboard.press("End")
-    second = page.locator(".lambda-slider").nth(1)
-    playwright.expect(second.locator(".words b")).to_have_text("L1 only")  # both views are of one slider
+    second.stands_at(5, image=1)  # both views are of one slider
     view.choose("wipe")
     view.shows(0, output_colour(5, 1), x=0.25)
     view.choose("side")
     assert view.root.bounding_box()["height"] == pytest.approx(height, abs=2), "the output must not grow"
+    run(4)
+    for content, words in ((b"text", "<b>this</b> is no image"), (jpeg((200, 60, 20)), "")):
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Your image").click()
+        chooser.value.set_files({"name": "mine.jpg", "mimeType": "image/jpeg", "buffer": content})
+        playwright.expect(page.locator(".widget-html-content").last).to_have_text(words)
+    View(page, 2).shows(1, (200, 60, 20), x=0.4)
     assert complaints == []
 
 
@@ -485,7 +549,8 @@ def test_the_widget_in_jupyterlab(browser, tmp_path):
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
         page.goto(address.format(path="doc/tree/slider.ipynb"))
         page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=90_000)
-        drive_the_widget(page, ".jp-Notebook .cm-content", ".jp-OutputArea-output[data-mime-type*=stdout] pre")
+        printed = ".jp-OutputArea-output[data-mime-type*=stdout] pre"
+        drive_the_widget(page, ".jp-Notebook .cm-content", ".jp-InputPrompt", ".jp-Notebook .jp-mod-active", printed)
         page.close()
 
 
@@ -495,5 +560,5 @@ def test_the_widget_with_colabs_versions(browser, colab, tmp_path):  # noqa: F81
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
         page.goto(address.format(path="notebooks/slider.ipynb"))
         page.locator("#kernel_indicator_icon.kernel_idle_icon").wait_for(state="attached", timeout=90_000)
-        drive_the_widget(page, ".cell .CodeMirror", ".output_stdout pre")
+        drive_the_widget(page, ".cell .CodeMirror", ".input_prompt", ".cell.selected", ".output_stdout pre")
         page.close()

@@ -1,266 +1,235 @@
-"""The test-time rule of the paper, and metrics against cases made by hand and against scikit-image."""
+"""An evaluation from end to end: which metrics there are, what they are taken of, and why others are missing."""
 
-import copy
-import io
 import math
+import re
+from pathlib import Path
+from urllib.error import URLError
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image, JpegImagePlugin
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from pix2pix_colab import evaluate as module
+from pix2pix_colab import labels, perceptual
 from pix2pix_colab.config import TrainConfig
-from pix2pix_colab.evaluate import Scores, encode_frames, gradient_magnitude, main, score, score_table, translate
-from pix2pix_colab.generator import UNetGenerator
-from pix2pix_colab.pairs import Pairs, read_pairs, to_float, to_uint8, write_pairs
-from pix2pix_colab.sweep import sweep
+from pix2pix_colab.evaluate import LABEL_FIGURES, evaluate, main
+from pix2pix_colab.intervals import Interval
+from pix2pix_colab.labels import confusion, read_labels, train_segmenter
+from pix2pix_colab.metrics import METRICS, measure
+from pix2pix_colab.pairs import Pairs, read_pairs, write_pairs
+from pix2pix_colab.report import Report
+from pix2pix_colab.sweep import read_sweep, sweep
+from pix2pix_colab.synthetic import draw_facades
+from pix2pix_colab.tables import markdown_table
+from pix2pix_colab.translate import translate
+
+NO_NET = "a net could learn to read labels off photos"
+NO_LABELS = "The sources are no label maps"
+MEASURED = ["l1", "psnr", "ssim", "sharpness", "texture", "colour_l", "colour_a", "colour_b"]
 
 
-def noise(*shape: int, low: int = 0, high: int = 256, seed: int = 0) -> Tensor:
-    return torch.randint(low, high, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.fixture
-def generator() -> UNetGenerator:
-    torch.manual_seed(0)
-    generator = UNetGenerator(width=4, image_size=128)
-    with torch.no_grad():
-        for parameter in generator.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)  # far enough from the start that outputs differ
-    return generator
+def outputs_of(pairs: Pairs) -> dict[float, Tensor]:
+    """In the place of generators: of λ = 0 nothing to do with the source, of 100 the photo with grain, of ∞ a blur."""
+    target = pairs.target.float()
+    grain = 20 * torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
+    blur = avg_pool2d(target, 9, 1, 4, count_include_pad=False)
+    images = {0: pairs.target.roll(1, dims=0).float(), 100: target + grain, math.inf: blur}
+    return {k: each.round().clamp(0, 255).byte() for k, each in images.items()}
 
 
-@pytest.fixture
-def source() -> Tensor:
-    return noise(3, 3, 128, 128)
+@pytest.fixture(scope="module")
+def train_pairs() -> Pairs:
+    return draw_facades(10, 143, seed=1)
 
 
-def test_translating_is_a_pass_in_train_mode_image_by_image(generator, source):
-    expected = []
-    for image in source:
-        twin = copy.deepcopy(generator).train()
-        torch.manual_seed(5)
-        expected.append(to_uint8(twin(to_float(image[None])).detach()))
-    outputs = translate(generator.eval(), source, seed=5)
-    assert torch.equal(outputs, torch.cat(expected))
-    assert outputs.dtype == torch.uint8 and outputs.shape == source.shape
-    assert outputs.float().std() > 5
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    return draw_facades(6, 128, seed=2)
 
 
-def test_an_output_does_not_depend_on_its_neighbours(generator, source):
-    together = translate(generator, source)
-    for i in range(3):
-        assert torch.equal(translate(generator, source[i : i + 1])[0], together[i])
-    assert torch.equal(translate(generator, source.flip(0)).flip(0), together)
-    twins = translate(generator, source[[0, 0]])
-    assert torch.equal(twins[0], twins[1])
-
-
-@pytest.mark.parametrize("training", [True, False])
-def test_translating_changes_nothing(generator, source, training):
-    generator.train(training)
-    before = {name: value.clone() for name, value in generator.state_dict().items()}
-    kept, random = source.clone(), torch.get_rng_state()
-    translate(generator, source)
-    assert all(torch.equal(value, before[name]) for name, value in generator.state_dict().items())
-    assert {module.training for module in generator.modules()} == {training}
-    assert torch.equal(torch.get_rng_state(), random)
-    assert torch.equal(source, kept)
-    assert all(parameter.grad is None for parameter in generator.parameters())
-
-
-def test_a_failure_changes_nothing_either(generator, source, monkeypatch):
-    random = torch.get_rng_state()
-    monkeypatch.setattr(generator, "forward", lambda source: torch.rand(3).reshape(2))
-    with pytest.raises(RuntimeError, match="shape"):
-        translate(generator.eval(), source)
-    assert not generator.training
-    assert torch.equal(torch.get_rng_state(), random)
-
-
-def test_the_noise_follows_the_seed(generator, source):
-    assert torch.equal(translate(generator, source, seed=1), translate(generator, source, seed=1))
-    assert not torch.equal(translate(generator, source, seed=1), translate(generator, source, seed=2))
-    torch.manual_seed(0)
-    quiet = UNetGenerator(width=4, image_size=128, dropout=0.0)
-    assert torch.equal(translate(quiet, source, seed=1), translate(quiet, source, seed=2))
-
-
-def test_running_statistics_have_no_say(source):
-    torch.manual_seed(0)
-    generator = UNetGenerator(width=4, image_size=128, dropout=0.0)  # so that only BatchNorm sets the modes apart
-    output = translate(generator, source)
-    with torch.no_grad():
-        assert not torch.equal(to_uint8(generator.eval()(to_float(source))), output)
-    for name, buffer in generator.named_buffers():
-        if "running" in name:
-            buffer.fill_(3)
-    assert torch.equal(translate(generator, source), output)
-
-
-def test_equal_images_score_best():
-    image = noise(1, 3, 32, 32)
-    scores = score(image, image)
-    assert (scores.l1, scores.psnr, scores.sharpness) == (0, math.inf, 1)
-    assert scores.ssim.item() == pytest.approx(1, abs=1e-6)
-    several = noise(4, 3, 32, 32)
-    assert score(several, several).sharpness.mean().item() == pytest.approx(1)
-    assert all(values.shape == (4,) and values.dtype == torch.float32 for values in score(several, several))
-
-
-def test_a_constant_offset_by_hand():
-    target = noise(2, 3, 32, 32, high=200)
-    output = target + torch.tensor([51, 5], dtype=torch.uint8)[:, None, None, None]
-    scores = score(output, target)
-    # 51 of 255 are 0.4 of [-1, 1]; PSNR = 10 log10(2² / 0.4²) = 10 log10(25); 5 are a tenth or so: 20 log10(255 / 5)
-    torch.testing.assert_close(scores.l1, torch.tensor([0.4, 10 / 255]))
-    torch.testing.assert_close(scores.psnr, torch.tensor([10 * math.log10(25), 20 * math.log10(51)]), rtol=1e-4, atol=0)
-    torch.testing.assert_close(scores.sharpness, score(target, target).sharpness)  # edges are as they were
-
-
-def test_gradient_magnitude_by_hand():
-    y, x = torch.meshgrid(torch.arange(5.0), torch.arange(4.0), indexing="ij")
-    ramps = torch.stack([torch.zeros(5, 4), 2 * x, 3 * x - 4 * y])  # slopes 0, 2 and √(3² + 4²) = 5
-    images = ramps[:, None].expand(-1, 3, -1, -1)
-    torch.testing.assert_close(gradient_magnitude(images), torch.tensor([0.0, 2.0, 5.0]))
-
-
-def test_sharpness_is_a_multiple_of_the_targets():
-    y, x = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
-    target = torch.stack([2 * x, 6 * y])[:, None].expand(-1, 3, -1, -1).to(torch.uint8)  # slopes 2 and 6, on average 4
-    output = torch.stack([x, 8 - x // 4])[:, None].expand(-1, 3, -1, -1).to(torch.uint8)  # slopes 1 and, by steps, 1/4
-    expected = torch.tensor([1 / 4, 7 / 31 / 4])  # 7 steps within 31 differences
-    torch.testing.assert_close(score(output, target).sharpness, expected, rtol=1e-4, atol=1e-5)
-
-
-def test_blur_costs_sharpness_and_noise_adds_it():
-    target = noise(2, 3, 32, 32, low=60, high=200)
-    blurred = torch.nn.functional.avg_pool2d(target.float(), 3, stride=1, padding=1, count_include_pad=False).byte()
-    grainy = ((target.float() - 130) * 1.7 + 130).clamp(0, 255).byte()
-    assert (score(blurred, target).sharpness < 0.6).all()
-    assert (score(grainy, target).sharpness > 1.5).all()
-
-
-def photo_like() -> tuple[Tensor, Tensor]:
-    """Smooth images and noisy copies of them: dark, middle and bright."""
-    smooth = torch.nn.functional.interpolate(noise(3, 3, 8, 8).float() / 3, size=64, mode="bicubic")
-    target = (smooth + torch.tensor([10.0, 80.0, 160.0])[:, None, None, None]).clamp(0, 255)
-    output = (target + torch.randn(target.shape, generator=torch.Generator().manual_seed(0)) * 15).clamp(0, 255)
-    return output.round().byte(), target.round().byte()
-
-
-def test_psnr_is_that_of_scikit_image():
-    output, target = photo_like()
-    expected = [peak_signal_noise_ratio(t.numpy(), o.numpy()) for o, t in zip(output, target, strict=True)]
-    torch.testing.assert_close(score(output, target).psnr, torch.tensor(expected).float(), rtol=1e-4, atol=0)
-
-
-def test_ssim_is_that_of_scikit_image():
-    """Of the grey values 0 to 255: SSIM compares means, so it isn't the same on [-1, 1]."""
-    output, target = photo_like()
-    padding = ((0, 0), (5, 5), (5, 5))  # torchmetrics mirrors images at their borders, scikit-image leaves borders out
-    settings = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "channel_axis": 0}
-    expected = [
-        structural_similarity(*(np.pad(image.numpy(), padding, mode="reflect") for image in images), **settings)
-        for images in zip(output, target, strict=True)
-    ]
-    torch.testing.assert_close(score(output, target).ssim, torch.tensor(expected).float(), rtol=0, atol=1e-3)
-
-
-def test_grey_is_scored_as_colour_of_three_equal_channels():
-    output, target = (images[:, :1] for images in photo_like())
-    grey, colour = score(output, target), score(output.expand(-1, 3, -1, -1), target.expand(-1, 3, -1, -1))
-    for name, values in grey._asdict().items():
-        torch.testing.assert_close(values, getattr(colour, name), rtol=1e-4, atol=1e-5)
-    assert (grey.ssim < 0.9).all() and (grey.psnr < 30).all()
-    with pytest.raises(ValueError, match=r"\(3, 1, 64, 64\) outputs can't be measured against \(3, 3, 64, 64\)"):
-        score(output, target.expand(-1, 3, -1, -1))
-
-
-def test_images_are_scored_one_by_one():
-    output, target = photo_like()
-    together = score(output, target)
-    for i in range(3):
-        alone = score(output[i : i + 1], target[i : i + 1])
-        for name in ("l1", "psnr", "ssim"):
-            torch.testing.assert_close(getattr(together, name)[i], getattr(alone, name)[0])
-
-
-@pytest.mark.parametrize(("outputs", "targets"), [(2, 3), (0, 0)])
-def test_numbers_of_images_that_cannot_be_measured_get_a_sentence(outputs, targets):
-    with pytest.raises(ValueError, match=rf"\({outputs}, 3, 16, 16\) outputs can't be measured against \({targets}, "):
-        score(noise(outputs, 3, 16, 16), noise(targets, 3, 16, 16))
-
-
-def test_the_table_shows_mean_spread_and_number():
-    pair = Scores(*(torch.tensor(values) for values in ([0.1, 0.3], [20.0, 22.0], [0.5, 0.5], [1.25, 1.75])))
-    one = Scores(*(torch.tensor([value]) for value in (0.125, 20.0, 0.5, 2.0)))
-    lines = score_table({100: pair, math.inf: one}).splitlines()
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert cells[0] == ["", "l1", "psnr", "ssim", "sharpness", "images"]
-    # the standard deviation of 0.1 and 0.3 around 0.2 is 0.1
-    values = ["0.200 ± 0.100", "21.000 ± 1.000", "0.500 ± 0.000", "1.500 ± 0.250"]
-    assert cells[2] == ["λ = 100", *values, "2"]
-    assert cells[3] == ["L1 only", "0.125 ± 0.000", "20.000 ± 0.000", "0.500 ± 0.000", "2.000 ± 0.000", "1"]
-    assert len(lines) == 4
-
-
-def flat(*colours: tuple[int, int, int]) -> Tensor:
-    return torch.tensor(colours, dtype=torch.uint8)[:, :, None, None].expand(-1, -1, 32, 32)
-
-
-def test_a_frame_shows_source_output_and_target_side_by_side():
-    red, green, blue, white = (250, 5, 5), (5, 250, 5), (5, 5, 250), (250, 250, 250)
-    outputs = {0: flat(green, white), math.inf: flat(white, green)}
-    frames = encode_frames(flat(red, red), outputs, flat(blue, blue))
-    assert list(frames) == [0, math.inf]
-    for lambda_l1, middles in ((0, (green, white)), (math.inf, (white, green))):
-        assert len(frames[lambda_l1]) == 2
-        for frame, middle in zip(frames[lambda_l1], middles, strict=True):
-            image = Image.open(io.BytesIO(frame))
-            assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (96, 32))
-            for x, colour in zip((31, 33, 62, 65), (red, middle, middle, blue), strict=True):
-                assert image.getpixel((x, 16)) == pytest.approx(colour, abs=6)
-
-
-def test_grey_images_stand_in_frames_beside_colour():
-    black, green, white = flat((5, 5, 5)), flat((5, 250, 5)), flat((250, 250, 250))
-    (frame,) = encode_frames(white[:, :1], {0: green}, black[:, :1])[0]
-    image = Image.open(io.BytesIO(frame))
-    assert (image.mode, image.size) == ("RGB", (96, 32))
-    for x, colour in zip((30, 48, 66), ((250,) * 3, (5, 250, 5), (5,) * 3), strict=True):
-        assert image.getpixel((x, 16)) == pytest.approx(colour, abs=6)
-
-
-def test_frames_keep_the_colours_of_fine_edges():
-    (frame,) = encode_frames(noise(1, 3, 16, 16), {0: noise(1, 3, 16, 16)}, noise(1, 3, 16, 16))[0]
-    assert JpegImagePlugin.get_sampling(Image.open(io.BytesIO(frame))) == 0  # 4:4:4
-
-
-def test_the_command_line_measures_a_sweep(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))  # a GPU rounds in its own way
-    images = noise(2, 2, 3, 128, 128)
-    pairs = Pairs(images[0], images[1], ["1", "2"])
-    runs = sweep(pairs, (0, math.inf), TrainConfig(epochs=1, width=2, image_size=128), tmp_path / "runs")
-    folder = write_pairs(pairs, tmp_path / "pairs", "AtoB")
-    main([str(folder), str(tmp_path / "runs"), "--direction", "AtoB"])
-    expected = {k: score(translate(run.load_generator(), pairs.source), pairs.target) for k, run in runs.items()}
-    assert capsys.readouterr().out.strip() == score_table(expected)
-
-
-def test_the_command_line_measures_a_sweep_in_grey(tmp_path, capsys, monkeypatch):
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path):
+    """No network, as in a place without one; a GPU would round in its own way; a net that learns for a second."""
+    monkeypatch.setattr(perceptual, "urlopen", lambda *_, **__: (_ for _ in ()).throw(URLError("no network")))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    for load in (perceptual._alexnet, perceptual._inception):
+        load.cache_clear()
     monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))
+    for name, value in {"WIDTH": 4, "FEWEST": 12, "MOST": 12}.items():
+        monkeypatch.setattr(labels, name, value)
+
+
+def test_label_maps_are_read_off_the_outputs_and_the_photos(pairs, train_pairs, tmp_path):
+    outputs = outputs_of(pairs)
+    report = evaluate(outputs, pairs, train_pairs, tmp_path / "runs", "cpu")
+    assert list(report.measured) == [*MEASURED, *LABEL_FIGURES] == [k for k in METRICS if k not in ("lpips", "kid")]
+    assert (report.images, list(report.photos)) == (6, list(LABEL_FIGURES))
+    assert all(list(row) == [0, 100, math.inf] for row in report.measured.values())
+    assert (tmp_path / "runs" / "segmenter.pt").exists(), "so that it is trained once"
+    segmenter = train_segmenter(train_pairs, tmp_path / "runs" / "segmenter.pt")
+    truth = read_labels(pairs.source)
+    for key, figure in LABEL_FIGURES.items():
+        for images, measurement in ((pairs.target, report.photos[key]), (outputs[100], report.measured[key][100])):
+            seen = confusion(segmenter, images, truth)
+            assert torch.equal(measurement.rows, seen.float()) and measurement.figure is figure
+            assert measurement.value == pytest.approx(figure(seen.double().mean(dim=0)).item())
+    for k, output in outputs.items():
+        for key, measurement in measure(output, pairs.target).items():
+            assert torch.equal(report.measured[key][k].rows, measurement.rows)
+
+
+def test_without_a_network_the_report_says_so(pairs, monkeypatch):
+    monkeypatch.setattr(module, "KID_IMAGES", len(pairs))
+    report = evaluate(outputs_of(pairs), pairs)
+    assert set(report.missing) == {"lpips", "kid", *LABEL_FIGURES} and not report.kid
+    for key, name in (("lpips", "LPIPS"), ("kid", "KID")):
+        assert re.match(rf"{name} needs weights, and .* can't be fetched from .*no network", report.missing[key])
+    table = report.table()
+    assert "\n\nLPIPS: not measured. LPIPS needs weights" in table
+    assert "\n\nKID × 1000: not measured. KID needs weights" in table
+
+
+def test_too_few_images_for_kid_are_a_reason(pairs):
+    assert module.KID_IMAGES == 50
+    report = evaluate({0: pairs.target}, pairs)
+    assert report.missing["kid"] == "KID compares sets of images, and 6 are too few: take 50 or more."
+
+
+@pytest.mark.parametrize(
+    ("source", "taught", "why"),
+    [("label maps", False, NO_NET), ("noise", True, NO_LABELS), ("noise", False, NO_LABELS), ("grey", True, NO_LABELS)],
+)
+def test_why_no_labels_are_read_is_said(pairs, train_pairs, tmp_path, source, taught, why):
+    sources = {"label maps": pairs.source, "noise": noise(6, 3, 128, 128), "grey": pairs.source[:, :1]}
+    these = Pairs(sources[source], pairs.target, pairs.names)
+    report = evaluate(outputs_of(pairs), these, train_pairs if taught else None, tmp_path)
+    assert list(report.measured) == MEASURED and not report.photos
+    assert all(why in report.missing[key] for key in LABEL_FIGURES)
+    names = "labels per pixel, labels per class, labels by class IoU"
+    assert f"\n\n{names}: not measured. {report.missing['class_iou']}" in report.table()
+    assert not list(tmp_path.glob("*.pt")), "nothing is trained for nothing"
+
+
+def test_training_pairs_that_teach_no_labels_are_a_reason(pairs, tmp_path):
+    others = Pairs(noise(2, 3, 143, 143), noise(2, 3, 143, 143), ["1", "2"])
+    report = evaluate(outputs_of(pairs), pairs, others, tmp_path)
+    assert all(NO_LABELS in report.missing[key] for key in LABEL_FIGURES)
+
+
+def test_with_weights_lpips_and_kid_are_measured(pairs, monkeypatch):
+    target = pairs.target
+
+    def far(output: Tensor, photos: Tensor, device: torch.device) -> Tensor:
+        assert torch.equal(photos, target) and device == torch.device("cpu")
+        return (output.float() - photos).abs().mean(dim=(1, 2, 3)) / 255
+
+    def apart(outputs: dict, photos: Tensor, device: torch.device) -> dict:
+        assert torch.equal(photos, target) and device == torch.device("cpu")
+        return {k: (0.01 * (i + 1), 0.002) for i, k in enumerate(outputs)}
+
+    monkeypatch.setattr(module, "lpips", far)
+    monkeypatch.setattr(module, "kid", apart)
+    monkeypatch.setattr(module, "KID_IMAGES", len(pairs))
+    outputs = outputs_of(pairs)
+    report = evaluate(outputs, pairs)
+    assert list(report.measured) == [*MEASURED, "lpips"] and set(report.missing) == set(LABEL_FIGURES)
+    for k, output in outputs.items():
+        assert torch.equal(report.measured["lpips"][k].rows, far(output, target, torch.device("cpu")))
+    assert report.kid == {
+        k: Interval(*map(pytest.approx, (10 * (i + 1), 10 * (i + 1) - 3.92, 10 * (i + 1) + 3.92)))
+        for i, k in enumerate(outputs)
+    }
+    assert list(report.intervals)[-1] == "kid"
+
+
+def test_outputs_that_do_not_fit_their_targets_are_an_error(pairs):
+    with pytest.raises(ValueError, match=r"\(5, 3, 128, 128\) outputs can't be measured against \(6, 3, 128, 128\)"):
+        evaluate({0: pairs.target[:5]}, pairs)
+
+
+def test_grey_photos_are_measured(pairs, train_pairs, tmp_path):
+    grey = Pairs(pairs.source, pairs.target[:, :1], pairs.names)
+    report = evaluate(outputs_of(grey), grey, train_pairs, tmp_path)
+    assert list(report.measured) == [*MEASURED, *LABEL_FIGURES]
+
+
+CONFIG = TrainConfig(epochs=1, width=2, image_size=128)
+
+
+@pytest.fixture(scope="module")
+def folder(train_pairs, tmp_path_factory) -> Path:
+    """Drawn facades in the splits train and test, and a sweep of two λ."""
+    folder = tmp_path_factory.mktemp("facades")
+    write_pairs(train_pairs, folder / "pairs" / "train")
+    write_pairs(draw_facades(6, 128, seed=2), folder / "pairs" / "test")
+    sweep(train_pairs[:2], (0, math.inf), CONFIG, folder / "runs", device="cpu")
+    return folder
+
+
+def printed(report: Report) -> str:
+    """What is to be printed: the table, the differences of all metrics, the claims."""
+    parts = [report.table(), *(report.difference_table(key) for key in report.measured)]
+    return "\n\n".join([*filter(None, parts), *([markdown_table(report.claims())] if report.claims() else [])])
+
+
+def test_the_command_line_prints_table_differences_and_claims(folder, capsys):
+    main([str(folder / "pairs"), str(folder / "runs"), "--split", "test"])
+    found = capsys.readouterr().out
+    train_pairs = read_pairs(folder / "pairs", 143, split="train")
+    pairs = read_pairs(folder / "pairs", 128, split="test")
+    outputs = {k: translate(run.load_generator(), pairs.source) for k, run in read_sweep(folder / "runs").items()}
+    assert found == printed(evaluate(outputs, pairs, train_pairs, folder / "runs", "cpu")) + "\n"
+    head, *tables = found.split("\n\n")
+    assert head.startswith("| 6 images | λ = 0 | L1 only | photos |\n")
+    assert re.search(r"\| labels by class IoU ↑ \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ±", head)
+    assert sum("row − column" in table for table in tables) == len(MEASURED) + 3
+    assert tables[-1].startswith("| the paper says |") and tables[-1].count("L1 only |") == 3
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 10), ("test", 6)])
+def test_the_command_line_says_why_it_reads_no_labels(folder, tmp_path, capsys, split, count):
+    """Of the pairs that it learns from, or of a folder without any others."""
+    source, words = (folder / "pairs", ["--split", split]) if split == "train" else (folder / "pairs" / "test", [])
+    main([str(source), str(folder / "runs"), *words])
+    found = capsys.readouterr().out
+    assert f"| {count} images |" in found and NO_NET in found and "| labels" not in found
+
+
+def test_a_test_split_needs_no_train_split(folder, tmp_path, capsys):
+    write_pairs(draw_facades(2, 128), tmp_path / "test")
+    main([str(tmp_path), str(folder / "runs"), "--split", "test"])
+    found = capsys.readouterr().out
+    assert "| 2 images |" in found and NO_NET in found
+
+
+def test_training_pairs_of_no_label_maps_are_not_even_read(folder, tmp_path, capsys, monkeypatch):
+    """They may be 138,567 of edges2handbags."""
+    read, splits = module.pairs_of, []
+    monkeypatch.setattr(module, "pairs_of", lambda options, *rest: splits.append(options.split) or read(options, *rest))
+    images = noise(4, 3, 128, 128)
+    for split in ("train", "test"):
+        write_pairs(Pairs(images, images.flip(0), list("1234")), tmp_path / split)
+    main([str(tmp_path), str(folder / "runs"), "--split", "test"])
+    assert splits == ["test"]
+    assert NO_LABELS in capsys.readouterr().out
+    main([str(folder / "pairs"), str(folder / "runs"), "--split", "test"])
+    assert splits == ["test", "test", "train"]
+
+
+def test_the_command_line_measures_a_sweep_of_one_lambda_in_grey(tmp_path, capsys):
     images = noise(2, 2, 3, 128, 128)
     folder = write_pairs(Pairs(images[0], images[1], ["1", "2"]), tmp_path / "pairs", "AtoB")
     pairs = read_pairs(folder, 128, "AtoB", target_channels=1)
     config = TrainConfig(epochs=1, width=2, image_size=128, target_channels=1)
-    (run,) = sweep(pairs, (10,), config, tmp_path / "runs").values()
+    (run,) = sweep(pairs, (10,), config, tmp_path / "runs", device="cpu").values()
     main([str(folder), str(tmp_path / "runs"), "--direction", "AtoB"])
-    expected = {10: score(translate(run.load_generator(), pairs.source), pairs.target)}
-    assert capsys.readouterr().out.strip() == score_table(expected)
+    expected = evaluate({10: translate(run.load_generator(), pairs.source)}, pairs)
+    assert capsys.readouterr().out == expected.table() + "\n", "and nothing is compared"
 
 
 def test_the_command_line_needs_a_sweep(tmp_path):

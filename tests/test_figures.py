@@ -6,28 +6,38 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.text import Text
+from matplotlib.transforms import Bbox
 from PIL import Image
 from torch import Tensor
 
 from pix2pix_colab import figures
 from pix2pix_colab.config import TrainConfig
-from pix2pix_colab.evaluate import Scores, translate
 from pix2pix_colab.figures import (
     GAP,
     TrainingView,
+    disagreement_sheet,
     draw_sheet,
     feature_sheet,
     image_sheet,
     lambda_sheet,
     loss_curves,
+    metric_plot,
     pair_sheet,
-    score_plot,
     to_png,
+    tradeoff_plot,
 )
 from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab.intervals import Interval
+from pix2pix_colab.lambdas import LAMBDAS
+from pix2pix_colab.metrics import METRICS, Measurement, measure
 from pix2pix_colab.pairs import Pairs
+from pix2pix_colab.report import Report
 from pix2pix_colab.train import Progress
+from pix2pix_colab.translate import translate
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore:.* deprecated - use:DeprecationWarning")  # pyparsing's words
 
@@ -180,16 +190,146 @@ def test_a_history_that_is_still_empty_is_drawn():
     size_of(loss_curves([]))
 
 
-def test_each_metric_is_drawn_against_lambda():
-    scores = {k: Scores(*(torch.tensor([i + 1.0, i + 2.0]) for _ in range(4))) for i, k in enumerate((0, 10, math.inf))}
-    figure = score_plot(scores)
-    assert [axes.get_title().split()[0] for axes in figure.axes] == ["L1", "PSNR", "SSIM", "sharpness"]
-    for axes in figure.axes:
-        assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "10", "L1\nonly"]
-        assert axes.lines[0].get_ydata().tolist() == [1.5, 2.5, 3.5]
-        (bars,) = axes.collections  # from one standard deviation below the mean to one above
-        assert [segment[:, 1].tolist() for segment in bars.get_segments()] == [[1, 2], [2, 3], [3, 4]]
+def measured(value: float, seed: int = 0) -> Measurement:
+    return Measurement(value + 0.1 * torch.randn(10, generator=torch.Generator().manual_seed(seed)))
+
+
+def make_report(lambdas: tuple[float, ...] = LAMBDAS, kid: bool = True) -> Report:
+    """With all metrics, and photos that are measured where they should be."""
+    found = {key: {k: measured(i + j, i) for j, k in enumerate(lambdas)} for i, key in enumerate(METRICS)}
+    found.pop("kid")
+    photos = {key: measured(40.0) for key in ("pixel_accuracy", "class_iou")}
+    kids = {k: Interval(9 * i, 9 * i - 3, 9 * i + 5) for i, k in enumerate(lambdas)}
+    return Report(10, found, photos, kids if kid else {})
+
+
+@pytest.fixture
+def report() -> Report:
+    return make_report()
+
+
+def words_of(axes: Axes) -> list[Text]:
+    """The title, labels and texts of a plot that is drawn; there are labels of ticks beyond its ends, too."""
+    words = [axes.title, axes.xaxis.label, axes.yaxis.label, *axes.texts]
+    for i, (axis, limits) in enumerate(((axes.xaxis, axes.get_xlim()), (axes.yaxis, axes.get_ylim()))):
+        words += [each for each in axis.get_ticklabels() if min(limits) <= each.get_position()[i] <= max(limits)]
+    return [each for each in words if each.get_text()]
+
+
+def assert_words_apart(figure: Figure) -> None:
+    """No two words touch, and all lie within the picture."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    words = [each for axes in figure.axes if axes.axison for each in words_of(axes)]
+    boxes = [each.get_window_extent(canvas.get_renderer()) for each in words]
+    picture = Bbox.from_bounds(0, 0, *canvas.get_width_height()).padded(1)
+    assert boxes
+    for i, (word, box) in enumerate(zip(words, boxes, strict=True)):
+        assert picture.contains(*box.min) and picture.contains(*box.max), f"{word.get_text()!r} is cut off"
+        for other, another in zip(words[:i], boxes[:i], strict=True):
+            assert not box.padded(-1).overlaps(another.padded(-1)), f"{word.get_text()!r} over {other.get_text()!r}"
+
+
+def test_each_metric_is_drawn_against_lambda_with_its_interval(report):
+    figure = metric_plot(report)
+    plots = [axes for axes in figure.axes if axes.axison]
+    assert [axes.get_title() for axes in plots] == [f"{m.name} {m.better}" for m in METRICS.values()]
+    for axes, row in zip(plots, report.intervals.values(), strict=True):
+        assert [label.get_text() for label in axes.get_xticklabels()] == ["0", "1", "10", "100", "1000", "L1\nonly"]
+        assert axes.lines[0].get_ydata().tolist() == [interval.value for interval in row.values()]
+        (bars,) = axes.collections
+        ends = [[low, high] for _, low, high in row.values()]
+        assert [pytest.approx(segment[:, 1].tolist()) for segment in bars.get_segments()] == ends
+    assert_words_apart(figure)
+
+
+def test_the_photos_are_a_dashed_line(report):
+    dashed = {}
+    for axes, key in zip(metric_plot(report).axes, METRICS, strict=False):
+        for line in axes.lines:
+            if line.get_linestyle() == "--":
+                dashed[key] = line.get_ydata()[0]
+                (words,) = axes.texts
+                assert (words.get_text(), words.get_position()[1]) == ("photos", dashed[key])
+    assert dashed == {"sharpness": 1} | {key: photos.value for key, photos in report.photos.items()}
+
+
+@pytest.mark.parametrize(("count", "grid"), [(1, (1, 1)), (6, (1, 6)), (8, (2, 4)), (11, (2, 6)), (13, (3, 5))])
+def test_metrics_stand_in_rows_of_about_one_length(report, count, grid):
+    keys = list(METRICS)[:count]
+    some = Report(10, {key: report.measured[key] for key in keys if key != "kid"}, {}, report.kid if count > 12 else {})
+    figure = metric_plot(some)
+    assert figure.axes[0].get_gridspec().get_geometry() == grid
+    assert sum(axes.axison for axes in figure.axes) == count
+    assert_words_apart(figure)
+
+
+@pytest.mark.parametrize("lambdas", [(100,), (0, 100), (1, 10, 1000, math.inf)])
+def test_other_sweeps_are_plotted_too(lambdas):
+    report = make_report(lambdas)
+    outputs = {k: noise(2, 3, 128, 128) for k in lambdas}
+    for figure in (metric_plot(report), tradeoff_plot(report, outputs)):
+        assert_words_apart(figure)
+
+
+@pytest.mark.parametrize("kid", [True, False])
+def test_what_is_better_is_up_and_to_the_right(kid):
+    """L1 is better if lower, and so are KID and texture: both axes run backwards."""
+    report = make_report(kid=kid)
+    outputs = {k: noise(3, 3, 160, 160, seed=i) for i, k in enumerate(LAMBDAS)}
+    figure = tradeoff_plot(report, outputs, image=2, detail=64)
+    axes, *details = figure.axes
+    key, name = ("kid", "KID × 1000") if kid else ("texture", "texture")
+    assert axes.get_xlabel() == "nearer to the photo (L1) →"
+    assert axes.get_ylabel() == f"more like photos ({name}) →"
+    assert METRICS["l1"].better == METRICS[key].better == "↓"
+    assert axes.xaxis_inverted() and axes.yaxis_inverted()
+    assert [text.get_text() for text in axes.texts] == ["λ = 0", "λ = 1", "λ = 10", "λ = 100", "λ = 1000", "L1 only"]
+    points = [(report.intervals["l1"][k].value, report.intervals[key][k].value) for k in LAMBDAS]
+    assert [text.xy for text in axes.texts] == points
+    assert [tuple(point) for point in axes.lines[0].get_xydata()] == points
+    for k, across, up in zip(LAMBDAS, axes.collections[::2], axes.collections[1::2], strict=True):
+        assert across.get_segments()[0][:, 0].tolist() == pytest.approx(list(report.intervals["l1"][k][1:]))
+        assert up.get_segments()[0][:, 1].tolist() == pytest.approx(list(report.intervals[key][k][1:]))
+    assert [each.get_xticklabels()[0].get_text() for each in details] == [text.get_text() for text in axes.texts]
+    for each, output in zip(details, outputs.values(), strict=True):
+        shown = torch.from_numpy(each.images[0].get_array().data.copy()).permute(2, 0, 1)
+        assert torch.equal(shown, output[2, :, 48:112, 48:112]), "the middle"
     size_of(figure)
+
+
+def test_the_tradeoff_shows_grey():
+    report, outputs = make_report((0, 100)), {k: noise(1, 1, 128, 128, seed=k) for k in (0, 100)}
+    _, first, second = tradeoff_plot(report, outputs).axes
+    for axes, output in ((first, outputs[0]), (second, outputs[100])):
+        assert torch.equal(torch.from_numpy(axes.images[0].get_array().data[..., 1].copy()), output[0, 0])
+
+
+def test_the_disagreement_is_shown_with_its_figures():
+    """The one place where they disagree, of images that are else as they should be."""
+    pairs = make_pairs(2, 256)
+    target = pairs.target
+    outputs = {100: target.clone(), math.inf: target.clone(), 0: noise(2, 3, 256, 256)}
+    rows, columns = slice(64, 192), slice(128, 256)
+    outputs[100][1, :, rows, columns] = target[1, :, rows, columns].roll(1, dims=-1)
+    outputs[math.inf][1, :, rows, columns] = 128
+    figure = disagreement_sheet(100, math.inf, outputs, pairs)
+    images = [each[1, :, rows, columns] for each in (pairs.source, outputs[100], outputs[math.inf], target)]
+    for i, image in enumerate(images):
+        assert torch.equal(image_at(sheet_of(figure), 0, i, 128, 128), image)
+    words = headings(figure)
+    assert (words[0], words[3]) == ("source", "the photo")
+    for heading, name, image in zip(words[1:3], ("λ = 100", "L1 only"), images[1:3], strict=True):
+        found = {key: measurement.value for key, measurement in measure(image[None], images[3][None]).items()}
+        figures = f"{found['l1']:.2f}, SSIM {found['ssim']:.2f}\nsharpness {found['sharpness']:.2f}"
+        assert heading == f"{name}: L1 {figures}"
+    assert_words_apart(figure)
+
+
+@pytest.mark.parametrize("heading", ["one", "one\ntwo", "one\ntwo\nthree"])
+def test_headings_of_several_lines_have_their_room(heading):
+    figure = image_sheet([("source", noise(1, 3, 64, 64)), (heading, noise(1, 3, 64, 64))])
+    assert_words_apart(figure)
 
 
 class Display:

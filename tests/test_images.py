@@ -304,3 +304,35 @@ def test_an_image_is_known_by_its_ending(name):
 @pytest.mark.parametrize("name", ["._1.jpg", ".hidden.png", ".png", "png", "1.txt", "1.png.partial", "Thumbs.db"])
 def test_hidden_and_other_files_are_no_images(name):
     assert not is_image(Path(name))
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_the_bytes_of_a_file_are_read_as_the_file(tmp_path, name):
+    saved, ending, options, _, _ = SAVED[name]
+    file = tmp_path / f"1.{ending}"
+    saved.save(file, **options)
+    for channels in (1, 3):
+        read = load_image(file.read_bytes(), channels)
+        assert (read.mode, read.tobytes()) == ((twin := load_image(file, channels)).mode, twin.tobytes())
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"", "is no image"), (b"text", "is no image"), (WHOLE[0][:60], r"can't be read \(.+\)")]
+)
+def test_bytes_that_are_no_image_are_a_reason(content, reason):
+    with pytest.raises(ValueError, match=f"^{reason}$"):
+        load_image(content)
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_a_turned_photo_is_set_upright_from_its_bytes(orientation):
+    buffer = io.BytesIO()
+    image(TURNED[orientation]).save(buffer, "PNG", exif=exif(orientation))
+    np.testing.assert_array_equal(np.asarray(load_image(buffer.getvalue(), 1)), UPRIGHT)
+
+
+def test_a_file_that_is_not_there_is_a_reason(tmp_path):
+    with pytest.raises(ValueError, match=r"can't be read \(.*No such file"):
+        load_image(tmp_path / "1.png")
+    with pytest.raises(ValueError, match=r"can't be read \("):
+        load_image(tmp_path)

@@ -133,11 +133,11 @@ def test_the_page_needs_nothing_from_elsewhere(slider, tmp_path):
 
 
 def test_words_cannot_break_the_page(tmp_path):
-    evil = "</script><script>alert(1)</script>"
+    evil = "</script><script>alert(1)</script>{{data}}{{title}}"
     slider = LambdaSlider(FRAMES, SOURCES, None, {evil: {0: 1.0}}, evil, [evil] * 3)
     page = slider.save_page(tmp_path / "page.html", title=evil).read_text(encoding="utf-8")
     assert page.count("</script>") == 1 and page.count("<script") == 1
-    assert "<title>&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;</title>" in page
+    assert "<title>&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;{{data}}{{title}}</title>" in page
     assert state_of(tmp_path / "page.html")["data"]["caption"] == evil
 
 

@@ -166,6 +166,9 @@ def test_a_batch_is_each_image_alone():
     assert not torch.equal(together[0], together[1])
     for image, output in zip(images, together, strict=True):
         assert torch.equal(translate(generator, image), output)
+    assert torch.equal(translate(generator, images.flip(0)).flip(0), together)
+    twins = translate(generator, images[[0, 0]])
+    assert torch.equal(twins[0], twins[1]), "dropout is drawn anew for every image"
 
 
 def test_the_layout_in_memory_has_no_say():
@@ -222,6 +225,19 @@ def test_the_seed_decides_at_any_size():
     generator, image = make(), noise(3, 140, 60)
     assert torch.equal(translate(generator, image, seed=1), translate(generator, image, seed=1))
     assert not torch.equal(translate(generator, image, seed=1), translate(generator, image, seed=2))
+    quiet = make(dropout=0.0)
+    assert torch.equal(translate(quiet, image, seed=1), translate(quiet, image, seed=2)), "by dropout alone"
+
+
+def test_running_statistics_have_no_say():
+    generator, source = make(dropout=0.0), noise(3, 3, 128, 128)  # so that only BatchNorm sets the modes apart
+    output = translate(generator, source)
+    with torch.no_grad():
+        assert not torch.equal(to_uint8(generator.eval()(to_float(source))), output)
+    for name, buffer in generator.named_buffers():
+        if "running" in name:
+            buffer.fill_(3)
+    assert torch.equal(translate(generator, source), output)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -233,6 +249,16 @@ def test_nothing_is_changed(training):
     assert all(torch.equal(value, before[name]) for name, value in generator.state_dict().items())
     assert {module.training for module in generator.modules()} == {training}
     assert torch.equal(torch.get_rng_state(), random) and torch.equal(image, kept)
+    assert all(parameter.grad is None for parameter in generator.parameters())
+
+
+def test_a_failure_changes_nothing_either(monkeypatch):
+    generator, random = make().eval(), torch.get_rng_state()
+    monkeypatch.setattr(generator, "forward", lambda source: torch.rand(3).reshape(2))
+    with pytest.raises(RuntimeError, match="shape"):
+        translate(generator, noise(3, 128, 128))
+    assert not generator.training
+    assert torch.equal(torch.get_rng_state(), random)
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 128, 128), (0, 1, 5, 7)])

@@ -28,7 +28,7 @@ export function render({ model, el }) {
   const data = model.get("data");
   const count = data.sources.length;
   const known = data.targets.length > 0;
-  const shown = { view: "side", against: data.stops.length - 1, divider: 0.5, scale: 1, x: 0.5, y: 0.5 };
+  const shown = { view: known ? "side" : "all", against: data.stops.length - 1, divider: 0.5, scale: 1, x: 0.5, y: 0.5 };
   const root = el.appendChild(document.createElement("div"));
   root.className = "lambda-slider";
   root.dataset.lmSuppressShortcuts = "true"; // JupyterLab shall not take the arrow keys
@@ -61,7 +61,10 @@ export function render({ model, el }) {
       const apart = { ...ours, over: target().bitmap, paint: difference, caption: "2 × |output − target|", main: true };
       return [ours, apart, target()];
     },
-    all: () => data.stops.map((_, i) => ({ ...output(i), current: i === index() })),
+    all: () => [
+      ...(known ? [] : [source()]),
+      ...data.stops.map((_, i) => ({ ...output(i), ...(i === index() && { current: true, paint: framed }) })),
+    ],
   };
 
   // --- drawing: a pane is a canvas that shows the zoomed part of an image
@@ -86,8 +89,18 @@ export function render({ model, el }) {
     context.clip();
     place(canvas, pane.over.bitmap);
     context.restore();
-    context.fillStyle = "#fff";
-    context.fillRect(at - devicePixelRatio, 0, 2 * devicePixelRatio, canvas.height);
+    for (const [colour, half] of [["#0006", 2], ["#fff", 1]]) { // seen on white, too
+      context.fillStyle = colour;
+      context.fillRect(at - half * devicePixelRatio, 0, 2 * half * devicePixelRatio, canvas.height);
+    }
+  }
+
+  function framed(canvas, pane) {
+    const context = place(canvas, pane.bitmap);
+    const width = 3 * devicePixelRatio;
+    context.strokeStyle = getComputedStyle(find(".stops .current")).color;
+    context.lineWidth = width;
+    context.strokeRect(width / 2, width / 2, canvas.width - width, canvas.height - width);
   }
 
   function difference(canvas, pane) {
@@ -155,11 +168,11 @@ export function render({ model, el }) {
 
   function measure(row, metric) {
     const [value, height] = [metric.values[index()], 20];
-    row.querySelector("output").textContent = value === null ? "–" : format(value);
+    row.lastChild.textContent = value === null ? "–" : format(value);
     const values = metric.values.filter((each) => each !== null);
     const [low, high] = [Math.min(...values), Math.max(...values)];
     const x = (i) => 4 + (i * 64) / Math.max(1, metric.values.length - 1);
-    const y = (each) => height - 4 - ((each - low) / (high - low || 1)) * (height - 8);
+    const y = (each) => height - 4 - (high > low ? (each - low) / (high - low) : 0.5) * (height - 8);
     const points = metric.values.flatMap((each, i) => (each === null ? [] : [`${x(i)},${y(each)}`]));
     const dot = value === null ? "" : `<circle cx="${x(index())}" cy="${y(value)}" r="3.5"/>`;
     row.querySelector("svg").innerHTML = `<polyline points="${points.join(" ")}"/>${dot}`;
@@ -205,6 +218,7 @@ export function render({ model, el }) {
       show();
     };
     canvas.onpointerdown = (event) => {
+      if (event.button > 0) return; // another button opens a menu, and then nobody may tell when it is let go
       const box = canvas.getBoundingClientRect();
       const near = Math.abs(event.clientX - box.left - shown.divider * box.width) < 24;
       wiping = shown.view === "wipe" && held.size === 0 && (near || shown.scale === 1);
@@ -242,12 +256,13 @@ export function render({ model, el }) {
     Home: () => move({ index: 0 }),
     End: () => move({ index: data.stops.length - 1 }),
     "+": () => zoom(shown.scale * ZOOM.step),
+    "=": () => zoom(shown.scale * ZOOM.step), // + without Shift on many keyboards
     "-": () => zoom(shown.scale / ZOOM.step),
     0: () => zoom(1),
   };
   root.onkeydown = (event) => {
     event.stopPropagation();
-    const own = event.target.matches("select, [type=radio], .divider") && !"+-0".includes(event.key);
+    const own = event.target.matches("select, [type=radio], .divider") && !"+=-0".includes(event.key);
     if (!(event.key in KEYS) || own || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     KEYS[event.key]();
@@ -280,7 +295,7 @@ export function render({ model, el }) {
   find("caption").textContent = data.caption;
   for (const metric of data.metrics) {
     const row = make("tbody", "tr", {});
-    row.innerHTML = "<th scope='row'></th><td><svg viewBox='0 0 72 20' aria-hidden='true'></svg></td><td><output></output></td>";
+    row.innerHTML = "<th scope='row'></th><td><svg viewBox='0 0 72 20' aria-hidden='true'></svg></td><td></td>";
     row.firstChild.textContent = metric.name;
   }
 
@@ -303,7 +318,7 @@ export function render({ model, el }) {
     Object.assign(bitmaps, { sources, targets, outputs });
     root.setAttribute("aria-busy", "false");
     show();
-  });
+  }).catch((error) => (stage.textContent = `The browser can't show these images: ${error.message}`));
   show();
   return () => {
     resized.disconnect();

@@ -4,6 +4,7 @@ import base64
 import html
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -98,8 +99,7 @@ class LambdaSlider(anywidget.AnyWidget):
             "data": json.dumps(state, default=lambda image: base64.b64encode(image).decode()).replace("<", "\\u003c"),
         }
         page = (_HERE / "slider.html").read_text(encoding="utf-8")
-        for name, text in parts.items():
-            page = page.replace("{{" + name + "}}", text)
+        page = re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], page)  # in one go: what is put in may hold braces
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
