@@ -26,7 +26,7 @@ class Interval(NamedTuple):
 def bootstrap(measurement: Measurement, level: float = 0.95, seed: int = 0) -> Interval:
     """The percentile bootstrap interval (Efron 1979): images are drawn anew, with replacement, and measured again.
 
-    It is moved by the bias of the drawing, since fewer different images have a rougher histogram and a lower figure.
+    It is moved by the bias of the drawing, since histograms of fewer different images are rougher.
     """
     rows, figure = measurement
     count, random = len(rows), torch.Generator().manual_seed(seed)

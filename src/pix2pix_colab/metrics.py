@@ -84,7 +84,7 @@ class Measurement(NamedTuple):
 def measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
     """Measure outputs against their targets, both uint8 (N, 3, H, W) or both (N, 1, H, W): key -> measurement.
 
-    The colour is that of the paper (section 4.2 and figure 5): histogram intersection in Lab, of the pixels of all
+    The colour is that of the paper (section 4.2 and figure 7): histogram intersection in Lab, of the pixels of all
     images together, so that it asks whether the colours of the photos occur, and not where. Texture asks the same of
     gradients: a figure of realism for which no net is needed.
 

@@ -22,7 +22,7 @@ class Claim(NamedTuple):
     key: str
     higher: float
     lower: float
-    paper: str  # its own figures (of Cityscapes, tables 1 and 4), or where it says so
+    paper: str  # its own figures (of Cityscapes, table 1 and figure 7), or where it says so
 
 
 _SHARP, _COLOUR, _LABELS = "more sharpness", "colours nearer to the photos'", "labels easier to read off"
