@@ -44,7 +44,7 @@ def main() -> None:
     train_pairs, test_pairs = workspace.load_pairs()
     runs = sweep(train_pairs, LAMBDAS, workspace.config(train_pairs), workspace.runs, ProgressBar())
     outputs = translated(runs, test_pairs.source)
-    lambda_sheet(test_pairs[:4], {k: output[:4] for k, output in outputs.items()}).savefig(HERE / "lambda.png", dpi=120)
+    lambda_sheet(test_pairs[:4], {k: output[:4] for k, output in outputs.items()}).savefig(HERE / "lambda.jpg", dpi=120)
     disagreement_sheet(100, math.inf, outputs, test_pairs).savefig(HERE / "disagreement.png", dpi=120)
     report = evaluate(outputs, test_pairs, train_pairs, workspace.runs)
     page = lambda_slider(test_pairs[:12], outputs, report).save_page(workspace.runs / "lambda.html")
@@ -57,7 +57,7 @@ def main() -> None:
         report = evaluate(outputs, pairs, folder=options.runs)
         tradeoff_plot(report, outputs, image=36).savefig(HERE / "facades_tradeoff.png", dpi=110)
         columns = [(lambda_label(k), output[:108:18]) for k, output in outputs.items()]  # six of 106, without choosing
-        image_sheet(columns).savefig(HERE / "facades_lambda.png", dpi=120)
+        image_sheet(columns).savefig(HERE / "facades_lambda.jpg", dpi=120)
 
 
 def translated(runs: dict[float, Run], source: Tensor) -> dict[float, Tensor]:

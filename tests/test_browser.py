@@ -181,6 +181,9 @@ def test_a_b_wipe(view):
     view.shows(0, output_colour(5, 0), x=0.1)
     view.page.keyboard.press("End")
     view.shows(0, output_colour(3, 0), x=0.9)
+    for key, scale in (("+", "2×"), ("0", "1×")):  # these zoom even here
+        view.page.keyboard.press(key)
+        assert view.root.locator(".zoom output").inner_text() == scale
     view.drag(view.canvas(0), (0.98, 0.5), (0.5, 0.5))
     view.root.locator("select").select_option(label="λ = 1")
     view.shows(0, output_colour(1, 0), x=0.75)

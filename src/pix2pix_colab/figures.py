@@ -4,6 +4,7 @@ import io
 import math
 import time
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 
 import torch
 from IPython.display import Image, display
@@ -161,6 +162,7 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
             textcoords="offset points",
             path_effects=HALO,
         )
+    axes.margins(x=0.16)  # room for the words
     axes.invert_xaxis()
     if METRICS[key].better == "↓":
         axes.invert_yaxis()
@@ -168,13 +170,9 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
     start = (outputs[k].shape[-1] - detail) // 2
     part = slice(start, start + detail)
     details = [(lambda_label(k), output[image : image + 1, :, part, part]) for k, output in outputs.items()]
-    for i, each in enumerate(
-        right.subplots(math.ceil(len(details) / 3), min(3, len(details)), squeeze=False).flatten()
-    ):
-        if i < len(details):
-            draw_sheet(each, details[i : i + 1])
-        else:
-            each.set_axis_off()
+    grid = right.subplots(math.ceil(len(details) / 3), min(3, len(details)), squeeze=False).flatten()
+    for each, shown in zip_longest(grid, details):
+        draw_sheet(each, [shown]) if shown else each.set_axis_off()
     return figure
 
 
