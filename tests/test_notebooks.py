@@ -10,13 +10,15 @@ import nbformat
 import pytest
 import tidy_notebooks
 from nbconvert.preprocessors import ExecutePreprocessor
-from tidy_notebooks import KEEP, NOTEBOOKS, ROOT
+from tidy_notebooks import KEEP, NOTEBOOKS, READMES, ROOT
 
 
-def run_nbval(python: Path | str, root: Path, notebooks: list[Path]) -> subprocess.CompletedProcess:
+def run_nbval(
+    python: Path | str, root: Path, notebooks: list[Path], variables: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
     """nbval on notebooks, their data and runs in ``root``; what it printed is shown if the test fails."""
     command = [python, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200"]
-    variables = {"PIX2PIX_PRESET": "quick", "PIX2PIX_ROOT": str(root), "PIX2PIX_REPOSITORY": str(ROOT)}
+    variables = variables or {"PIX2PIX_PRESET": "quick", "PIX2PIX_ROOT": str(root)}
     options = ["-p", "no:cacheprovider", "-q", "-x", *notebooks]
     done = subprocess.run([*command, *options], cwd=root, env=os.environ | variables, capture_output=True, text=True)
     print(done.stdout, done.stderr)
@@ -41,13 +43,36 @@ def test_a_notebook_is_light_to_read(path: Path) -> None:
     lengths = sorted(source.count("\n") + 1 for source in code)
     assert lengths[-1] <= 25 and lengths[len(lengths) // 2] <= 5
     assert not any(re.search(r"^class ", source, re.M) for source in code)
-    assert sum(source.count("@param") for source in code) <= 5
+    assert [source.count("@param") for source in code[:1]] == [2], "the set-up cell's REF and DRIVE"
+    assert sum(source.count("@param") for source in code[1:]) <= 5
+    assert path.stat().st_size < 50_000
     kept = [cell for cell in cells if cell.cell_type == "code" and cell.source.startswith(KEEP)]
     assert kept and all(cell.outputs and cell.execution_count for cell in kept), "`make outputs` mends it"
     assert any("assert" in source for source in code)
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, ROOT / "README.md"], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_what_a_browser_leaves_in_a_notebook_is_tidied(path: Path) -> None:
+    """Widget state, which breaks GitHub's page, outputs, another kernel, a changed set-up cell, a fork's badge."""
+    committed, notebook = path.read_text(), nbformat.read(path, as_version=4)
+    notebook.metadata |= {"widgets": {"state": {}}, "kernelspec": {"name": "mine", "display_name": "mine"}}
+    notebook.cells[0].source = notebook.cells[0].source.replace("/pix2pix-colab/", "/fork/", 1)
+    notebook.cells[1].source += "\nprint(1)"
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="1")]
+    notebook.cells[2].metadata["colab"] = {"height": 100}
+    assert tidy_notebooks.tidy(notebook, path) == committed
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_a_readme_has_the_repositorys_address_everywhere(path: Path) -> None:
+    """One line of pyproject.toml says it; `make format` mends it."""
+    text = path.read_text()
+    assert text == tidy_notebooks.readdress(text) and tidy_notebooks.ON_COLAB in text
+    forked = text.replace(tidy_notebooks.ON_COLAB, "https://colab.research.google.com/github/some/fork")
+    assert forked != text == tidy_notebooks.readdress(forked)
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *READMES], ids=lambda path: path.name)
 def test_every_relative_link_is_alive(path: Path) -> None:
     texts = [path.read_text()]
     if path.suffix == ".ipynb":

@@ -1,14 +1,11 @@
 """Where the notebooks work, by which preset, and what they do without a network."""
 
 import io
-import os
-import platform
 import re
-import sys
+import time
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -27,14 +24,13 @@ CPU = torch.device("cpu")
 def bare_machine(monkeypatch):
     """A machine without a GPU and without settings."""
     monkeypatch.setattr(module, "default_device", lambda: CPU)
-    for name in ("PIX2PIX_PRESET", "PIX2PIX_ROOT", "PIX2PIX_DATASET"):
+    for name in ("PIX2PIX_PRESET", "PIX2PIX_ROOT", "PIX2PIX_DATASET", "PIX2PIX_KEEP"):
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture
 def gpu(monkeypatch):
     monkeypatch.setattr(module, "default_device", lambda: torch.device("cuda"))
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "Tesla T4")
 
 
 def test_the_quick_preset_is_for_a_cpu():
@@ -90,8 +86,7 @@ def test_the_root_is_the_folder_around_the_notebooks(monkeypatch, tmp_path):
         assert open_workspace().root == tmp_path
 
 
-def test_the_root_on_colab_is_its_disk(monkeypatch):
-    monkeypatch.setattr(module, "find_spec", lambda name: name)
+def test_the_root_on_colab_is_its_disk(colab_page):
     assert open_workspace().root == Path("/content/pix2pix")
 
 
@@ -120,8 +115,8 @@ def few_drawn(root: Path) -> Workspace:
     [ConnectionError("http://… can't be fetched: check the network."), ValueError("http://… gave 3 bytes, not 4.")],
 )
 def test_without_a_network_drawn_facades_stand_in_and_that_is_said(tmp_path, monkeypatch, capsys, error):
-    def fail(where, root):
-        assert (where, root) == ("facades", tmp_path / "data")
+    def fail(where, root, shelf):
+        assert (where, root, shelf) == ("facades", tmp_path / "data", None)
         raise error
 
     monkeypatch.setattr(module, "open_dataset", fail)
@@ -218,38 +213,28 @@ def test_an_image_size_that_the_unet_is_not_made_for_gets_a_sentence():
         open_workspace("quick", image_size=300)
 
 
-@pytest.fixture
-def colab_files(monkeypatch) -> dict[str, bytes]:
-    """A stand-in for google.colab: what the user chooses when asked to upload."""
-    chosen = {}
-    colab = ModuleType("google.colab")
-    colab.files = SimpleNamespace(upload=lambda: dict(chosen))
-    monkeypatch.setitem(sys.modules, "google.colab", colab)
-    return chosen
-
-
 def png(pixels: torch.Tensor) -> bytes:
     content = io.BytesIO()
     to_pil_image(pixels).save(content, "PNG")
     return content.getvalue()
 
 
-def test_images_can_be_uploaded_on_colab(tmp_path, colab_files):
+def test_images_can_be_uploaded_on_colab(tmp_path, colab_page):
     workspace = replace(open_workspace("quick", "upload"), root=tmp_path)
-    colab_files |= {f"folder/{i}.png": png(torch.full((3, 32, 64), i, dtype=torch.uint8)) for i in range(20)}
+    for i in range(20):
+        (colab_page.browser / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
     first = workspace.load_pairs()
     assert [len(pairs) for pairs in first] == [18, 2]
-    colab_files.clear()  # cancelled: what was chosen before is still there
+    for file in colab_page.browser.iterdir():  # cancelled: what was chosen before is still there
+        file.unlink()
     assert workspace.load_pairs()[0].fingerprint() == first[0].fingerprint()
 
 
-def test_an_archive_can_be_uploaded_on_colab(tmp_path, colab_files):
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+def test_an_archive_can_be_uploaded_on_colab(tmp_path, colab_page):
+    with zipfile.ZipFile(colab_page.browser / "my pairs.zip", "w") as archive:
         for i in range(10):
             archive.writestr(f"A/ć {i}.png", png(torch.full((1, 32, 32), i, dtype=torch.uint8)))
             archive.writestr(f"B/ć {i}.png", png(torch.full((3, 32, 32), 100 + i, dtype=torch.uint8)))
-    colab_files["my pairs.zip"] = packed.getvalue()
     train, test = replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
     assert (len(train), len(test)) == (9, 1)
     assert train.source.max() < 100 <= train.target.min()
@@ -261,16 +246,29 @@ def test_elsewhere_uploading_gets_a_sentence(tmp_path):
 
 
 def test_a_workspace_tells_what_it_is(tmp_path):
-    lines = str(Workspace(tmp_path, PRESETS["quick"], CPU)).splitlines()
-    assert lines[0] == "preset  quick: drawn facades, 256 px, width 16"
-    assert lines[1] == f"device  cpu: {os.cpu_count()} CPU cores"
-    assert lines[2] == f"folder  {tmp_path}"
-    packages = r"with    pix2pix-colab \d\S*, torch \d\S*, torchvision \d\S*, ipywidgets \d\S*, Python "
-    assert re.fullmatch(packages + re.escape(platform.python_version()), lines[3])
+    workspace = Workspace(tmp_path, PRESETS["quick"], CPU)
+    runs = tmp_path / "runs" / "quick"
+    assert str(workspace) == f"preset   quick: drawn facades, 256 px, width 16\nruns     {runs}"
+    assert str(replace(workspace, kept=Path("/drive"))).endswith(f"{runs}, kept in /drive")
 
 
-def test_a_gpu_is_told_by_its_name(gpu, tmp_path):
-    lines = str(open_workspace()).splitlines()
-    assert lines[0].startswith("preset  paper: ") and lines[0].endswith(", 256 px, width 64")
-    assert lines[0].count("facades") == 1
-    assert lines[1] == "device  cuda: Tesla T4"
+def test_what_was_kept_comes_back_and_what_is_new_is_kept(tmp_path, monkeypatch, capsys):
+    """Two days, two machines, one Drive."""
+    monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / "drive"))
+    place = tmp_path / "drive" / "runs" / "quick"
+    for day, expected in (("monday", ""), ("tuesday", f"back     1 files from {place}\n")):
+        monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / day))
+        workspace = open_workspace("quick")
+        assert capsys.readouterr().out == expected
+        assert workspace.kept == tmp_path / "drive"
+        (workspace.runs / day).mkdir(parents=True)
+        (workspace.runs / day / "history.csv").write_text(day)
+        wait_for(place / day / "history.csv")
+    assert (tmp_path / "tuesday" / "runs" / "quick" / "monday" / "history.csv").read_text() == "monday"
+
+
+def wait_for(file: Path) -> None:
+    end = time.monotonic() + 20
+    while not file.exists():
+        assert time.monotonic() < end, f"{file} never came"
+        time.sleep(0.05)

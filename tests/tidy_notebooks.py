@@ -1,11 +1,12 @@
 """The state that the committed notebooks are kept in: `python tests/tidy_notebooks.py` brings them there.
 
-One set-up cell and one badge for all, from the repository's address in pyproject.toml; the same metadata; and no
-output but that of the cells marked NBVAL_CHECK_OUTPUT, which nbval compares. `--run` executes the notebooks first, to
-refresh those.
+One set-up cell for all, and every badge and address of the READMEs, from one line of pyproject.toml, the repository's
+address; the same metadata; and no output but that of the cells marked NBVAL_CHECK_OUTPUT, which nbval compares. `--run`
+executes the notebooks first, to refresh those.
 """
 
 import argparse
+import re
 import tomllib
 from pathlib import Path
 
@@ -15,18 +16,31 @@ from nbformat import NotebookNode
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+READMES = sorted(ROOT.glob("README*.md"))
 KEEP = "# NBVAL_CHECK_OUTPUT"
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 
 SETUP = f"""\
-# @title Set up
-import importlib.util
+# @title Set up {{display-mode: "form"}}
+REF = "main"  # @param {{type: "string"}}
+DRIVE = False  # @param {{type: "boolean"}}
 import os
+import sys
+from importlib.util import find_spec
+from subprocess import run
 
-if importlib.util.find_spec("pix2pix_colab") is None:  # on Colab, once a session
-    repository = os.environ.get("PIX2PIX_REPOSITORY", "git+{REPOSITORY}")
-    %pip install --quiet "$repository"
-%matplotlib inline"""
+if find_spec("pix2pix_colab") is None:  # on Colab, once a session
+    repository = os.environ.get("PIX2PIX_REPOSITORY", "{REPOSITORY}")
+    copies = [folder for folder in (".", "..") if os.path.isdir(f"{{folder}}/src/pix2pix_colab")]
+    package = [*copies, f"git+{{repository}}@{{REF}}"][0]
+    pip = run([sys.executable, "-m", "pip", "install", "--quiet", package], capture_output=True, text=True)
+    if pip.returncode:
+        advice = "check the network, and that REF is a branch or tag there; then run this cell again."
+        raise OSError(f"{{package}} can't be installed: {{advice}}\\n{{pip.stderr[-500:]}}")
+%matplotlib inline
+from pix2pix_colab.session import set_up
+
+set_up(REF, DRIVE)"""
 
 METADATA = {
     "accelerator": "GPU",
@@ -36,11 +50,19 @@ METADATA = {
 }
 
 
+BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+ON_COLAB = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
+
+
 def badge(path: Path) -> str:
     """The first line of a notebook: a button that opens it in Colab."""
-    github = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
-    image = "https://colab.research.google.com/assets/colab-badge.svg"
-    return f"[![Open in Colab]({image})]({github}/blob/main/notebooks/{path.name})"
+    return f"[![Open in Colab]({BADGE})]({ON_COLAB}/blob/main/notebooks/{path.name})"
+
+
+def readdress(text: str) -> str:
+    """A README with the repository's address wherever it says how to open, clone or install it."""
+    text = re.sub(r"https://colab\.research\.google\.com/github/[\w.-]+/[\w.-]+(?=/blob/)", ON_COLAB, text)
+    return re.sub(r"(?<=git clone )https://\S+|(?<=git\+)https://[^\s@\"]+", REPOSITORY, text)
 
 
 def tidy(notebook: NotebookNode, path: Path) -> str:
@@ -69,6 +91,8 @@ def main() -> None:
                 notebook, {"metadata": {"path": path.parent}}
             )
         path.write_text(tidy(notebook, path), encoding="utf-8")
+    for path in READMES:
+        path.write_text(readdress(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -9,16 +10,20 @@ from urllib.parse import unquote, urlsplit
 from filelock import FileLock
 
 from .archives import require_space, unpack
-from .fetch import drive_id, fetch, fetch_drive, part_of
+from .fetch import drive_id, fetch, fetch_drive, part_of, sha256
 from .images import is_image
+from .keep import copy_whole
 from .registry import DATASETS, Dataset
 
 CHECKSUMS = "sha256.txt"  # none is published: the first one seen is recorded, in the format of sha256sum
 DISK_FACTOR = 2.2  # times the archive's size, for it and its images, which hardly shrink, at once
 
 
-def download(name: str, root: str | Path = "data") -> Path:
+def download(name: str, root: str | Path = "data", shelf: str | Path | None = None) -> Path:
     """Fetch a data set by name, with a progress bar, check it and unpack it; once it is there, it is not fetched again.
+
+    Args:
+        shelf: a folder that outlives this machine: an archive is taken from there if it is there, and left there.
 
     Returns:
         The folder ``root/name``, which holds a folder for each split. It appears when all is checked, not before.
@@ -36,12 +41,12 @@ def download(name: str, root: str | Path = "data") -> Path:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f".{name}.lock"):
             if not folder.exists():  # another process may have downloaded it meanwhile
-                _install(dataset, root)
+                _install(dataset, root, shelf)
     _check_splits(folder, dataset, f"{folder} is incomplete: delete it and download again.")
     return folder
 
 
-def _install(dataset: Dataset, root: Path) -> None:
+def _install(dataset: Dataset, root: Path, shelf: str | Path | None) -> None:
     archive, unpacked, checksum = root / f".{dataset.name}.tar.gz", root / f".{dataset.name}", ""
     other = "holds other images than expected: try later, or set PIX2PIX_MIRROR to another server."
 
@@ -54,12 +59,35 @@ def _install(dataset: Dataset, root: Path) -> None:
 
     _check_disk(dataset, root, archive)
     try:
-        fetch(dataset.addresses, archive, dataset.size, dataset.tolerance, check)
+        shelved = shelf and Path(shelf, f"{dataset.name}.tar.gz")
+        if not (shelved and _take_from_shelf(shelved, archive, check)):
+            fetch(dataset.addresses, archive, dataset.size, dataset.tolerance, check)
+            if shelved:
+                _leave_on_shelf(shelved, archive)
         archive.unlink()
         _record(checksum, root / CHECKSUMS)
         (unpacked / dataset.name).rename(root / dataset.name)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
+
+
+def _take_from_shelf(shelved: Path, archive: Path, check: Callable[[Path, str], None]) -> bool:
+    if not shelved.exists():
+        return False
+    try:
+        copy_whole(shelved, archive)
+        check(archive, sha256(archive))
+        return True
+    except (OSError, ValueError) as error:
+        warnings.warn(f"{shelved} is passed over, and fetched anew: {error}", stacklevel=5)
+        return False
+
+
+def _leave_on_shelf(shelved: Path, archive: Path) -> None:
+    try:
+        copy_whole(archive, shelved)
+    except OSError as error:
+        warnings.warn(f"{shelved} can't be written, so it will be fetched again: {error}", stacklevel=5)
 
 
 def _check_disk(dataset: Dataset, root: Path, archive: Path) -> None:
@@ -95,12 +123,13 @@ def _check_splits(folder: Path, dataset: Dataset, message: str) -> None:
             raise ValueError(f"{message} (The split {split} has {found} images, not {expected}.)")
 
 
-def open_dataset(where: str | Path, root: str | Path = "data") -> Path:
+def open_dataset(where: str | Path, root: str | Path = "data", shelf: str | Path | None = None) -> Path:
     """The folder of a data set, wherever it is; it is fetched and unpacked once, and again if an archive has changed.
 
     Args:
         where: a name in DATASETS, a folder, a .zip or .tar file of any compression, the http address of one, or the
             link or id of one on Google Drive.
+        shelf: as ``download`` takes it.
 
     Returns:
         The folder itself, or that in ``root`` which holds what the archive does.
@@ -112,7 +141,7 @@ def open_dataset(where: str | Path, root: str | Path = "data") -> Path:
     where, root = str(where).strip(), Path(root)
     path, address = Path(where).expanduser(), urlsplit(where)
     if where in DATASETS:
-        return download(where, root)
+        return download(where, root, shelf)
     if where and path.is_dir():
         return path
     if path.is_file():

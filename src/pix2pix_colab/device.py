@@ -22,6 +22,15 @@ def autocast_dtype(device: torch.device) -> torch.dtype:
     return torch.bfloat16 if has_bf16 else torch.float32
 
 
+def describe_device(device: torch.device) -> str:
+    """Its name, memory and arithmetic, such as "Tesla T4, 15.8 GB, float16"."""
+    dtype = str(autocast_dtype(device)).removeprefix("torch.")
+    if device.type != "cuda":
+        return f"CPU, {dtype}"
+    properties = torch.cuda.get_device_properties(device)
+    return f"{properties.name}, {properties.total_memory / 1e9:.1f} GB, {dtype}"
+
+
 def fast_cudnn() -> AbstractContextManager:
     """A block in which cuDNN picks its fastest algorithms, or exact ones where torch is told to use such."""
     exact, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn

@@ -53,7 +53,7 @@ def fetch(
     part.parent.mkdir(parents=True, exist_ok=True)
     for last in (False, True):
         in_pieces = _gather(addresses, part, _judge(size, tolerance))
-        digest = _sha256(part)
+        digest = sha256(part)
         try:
             if check:
                 check(part, digest)
@@ -100,7 +100,8 @@ def _length(file: Path) -> int:
     return file.stat().st_size if file.exists() else 0
 
 
-def _sha256(file: Path) -> str:
+def sha256(file: Path) -> str:
+    """In hexadecimal digits, as ``sha256sum`` prints it."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
@@ -208,4 +209,4 @@ def fetch_drive(link_or_id: str, file: str | Path) -> str:
         raise ConnectionError(f"Google Drive doesn't give the file {link_or_id} ({reason}): {advice}.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    return _sha256(Path(file))
+    return sha256(Path(file))

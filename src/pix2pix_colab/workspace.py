@@ -2,20 +2,19 @@
 
 import math
 import os
-import platform
 import re
 from dataclasses import dataclass, replace
-from importlib.metadata import version
-from importlib.util import find_spec
 from pathlib import Path
 from zlib import crc32
 
 import torch
 
+from .colab import DISK, on_colab, upload
 from .config import TrainConfig
 from .datasets import DATASETS, open_dataset
 from .device import default_device
 from .generator import IMAGE_SIZES
+from .keep import Keeper
 from .pairs import Pairs, jitter_size, read_pairs
 from .synthetic import draw_facades
 
@@ -47,6 +46,7 @@ class Workspace:
     Args:
         dataset: as ``open_workspace`` takes it; None is the preset's.
         direction: "AtoB" or "BtoA"; None is the data set's, and of one's own AtoB.
+        kept: a folder that outlives the machine; downloaded archives are taken from there and left there.
     """
 
     root: Path
@@ -55,6 +55,7 @@ class Workspace:
     dataset: str | None = None
     direction: str | None = None
     image_size: int = 256
+    kept: Path | None = None
 
     @property
     def data(self) -> Path:
@@ -100,22 +101,20 @@ class Workspace:
         return replace(config, epochs=epochs, batch_size=batch_size, image_size=self.image_size, **channels)
 
     def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
-        folder = open_dataset(_upload(self.data) if dataset == UPLOAD else dataset, self.data)
+        where = upload(self.data / "uploaded") if dataset == UPLOAD else dataset
+        folder = open_dataset(where, self.data, self.kept and self.kept / "data")
         direction = self.direction or (DATASETS[dataset].direction if dataset in DATASETS else "AtoB")
         limits = self.preset.drawn if self.preset.limited else (None, None)
         train = read_pairs(folder, jitter_size(self.image_size), direction, "train", limit=limits[0])
         return train, read_pairs(folder, self.image_size, direction, "test", limit=limits[1])
 
     def __str__(self) -> str:
-        gpu = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else f"{os.cpu_count()} CPU cores"
-        packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "ipywidgets"))
         dataset = self.dataset or self.preset.dataset
         data = " ".join(filter(None, ["drawn facades" if dataset == DRAWN else dataset, self.direction]))
+        kept = f", kept in {self.kept}" if self.kept else ""
         return (
-            f"preset  {self.preset.name}: {data}, {self.image_size} px, width {self.preset.config.width}\n"
-            f"device  {self.device.type}: {gpu}\n"
-            f"folder  {self.root}\n"
-            f"with    pix2pix-colab {version('pix2pix-colab')}, {packages}, Python {platform.python_version()}"
+            f"preset   {self.preset.name}: {data}, {self.image_size} px, width {self.preset.config.width}\n"
+            f"runs     {self.runs}{kept}"
         )
 
 
@@ -131,46 +130,40 @@ def open_workspace(
         direction: "AtoB", "BtoA", or "auto": the data set's.
         image_size: 128, 256 or 512 px.
 
-    The folder is the environment's PIX2PIX_ROOT if set, /content/pix2pix on Colab, and else the folder that the
-    notebooks' folder lies in.
+    The folder is that of ``find_root``. Where the environment's PIX2PIX_KEEP names another one, such as on a mounted
+    Google Drive, what is there of these runs is brought back first, and from now on all that changes is copied there.
 
     Raises:
         ValueError: for an unknown preset or image size.
     """
     device = default_device()
-    if preset == "auto":
-        preset = os.environ.get("PIX2PIX_PRESET") or ("paper" if device.type == "cuda" else "quick")
+    preset = default_preset(device) if preset == "auto" else preset
     if preset not in PRESETS:
         raise ValueError(f"There is no preset {preset!r}: choose one of auto, {', '.join(PRESETS)}.")
     if image_size not in IMAGE_SIZES:
         raise ValueError(f"image_size is {image_size}, but the U-Net is made for {IMAGE_SIZES} px: choose one.")
     if dataset == "auto":
         dataset = os.environ.get("PIX2PIX_DATASET") or None
-    return Workspace(_root(), PRESETS[preset], device, dataset, None if direction == "auto" else direction, image_size)
+    direction, kept = None if direction == "auto" else direction, os.environ.get("PIX2PIX_KEEP")
+    kept = Path(kept).resolve() if kept else None
+    workspace = Workspace(find_root(), PRESETS[preset], device, dataset, direction, image_size, kept)
+    for folder in (workspace.runs, workspace.data / "uploaded") if kept else ():
+        place = kept / folder.relative_to(workspace.root)
+        if back := Keeper(folder, place).start():
+            print(f"back     {len(back)} files from {place}")
+    return workspace
 
 
-def _root() -> Path:
+def default_preset(device: torch.device) -> str:
+    """The environment's PIX2PIX_PRESET if set, else paper where there is a GPU, else quick."""
+    return os.environ.get("PIX2PIX_PRESET") or ("paper" if device.type == "cuda" else "quick")
+
+
+def find_root() -> Path:
+    """The environment's PIX2PIX_ROOT if set, /content/pix2pix on Colab, else the folder that notebooks/ lies in."""
     if "PIX2PIX_ROOT" in os.environ:
         return Path(os.environ["PIX2PIX_ROOT"]).resolve()
-    if find_spec("google") and find_spec("google.colab"):
-        return Path("/content/pix2pix")
+    if on_colab():
+        return DISK / "pix2pix"
     here = Path.cwd()
     return here.parent if here.name == "notebooks" else here
-
-
-def _upload(data: Path) -> str:
-    """Let the user choose an archive or images in the browser; those of before are kept if nothing is chosen."""
-    try:
-        from google.colab import files
-    except ImportError as error:
-        raise ValueError("Uploading works on Colab alone: give the path of your folder or archive instead.") from error
-    folder = data / "uploaded"
-    folder.mkdir(parents=True, exist_ok=True)
-    chosen = {Path(name).name: content for name, content in files.upload().items()}
-    if chosen:
-        for old in folder.iterdir():
-            old.unlink()
-    for name, content in chosen.items():
-        (folder / name).write_bytes(content)
-    there = list(folder.iterdir())
-    return str(there[0] if len(there) == 1 else folder)

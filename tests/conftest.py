@@ -1,0 +1,23 @@
+"""What several test files need."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+STAND_IN = Path(__file__).parent / "stand_in"
+
+
+@pytest.fixture
+def colab_page(monkeypatch, tmp_path) -> SimpleNamespace:
+    """The stand-in for google.colab, and its folders: the user's ``browser`` and Google ``drive``."""
+    page = SimpleNamespace(browser=tmp_path / "browser", drive=tmp_path / "google-drive")
+    for name, folder in vars(page).items():
+        folder.mkdir()
+        monkeypatch.setenv(f"STAND_IN_{name.upper()}", str(folder))
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(STAND_IN)
+        yield page
+    for name in [name for name in sys.modules if name.partition(".")[0] == "google"]:
+        del sys.modules[name]

@@ -1,0 +1,1 @@
+"""A stand-in for Colab's own module, by which the package knows where it is."""
