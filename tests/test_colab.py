@@ -6,6 +6,7 @@ environment of its own on top of one with Colab's versions, so that what is inst
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,7 +19,7 @@ import nbformat
 import pytest
 from filelock import FileLock
 from test_notebooks import run_nbval
-from tidy_notebooks import KEEP, NOTEBOOKS, ROOT, SETUP
+from tidy_notebooks import KEEP, NOTEBOOKS, REPOSITORY, ROOT, SETUP
 
 COLAB = ROOT / ".venv-colab"
 CONSTRAINTS = ROOT / "tests" / "colab-constraints.txt"
@@ -225,6 +226,16 @@ def test_a_repository_out_of_reach_gets_a_sentence(machine, ref, address) -> Non
     address = address or machine.variables["PIX2PIX_REPOSITORY"]
     said = failure(machine.run(SETUP.replace('REF = "main"', f'REF = "{ref}"'), PIX2PIX_REPOSITORY=address))
     assert f"OSError: git+{address}@{ref} can't be installed: check the network, and that REF is a branch" in said
+
+
+def test_the_readmes_cell_proves_a_notebook(machine) -> None:
+    """nbval inside a runtime of Colab's; here of the shortest notebook."""
+    cell = re.search(r"^!git clone.*?(?=^```)", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)[0]
+    cell = cell.replace(REPOSITORY, machine.variables["PIX2PIX_REPOSITORY"]).replace("/content", str(machine.content))
+    assert cell.endswith(" notebooks\n")
+    path = f"{machine.python.parent}:{os.environ['PATH']}"
+    done = machine.run(cell.replace(" notebooks\n", " notebooks/02_model.ipynb\n"), PATH=path)
+    assert re.search(r"\d\d passed", done.stdout) and "failed" not in done.stdout, failure(done)
 
 
 def failure(done: subprocess.CompletedProcess) -> str:

@@ -76,7 +76,8 @@ def tidy(notebook: NotebookNode, path: Path) -> str:
             kept = cell.source.startswith(KEEP)
             cell.outputs = [output for output in cell.outputs if kept and output.output_type == "stream"]
             cell.execution_count = number if kept else None
-    notebook.metadata, notebook.nbformat, notebook.nbformat_minor = METADATA, 4, 5
+    notebook.metadata = METADATA | {"colab": METADATA["colab"] | {"name": path.name}}
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
     return nbformat.writes(notebook) + "\n"
 
 
