@@ -15,7 +15,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -501,8 +501,11 @@ def drive_the_widget(page, editor: str, prompt: str, active: str, printed: str) 
         page.keyboard.press("Control+Enter")
 
     def python_says(words: str) -> None:
-        run(2)
-        playwright.expect(page.locator(printed).last).to_have_text(words, timeout=30_000)
+        for patience in (3000, 10_000, 30_000):
+            run(2)  # again, as the cell may be run before the view's last message has come
+            with suppress(AssertionError):
+                return playwright.expect(page.locator(printed).last).to_have_text(words, timeout=patience)
+        pytest.fail(f"Python says {page.locator(printed).last.inner_text()!r} in place of {words!r}.")
 
     end = time.monotonic() + 90
     while not re.search(r"\d|\*", page.locator(prompt).first.inner_text()) and time.monotonic() < end:
