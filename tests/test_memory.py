@@ -18,9 +18,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limi
 COUNT, DRAWN, LIMIT = 5000, 25, 2**30
 
 # RLIMIT_DATA counts what a process has for itself alone, as the heap and its arrays, but no shared mapping of a file.
-START = f"""
+START = """
 import json, os, resource, sys, threading, time
-resource.setrlimit(resource.RLIMIT_DATA, ({LIMIT}, {LIMIT}))  # before anything else, torch too, is imported
+resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[2]),) * 2)  # before anything else, torch too, is imported
 os.cpu_count = os.process_cpu_count = lambda: 2  # each thread has a stack of its own
 
 from pix2pix_colab import pairs, reader
@@ -64,6 +64,15 @@ except MemoryError:
     print(json.dumps({"pairs": count, "peak": peak}))
 """
 
+MEASURE = """
+import torch
+from pix2pix_colab.metrics import measure
+
+images = torch.randint(256, (100, 3, 256, 256), dtype=torch.uint8)
+rows = len(measure(images, images.flip(3))["ssim"].rows)
+print(json.dumps({"rows": rows, "peak": peak}))
+"""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -86,10 +95,10 @@ def _as_jpeg(file: Path) -> None:
         image.save(file.with_suffix(".jpg"), quality=90)
 
 
-def limited(code: str, folder: Path) -> dict:
-    """What a process of its own prints, which may have 1 GiB."""
+def limited(code: str, folder: Path, limit: int = LIMIT) -> dict:
+    """What a process of its own prints, which may have so much."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "CUDA_VISIBLE_DEVICES": ""}
-    command = [sys.executable, "-c", START + code, str(folder)]
+    command = [sys.executable, "-c", START + code, str(folder), str(limit)]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0 and result.stdout, result.stderr[-3000:]
     return json.loads(result.stdout)
@@ -105,3 +114,8 @@ def test_pairs_larger_than_memory_are_read_and_trained_on(folder):
 
     again = limited(START_AGAIN, folder)  # without a map, MemoryError: so the limit holds
     assert again["pairs"] == COUNT and again["peak"] * 2**20 < LIMIT
+
+
+def test_any_number_of_images_is_measured(tmp_path):
+    told = limited(MEASURE, tmp_path, 2 * LIMIT)  # as floats all at once they take 5 GB
+    assert told["rows"] == 100 and told["peak"] * 2**20 < 2 * LIMIT

@@ -11,6 +11,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from .pairs import to_float
 
+AT_ONCE = 8  # images; as floats, and what SSIM makes of them, each takes some 50 MB
 GRADIENTS = 362  # whole levels that a gradient's length can have: up to 255 · √2
 
 
@@ -93,7 +94,12 @@ def measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
     """
     if output.shape != target.shape or not len(output):
         raise ValueError(f"{tuple(output.shape)} outputs can't be measured against {tuple(target.shape)} targets.")
-    output, target = output.cpu(), target.cpu()
+    parts = [_measure(*part) for part in zip(output.cpu().split(AT_ONCE), target.cpu().split(AT_ONCE), strict=True)]
+    return {key: Measurement(torch.cat([part[key].rows for part in parts]), parts[0][key].figure) for key in parts[0]}
+
+
+def _measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
+    """``measure`` of as many images as there is memory for."""
     ours, theirs = to_float(output), to_float(target)
     levels = output.float(), target.float()  # SSIM compares means, so it is defined on [0, 255], not on [-1, 1]
     gradients = [gradient_magnitude(images) for images in levels]
