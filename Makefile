@@ -24,22 +24,22 @@ test: $(VENV)/.ready-test
 
 # How fast a step is, and how fast pairs come, against the textbook's way; how fast the slider moves.
 bench: $(VENV)/.ready-test
-	$(BIN)/python tests/bench_data.py
-	$(BIN)/python tests/bench_step.py
-	$(BIN)/python tests/bench_slider.py
+	$(BIN)/python benchmarks/bench_data.py
+	$(BIN)/python benchmarks/bench_step.py
+	$(BIN)/python benchmarks/bench_slider.py
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
-	$(BIN)/python tests/tidy_notebooks.py
+	$(BIN)/python tools/tidy_notebooks.py
 
 # The few notebook outputs that nbval compares, made anew.
 outputs: $(VENV)/.ready-test
-	PIX2PIX_PRESET=quick $(BIN)/python tests/tidy_notebooks.py --run
+	PIX2PIX_PRESET=quick $(BIN)/python tools/tidy_notebooks.py --run
 
 # The figures of the README. FACADES=folder-of-pairs RUNS=their-sweep redraws those of the real facades too.
 assets: $(VENV)/.ready-test
-	$(BIN)/python assets/draw.py $(if $(RUNS),$(FACADES) $(RUNS))
+	$(BIN)/python tools/draw_assets.py $(if $(RUNS),$(FACADES) $(RUNS))
 
 clean:
 	rm -rf $(VENV) $(VENV)-colab data runs build src/*.egg-info

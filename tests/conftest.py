@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-STAND_IN = Path(__file__).parent / "stand_in"
+STAND_IN = Path(__file__).parent / "helpers" / "stand_in"
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from pix2pix_colab.architecture import discriminator_table
 from pix2pix_colab.discriminator import PatchDiscriminator
+from pix2pix_colab.figures import discriminator_table
 
 
 @pytest.fixture(scope="module")

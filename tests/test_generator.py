@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from pix2pix_colab.architecture import generator_table
+from pix2pix_colab.figures import generator_table
 from pix2pix_colab.generator import IMAGE_SIZES, UNetGenerator
 
 ENCODER = [64, 128, 256, 512, 512, 512, 512, 512]

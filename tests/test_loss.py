@@ -5,8 +5,7 @@ import math
 import pytest
 import torch
 
-from pix2pix_colab.lambdas import LAMBDAS, lambda_label, lambda_meaning
-from pix2pix_colab.loss import discriminator_loss, generator_loss
+from pix2pix_colab.loss import LAMBDAS, discriminator_loss, generator_loss, lambda_label, lambda_meaning
 
 LOG3 = math.log(3)  # the logit of a probability of 3/4
 FAKE = torch.tensor([0.0, LOG3]).reshape(1, 1, 1, 2)  # probabilities 1/2 and 3/4

@@ -1,10 +1,16 @@
-"""pix2pix on Colab: image-to-image translation with a conditional GAN, and a slider for its one knob, λ."""
-
-from importlib.metadata import version
+"""pix2pix on Colab: image-to-image translation with a conditional GAN, and a slider for its weight λ."""
 
 from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
-from .loss import discriminator_loss, generator_loss
+from .inference import translate
+from .loss import LAMBDAS, discriminator_loss, generator_loss, lambda_label
 
-__all__ = ["PatchDiscriminator", "UNetGenerator", "discriminator_loss", "generator_loss"]
-__version__ = version("pix2pix-colab")
+__all__ = [
+    "LAMBDAS",
+    "PatchDiscriminator",
+    "UNetGenerator",
+    "discriminator_loss",
+    "generator_loss",
+    "lambda_label",
+    "translate",
+]

@@ -1,4 +1,4 @@
-"""The seed equation: G* = arg min_G max_D L_cGAN(G, D) + λ · L_L1(G)  (equation 4 of Isola et al. 2017)."""
+"""The pix2pix objective, G* = arg min_G max_D L_cGAN(G, D) + λ · L_L1(G) (Isola et al. 2017, eq. 4)."""
 
 import math
 from typing import NamedTuple
@@ -7,7 +7,31 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .lambdas import lambda_label
+LAMBDAS = (0, 1, 10, 100, 1000, math.inf)
+"""The sweep: from the adversarial loss alone (0) to L1 alone (∞)."""
+
+_MEANINGS = {
+    0: "the adversarial loss alone: sharp, with artefacts",
+    100: "the paper's choice: a balance",
+    math.inf: "no adversarial loss: blurred",
+}
+
+
+def lambda_label(lambda_l1: float) -> str:
+    """``lambda_l1`` in words, "λ = 100" or "L1 only".
+
+    Raises ValueError if it is negative, NaN or no number: λ weighs a loss, so it lies in [0, ∞].
+    """
+    if not isinstance(lambda_l1, int | float) or not lambda_l1 >= 0:
+        raise ValueError(f"λ is {lambda_l1!r}, but it must be a number from 0 to math.inf (L1 alone).")
+    return "L1 only" if lambda_l1 == math.inf else f"λ = {lambda_l1:g}"
+
+
+def lambda_meaning(lambda_l1: float) -> str:
+    """What ``lambda_l1`` asks of the generator, in a few words."""
+    if lambda_l1 in _MEANINGS:
+        return _MEANINGS[lambda_l1]
+    return "more adversarial than the paper" if lambda_l1 < 100 else "closer to L1 than the paper"
 
 
 class GeneratorLoss(NamedTuple):

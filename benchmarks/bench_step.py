@@ -1,0 +1,214 @@
+"""How long a training step takes, ours against the textbook's. Run: python benchmarks/bench_step.py [--help]
+
+Both train the same networks on the same pairs, turn by turn. The textbook's step is eager, in float32 as torch has it
+(on newer GPUs that is TF32 in convolutions), with Adam as it comes, pairs decoded by two workers, and the losses read
+after every step. Ours is the one that ``train`` takes.
+"""
+
+import argparse
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from bench_data import TextbookPairs, endless, folder_of_pairs
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.flop_counter import FlopCounterMode
+
+from pix2pix_colab.data import read_pairs
+from pix2pix_colab.discriminator import PatchDiscriminator
+from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab.training import WARM_UP, TrainConfig, Training
+from pix2pix_colab.utils.device import default_device, fast_cudnn
+
+DEVICE = default_device()
+ON_GPU = DEVICE.type == "cuda"
+LOG_EVERY = 20  # steps, as in train
+ADAM_PASSES = 7  # over the weights: weight, gradient and two moments are read, all but the gradient written
+
+
+class Textbook:
+    """The step of section 3.3 as it is usually written."""
+
+    cudnn = nullcontext  # as torch sets it
+
+    def __init__(self, folder: Path, width: int, batch: int):
+        self.generator, self.discriminator = UNetGenerator(width).to(DEVICE), PatchDiscriminator(width).to(DEVICE)
+        self.adam_g = torch.optim.Adam(self.generator.parameters(), 2e-4, (0.5, 0.999))
+        self.adam_d = torch.optim.Adam(self.discriminator.parameters(), 2e-4, (0.5, 0.999))
+        data = TextbookPairs(folder)
+        self.batches = iter(DataLoader(data, batch, sampler=endless(data), num_workers=2, persistent_workers=True))
+
+    def step(self) -> tuple[float, float, float]:
+        source, target = (images.to(DEVICE) for images in next(self.batches))
+        output = self.generator(source)
+        self.adam_d.zero_grad()
+        fake, real = self.discriminator(source, output.detach()), self.discriminator(source, target)
+        d_loss = (_bce(fake, 0) + _bce(real, 1)) / 2
+        d_loss.backward()
+        self.adam_d.step()
+        self.discriminator.requires_grad_(False)
+        self.adam_g.zero_grad()
+        adversarial, l1 = _bce(self.discriminator(source, output), 1), F.l1_loss(output, target)
+        (adversarial + 100 * l1).backward()
+        self.adam_g.step()
+        self.discriminator.requires_grad_(True)
+        return d_loss.item(), adversarial.item(), l1.item()
+
+
+def _bce(logits: Tensor, label: float) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, label))
+
+
+class Ours:
+    """What ``train`` does, the checkpoints aside."""
+
+    cudnn = staticmethod(fast_cudnn)
+
+    def __init__(self, folder: Path, width: int, batch: int):
+        pairs = read_pairs(folder)
+        pairs = pairs[: len(pairs) // batch * batch]  # no smaller batch ends an epoch: the textbook's side has none
+        self.training = Training(pairs, TrainConfig(width=width, batch_size=batch), DEVICE)
+
+    def step(self) -> None:
+        self.training.advance()
+        if self.training.steps_done % LOG_EVERY == 0:
+            self.training.log()
+
+
+SIDES = {"textbook": Textbook, "ours": Ours}
+
+
+def build(name: str, options: argparse.Namespace) -> Textbook | Ours:
+    """One side, warmed up."""
+    side = SIDES[name](options.folder, options.width, options.batch)
+    timed(side, WARM_UP + 7 if ON_GPU else 2)  # ours records its graph after WARM_UP steps
+    return side
+
+
+def timed(side: Textbook | Ours, steps: int) -> float:
+    """Seconds a step."""
+    with side.cudnn():
+        _wait()
+        start = time.perf_counter()
+        for _ in range(steps):
+            side.step()
+        _wait()
+        return (time.perf_counter() - start) / steps
+
+
+def _wait() -> None:
+    if ON_GPU:
+        torch.cuda.synchronize(DEVICE)
+
+
+def peak_memory(name: str, options: argparse.Namespace) -> float:
+    """MiB, of one side alone in a fresh process of this script: the GPU's, or all of the process but its workers."""
+    command = [sys.executable, __file__, "--memory-of", name, "--folder", str(options.folder)]
+    command += ["--width", str(options.width), "--batch", str(options.batch)]
+    return float(subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True).stdout.split()[-1])
+
+
+def print_own_peak(options: argparse.Namespace) -> None:
+    """In that process: a few steps, then the peak in MiB."""
+    timed(build(options.memory_of, options), 3)
+    kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(torch.cuda.max_memory_allocated(DEVICE) / 2**20 if ON_GPU else kib / 2**10)
+
+
+def best_time(run: Callable[[], object], repeats: int = 10) -> float:
+    """Seconds of the fastest of some runs, after two to warm up."""
+    times = []
+    for _ in range(repeats + 2):
+        _wait()
+        start = time.perf_counter()
+        run()
+        _wait()
+        times.append(time.perf_counter() - start)
+    return min(times[2:])
+
+
+def peak_rates(dtype: torch.dtype) -> tuple[float, float]:
+    """What this machine reaches: FLOP/s in a large matrix product of this dtype, bytes/s through a large tensor."""
+    side, size = (8192, 2**30) if ON_GPU else (2048, 2**28)  # bytes, more than any cache holds
+    a, b = torch.randn(2, side, side, device=DEVICE).to(dtype)
+    flops = 2 * side**3 / best_time(lambda: torch.mm(a, b))
+    full, empty = torch.ones(2, size // 4, device=DEVICE)
+    # A CPU reads what a copy is going to overwrite, unasked; in place, as Adam works, nothing is moved in vain.
+    seconds = min(best_time(lambda: empty.copy_(full)), best_time(lambda: full.neg_()))
+    return flops, 2 * size / seconds  # read once, written once
+
+
+def roofline(training: Training, seconds: float) -> str:
+    """The least time a step could take: its products at the machine's rate, and Adam's traffic at its bandwidth."""
+    batch = training.next_batch()
+    with FlopCounterMode(display=False) as counter, fast_cudnn():
+        training.step(*batch)
+    flops, (flop_rate, bandwidth) = counter.get_total_flops(), peak_rates(training.dtype)
+    weights = sum(p.numel() for net in (training.generator, training.discriminator) for p in net.parameters())
+    moved = ADAM_PASSES * 4 * weights  # bytes
+    ideal = flops / flop_rate + moved / bandwidth
+    return (
+        f"Roofline: {flops / 1e9:.1f} GFLOP at {flop_rate / 1e12:.3g} TFLOP/s (measured, {_short(training.dtype)}) "
+        f"+ {moved / 1e9:.2f} GB of Adam at {bandwidth / 1e9:.3g} GB/s (measured) = {ideal * 1e3:.3g} ms a step. "
+        f"Ours is {seconds / ideal:.2f} times the roofline."
+    )
+
+
+def _short(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def machine() -> str:
+    """The GPU's name, or the CPU's and how many cores this process may use."""
+    if ON_GPU:
+        return torch.cuda.get_device_name(DEVICE)
+    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
+    models = [line.split(":", 1)[1].strip() for line in info.splitlines() if line.startswith("model name")]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"{models[0] if models else platform.processor()}, {cores} cores"
+
+
+def bench(options: argparse.Namespace) -> None:
+    # The memory first: ru_maxrss, on Linux, starts from what the parent process has when it starts the child.
+    memory = {name: peak_memory(name, options) for name in SIDES}
+    sides, times = {name: build(name, options) for name in SIDES}, {name: [] for name in SIDES}
+    for i in range(options.rounds):
+        for name in list(SIDES)[:: 1 if i % 2 else -1]:  # each goes first in every other round
+            times[name].append(timed(sides[name], options.steps))
+    training, seconds = sides["ours"].training, {name: statistics.median(times[name]) for name in SIDES}
+    ratio = statistics.median(a / b for a, b in zip(times["textbook"], times["ours"], strict=True))
+    print(f"{machine()}; torch {torch.__version__}; width {options.width}, 256 px, batch {options.batch}; ", end="")
+    print(f"median of {options.rounds} rounds of {options.steps} steps\n")
+    print("| step | precision | ms | peak memory, MiB |\n|---|---|---|---|")
+    for name, dtype in zip(SIDES, (torch.float32, training.dtype), strict=True):
+        print(f"| {name} | {_short(dtype)} | {seconds[name] * 1e3:,.4g} | {memory[name]:,.0f} |")
+    print(f"\nOurs is {ratio:.2f} times as fast as the textbook's step (median of the rounds' ratios).")
+    print(roofline(training, seconds["ours"]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--width", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=50 if ON_GPU else 4, help="a round, of each side")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--folder", type=Path, help="of side-by-side pairs; without it, 100 drawn facades")
+    parser.add_argument("--memory-of", choices=SIDES, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+
+    with folder_of_pairs(options.folder) as options.folder:
+        print_own_peak(options) if options.memory_of else bench(options)
+
+
+if __name__ == "__main__":
+    main()

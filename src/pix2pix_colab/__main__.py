@@ -1,0 +1,126 @@
+"""The command line: ``python -m pix2pix_colab sweep | evaluate``."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+
+from torch import distributed
+
+from .data import DATASETS, Pairs, jitter_size, open_dataset, read_pairs
+from .inference import translate
+from .loss import LAMBDAS
+from .training import FolderInUseError, ProgressBar, TrainConfig, read_sweep, sweep
+from .utils.device import default_device
+from .utils.markdown import markdown_table
+
+SETTINGS = ("width", "epochs", "batch_size", "image_size", "source_channels", "target_channels")
+USER_ERRORS = (ValueError, OSError, MemoryError, FloatingPointError, FolderInUseError)  # with a sentence for the user
+
+
+def make_parser() -> ArgumentParser:
+    """The commands and their arguments."""
+    parser = ArgumentParser(prog="python -m pix2pix_colab", description="Train and evaluate pix2pix for several λ.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_sweep(commands)
+    _add_evaluate(commands)
+    return parser
+
+
+def _add_sweep(commands) -> None:
+    words = (
+        "Train one run for each λ, all else equal. A finished run is skipped and an interrupted one resumed. To spread "
+        "the runs over N processes and all GPUs: torchrun --nproc_per_node=N -m pix2pix_colab sweep PAIRS RUNS"
+    )
+    command = commands.add_parser("sweep", help="train one run for each λ", description=words)
+    command.set_defaults(run=run_sweep)
+    _add_pairs(command)
+    command.add_argument("runs", metavar="RUNS", type=Path, help="the folder for the runs, one subfolder for each λ")
+    command.add_argument("--lambdas", type=float, nargs="+", default=LAMBDAS, metavar="λ", help="inf is L1 only")
+    for name in SETTINGS:
+        default = getattr(TrainConfig(), name)
+        command.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help=f"default: {default}")
+
+
+def _add_evaluate(commands) -> None:
+    words = (
+        "Print the tables of a sweep: all metrics, their differences, and the paper's claims. With --split test or val "
+        "the FCN score is measured too, by a segmentation network that is trained on the training split."
+    )
+    command = commands.add_parser("evaluate", help="print the metrics of a sweep", description=words)
+    command.set_defaults(run=run_evaluate)
+    _add_pairs(command)
+    command.add_argument("runs", metavar="RUNS", type=Path, help="the folder of the runs")
+
+
+def _add_pairs(command: ArgumentParser) -> None:
+    """The arguments that ``_read_pairs`` reads."""
+    names = ", ".join(DATASETS)
+    where = f"a data set ({names}), a folder of pairs, a .zip or .tar file, or a link to one"
+    command.add_argument("pairs", metavar="PAIRS", help=where)
+    command.add_argument("--targets", metavar="FOLDER", help="the folder of the targets, if PAIRS holds only sources")
+    command.add_argument("--split", choices=("train", "val", "test"), help="needed if PAIRS has splits")
+    command.add_argument("--direction", choices=("AtoB", "BtoA"), help="default: the data set's own, else BtoA")
+    command.add_argument("--data", default="data", metavar="FOLDER", help="for downloads and unpacked archives")
+
+
+def _read_pairs(options: Namespace, split: str | None, size: int, config: TrainConfig) -> Pairs:
+    known = DATASETS.get(options.pairs)
+    return read_pairs(
+        open_dataset(options.pairs, options.data),
+        size,
+        options.direction or (known.direction if known else "BtoA"),
+        split,
+        targets=options.targets,
+        source_channels=config.source_channels,
+        target_channels=config.target_channels,
+    )
+
+
+def run_sweep(options: Namespace) -> None:
+    """Train a sweep; under torchrun, this process's share of it."""
+    config = TrainConfig(**{name: getattr(options, name) for name in SETTINGS})
+    pairs = _read_pairs(options, options.split, jitter_size(config.image_size), config)
+    if not distributed.is_torchelastic_launched():
+        sweep(pairs, options.lambdas, config, options.runs, ProgressBar())
+        return
+    distributed.init_process_group("gloo", timeout=timedelta(days=30))  # how long one process may wait for the others
+    sweep(pairs, options.lambdas, config, options.runs, ProgressBar(distributed.get_rank()))
+    distributed.destroy_process_group()
+
+
+def run_evaluate(options: Namespace) -> None:
+    """Print the tables of a sweep."""
+    from .evaluation import evaluate, read_labels  # torchmetrics takes seconds to import, and a sweep does without
+
+    runs, device = read_sweep(options.runs), default_device()
+    config = next(iter(runs.values())).config
+    pairs, train_pairs = _read_pairs(options, options.split, config.image_size, config).to(device), None
+    if options.split in ("val", "test"):
+        with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
+            read_labels(pairs.source[:1])
+            train_pairs = _read_pairs(options, "train", jitter_size(config.image_size), config)
+    outputs = {k: translate(run.load_generator(device), pairs.source) for k, run in runs.items()}
+    report = evaluate(outputs, pairs, train_pairs, options.runs, device)
+    print(report.table(), *filter(None, map(report.difference_table, report.measured)), sep="\n\n")
+    if claims := report.claims():
+        print(f"\n{markdown_table(claims)}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command. What the user can mend ends in one line and exit code 2, Ctrl-C in 130."""
+    options = make_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except USER_ERRORS as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt as interrupt:
+        print(interrupt, file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Pairs of images: read from files, downloaded or synthetic, and cropped and mirrored as batches (notebook 1)."""
+
+from .downloads import DATASETS, Dataset, download, open_dataset, unpack
+from .pairs import JITTER_SIZE, Pairs, jitter_size, read_pairs, write_pairs
+from .synthetic import LABEL_COLOURS, synthetic_facades
+
+__all__ = [
+    "DATASETS",
+    "JITTER_SIZE",
+    "LABEL_COLOURS",
+    "Dataset",
+    "Pairs",
+    "download",
+    "jitter_size",
+    "open_dataset",
+    "read_pairs",
+    "synthetic_facades",
+    "unpack",
+    "write_pairs",
+]

@@ -1,0 +1,7 @@
+"""Data sets from the network, Google Drive or an archive, checked and unpacked."""
+
+from .archives import unpack
+from .datasets import download, open_dataset
+from .registry import DATASETS, Dataset
+
+__all__ = ["DATASETS", "Dataset", "download", "open_dataset", "unpack"]

@@ -1,0 +1,24 @@
+"""Figures of the notebooks and the README: image grids, plots, network diagrams and tables."""
+
+from .image_grids import disagreement_grid, feature_grid, image_grid, lambda_grid, pair_grid
+from .layer_tables import discriminator_table, generator_table, receptive_fields
+from .metric_plots import loss_curves, metric_plot, tradeoff_plot
+from .network_diagrams import draw_discriminator, draw_generator
+from .training_view import TrainingView
+
+__all__ = [
+    "TrainingView",
+    "disagreement_grid",
+    "discriminator_table",
+    "draw_discriminator",
+    "draw_generator",
+    "feature_grid",
+    "generator_table",
+    "image_grid",
+    "lambda_grid",
+    "loss_curves",
+    "metric_plot",
+    "pair_grid",
+    "receptive_fields",
+    "tradeoff_plot",
+]

@@ -1,0 +1,108 @@
+"""Plots: the losses of a run, and the metrics of each λ."""
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
+from torch import Tensor
+
+from ..evaluation import METRICS, Report
+from ..loss import lambda_label
+from .image_grids import draw_grid
+
+HALO = [withStroke(linewidth=2.5, foreground="white")]  # for words that lie over lines
+
+
+def draw_losses(axes: Sequence[Axes], history: Sequence[dict]) -> None:
+    """Draw D's loss and G's adversarial loss into the first axes and L1 into the second, against the step."""
+    steps = [row["step"] for row in history]
+    if history and not math.isnan(history[0]["discriminator"]):
+        for name, label in (("discriminator", "D"), ("adversarial", "G, adversarial")):
+            axes[0].plot(steps, [row[name] for row in history], label=label)
+        axes[0].axhline(math.log(2), color="0.6", linewidth=0.8, linestyle="--", label="0.69: D only guesses")
+        axes[0].legend(fontsize="small")
+    axes[1].plot(steps, [row["l1"] for row in history], color="C2")
+    axes[0].set(xlabel="step", title="adversarial losses")
+    axes[1].set(xlabel="step", title="L1, without λ")
+
+
+def loss_curves(history: Sequence[dict]) -> Figure:
+    """The losses of a run against its steps."""
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    draw_losses(figure.subplots(1, 2), history)
+    return figure
+
+
+def metric_plot(report: Report, across: int = 6) -> Figure:
+    """Each metric against λ: its value and 95 % interval, and as a dashed line that of the photos.
+
+    Args:
+        across: plots in a row at most.
+    """
+    rows = math.ceil(len(report.intervals) / across)
+    columns = math.ceil(len(report.intervals) / rows)  # so that no row is much shorter
+    figure = Figure(figsize=(13, 2.3 * rows + 0.2), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes, (key, row) in zip(grid, report.intervals.items(), strict=False):
+        bounds = [[i.value - i.low for i in row.values()], [i.high - i.value for i in row.values()]]
+        axes.errorbar(range(len(row)), [i.value for i in row.values()], bounds, marker="o", markersize=4, capsize=3)
+        axes.set_xticks(range(len(row)), [_short(k) for k in row], fontsize="x-small")
+        axes.set_title(f"{METRICS[key].name} {METRICS[key].better}", fontsize="medium")
+        best = {"sharpness": 1} | {k: photos.value for k, photos in report.photos.items()}
+        if key in best:
+            axes.axhline(best[key], color="0.6", linewidth=0.8, linestyle="--")
+            right = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "top"}
+            axes.text(0.98, best[key], "photos", **right, color="0.4", fontsize="small", path_effects=HALO)
+    for axes in grid[len(report.intervals) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 0, detail: int = 128) -> Figure:
+    """The story of λ: how near outputs are to the photos (L1), against how much they look like any (KID, or texture).
+
+    No net can be best at both (Blau and Michaeli 2018, "The Perception-Distortion Tradeoff"). Beside it stands the
+    middle of one output of each λ.
+
+    Args:
+        outputs: uint8 (N, C, S, S) by λ.
+        image: the number of the test image that is shown.
+        detail: side of the shown part in px.
+    """
+    key = "kid" if report.kid else "texture"
+    figure = Figure(figsize=(12, 4.2), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=(1, 1.25))
+    axes = left.subplots()
+    x, y = report.intervals["l1"], report.intervals[key]
+    axes.plot([i.value for i in x.values()], [i.value for i in y.values()], color="0.7", zorder=1)
+    for i, k in enumerate(x):
+        bars = {"xerr": [[x[k].value - x[k].low], [x[k].high - x[k].value]]}
+        bars["yerr"] = [[y[k].value - y[k].low], [y[k].high - y[k].value]]
+        axes.errorbar(x[k].value, y[k].value, **bars, marker="o", capsize=2, color=f"C{i}")
+        axes.annotate(
+            lambda_label(k),
+            (x[k].value, y[k].value),
+            (6, -14 if k == math.inf else 6),
+            textcoords="offset points",
+            path_effects=HALO,
+        )
+    axes.margins(x=0.16)  # room for the words
+    axes.invert_xaxis()
+    if METRICS[key].better == "↓":
+        axes.invert_yaxis()
+    axes.set(xlabel="nearer to the photo (L1) →", ylabel=f"more like photos ({METRICS[key].name}) →")
+    start = (outputs[k].shape[-1] - detail) // 2
+    part = slice(start, start + detail)
+    details = [(lambda_label(k), output[image : image + 1, :, part, part]) for k, output in outputs.items()]
+    grid = right.subplots(math.ceil(len(details) / 3), min(3, len(details)), squeeze=False).flatten()
+    for each, shown in zip_longest(grid, details):
+        draw_grid(each, [shown]) if shown else each.set_axis_off()
+    return figure
+
+
+def _short(lambda_l1: float) -> str:
+    """λ under an axis."""
+    return lambda_label(lambda_l1).removeprefix("λ = ").replace("L1 only", "L1\nonly")

@@ -1,0 +1,172 @@
+"""Drawings of the two networks, clear enough to teach from; every number in them is read from the modules."""
+
+import math
+from itertools import pairwise
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Rectangle
+from matplotlib.patheffects import withStroke
+from torch import Tensor
+
+from ..discriminator import PatchDiscriminator
+from ..generator import UNetGenerator
+from ..utils.markdown import size_text
+from .layer_tables import FieldRow, LayerRow, Shape, discriminator_table, generator_table, logit_patch, receptive_fields
+
+INK, QUIET, IMAGE = "#2b2f36", "#6b7280", "#d5d9df"  # text, arrows, the images at both ends
+ENCODER, DECODER, DROPOUT, PATCH = "#8fb3d9", "#f0c08a", "#d98a6a", "#c0392b"
+
+
+def draw_generator(generator: UNetGenerator) -> Figure:
+    """The U-Net: encoder down the left, decoder up the right, skip partners (of one size) on one level.
+
+    A block is a layer's output; at a skip connection, [skip, up] stand side by side, as the next layer takes them in.
+    """
+    rows = generator_table(generator)
+    n = len(generator.encoder)
+    rows = [LayerRow("source", "", "", "", (), rows[0].input), *rows]  # rows[n] is the bottleneck
+    rows[-1] = rows[-1]._replace(name=f"{rows[-1].name}\n= output")
+    pitches = [_height(row.output) + 16 for row in rows[: n + 1]]
+    levels = [70 + sum(pitches[i:]) - pitches[i] / 2 for i in range(n + 1)]
+    columns = [190] * n + [338] + [530] * n
+    unit = 62 / max(row.output[0] for row in rows) ** 0.5
+    figure, axes = _canvas(sum(pitches) + 80)
+    bends = {n: "angle,angleA=-90,angleB=180", n + 1: "angle,angleA=180,angleB=-90"}  # the bottleneck's two arrows
+    blocks = []
+    for i, (row, x) in enumerate(zip(rows, columns, strict=True)):
+        y = levels[n - abs(n - i)]
+        blocks.append(_block(axes, row, x, y, unit))
+        if i > n and row.skip_partner:
+            copy = _block(axes, rows[2 * n - i], x - blocks[i].get_width(), y, unit)
+            _arrow(axes, blocks[2 * n - i], copy, color=ENCODER, linewidth=1.6)
+            _text(axes, columns[n], y, row.joined_channels, backgroundcolor="white")
+        if i:
+            _arrow(axes, blocks[i - 1], blocks[i], bends.get(i, "arc3"))
+        if i != n:
+            _text(axes, 12 if i < n else x + 40, y, row.name, ha="left", weight="bold")
+            _text(axes, x - 40 if i < n else 708, y, size_text(row.output), ha="right")
+    _text(axes, columns[n], levels[n] - 16, f"bottleneck: {rows[n].name}, {size_text(rows[n].output)}", weight="bold")
+    skips = "skip connections\nconcatenate [skip, up]:\nthe channels add up"
+    _text(axes, columns[n], levels[0], skips if any(row.skip_partner for row in rows) else "no skip connections")
+    _draw_legend(axes, rows[1:])
+    return figure
+
+
+def draw_discriminator(discriminator: PatchDiscriminator, image_size: int = 256, image: Tensor | None = None) -> Figure:
+    """The PatchGAN: its layers, how its receptive field grows, and the patch of the image that one logit judges.
+
+    ``image``: a uint8 tensor (C, image_size, image_size) to draw the patch on, C the discriminator's target channels
+    (ValueError for any other).
+    """
+    shape = (discriminator.target_channels, image_size, image_size)
+    if image is not None and (image.dtype != torch.uint8 or image.shape != shape):
+        raise ValueError(f"The image is {image.dtype} {tuple(image.shape)}, but must be torch.uint8 {shape}.")
+    rows = discriminator_table(discriminator, image_size)
+    figure, axes = _canvas(510)
+    _draw_layers(axes, rows, receptive_fields(discriminator))
+    _draw_patch(axes, discriminator, rows[-1].output[-1], image_size, image)
+    return figure
+
+
+def _draw_layers(axes: Axes, rows: list[LayerRow], fields: list[FieldRow]) -> None:
+    """The layers from left to right; under each output, one point a pixel, what one logit sees of it."""
+    rows = [LayerRow("source, image", "", "concatenated", "", (), rows[0].input), *rows]
+    unit = 56 / max(row.output[0] for row in rows) ** 0.5
+    sides = [1, *(row.field for row in fields)]
+    steps = [f"({side} − 1) · {row.stride} + {row.kernel}" for side, row in zip(sides, fields, strict=False)]
+    blocks, squares = [], []
+    for i, (row, side, step) in enumerate(zip(rows, sides[::-1], [*steps[::-1], "one logit"], strict=True)):
+        x = 62 + i * 596 / len(fields)
+        blocks.append(_block(axes, row, x, 475, unit))
+        _text(axes, x, 442, row.name, weight="bold")
+        _text(axes, x, 415, f"{row.layer}\n{row.after.split(', ')[0]}\n{size_text(row.output)}")
+        squares.append(_box(axes, x, 320, side, side, (PATCH, 0.25), PATCH))
+        _text(axes, x, 275, f"{side}×{side}", weight="bold")
+        _text(axes, x, 261, step, color=QUIET)
+    for start, end in [*pairwise(blocks), *pairwise(reversed(squares))]:
+        _arrow(axes, start, end)
+    growth = "What one logit sees, from the last layer back to the image: (r − 1) · stride + kernel"
+    _text(axes, 27, 372, growth, ha="left")
+
+
+def _draw_patch(axes: Axes, discriminator: PatchDiscriminator, grid: int, size: int, image: Tensor | None) -> None:
+    """The image with the patch of one logit, to scale, beside the grid of logits."""
+    left, right, bottom, side = 27, 493, 28, 200
+    top, pixel, cell = bottom + side, side / size, side / grid
+    if image is None:
+        _box(axes, left + side / 2, bottom + side / 2, side, side, (IMAGE, 0.5), IMAGE)
+    else:
+        axes.imshow(image.expand(3, -1, -1).permute(1, 2, 0).numpy(force=True), extent=(left, left + side, bottom, top))
+    lines = [i * cell for i in range(grid + 1)]
+    axes.vlines([right + line for line in lines], bottom, top, color=IMAGE, linewidth=0.6)
+    axes.hlines([bottom + line for line in lines], right, right + side, color=IMAGE, linewidth=0.6)
+
+    row, column = grid // 3, grid // 2
+    y, x, field = logit_patch(discriminator, row, column)
+    center, width = (left + (x + field / 2) * pixel, top - (y + field / 2) * pixel), field * pixel
+    patch = _box(axes, *center, width, width, "none", PATCH)
+    logit = _box(axes, right + (column + 0.5) * cell, top - (row + 0.5) * cell, cell, cell, PATCH, PATCH)
+    ends = [zip(patch.get_corners()[i], logit.get_corners()[j], strict=True) for i, j in ((1, 0), (2, 3))]
+    for line in [*(axes.plot(*end, color=PATCH, linewidth=1)[0] for end in ends), patch]:
+        line.set(path_effects=[withStroke(linewidth=3, foreground="white")])  # stands out from a photo too
+    patch.set(zorder=3, linewidth=1.8)
+    logit.set(zorder=3)
+    judged = f"rows {y} to {y + field - 1},\ncolumns {x} to {x + field - 1}"
+    _text(axes, 360, 62, f"logit ({row}, {column}) judges\n{judged}")
+    _text(axes, left + side / 2, 14, f"image {size}×{size}, patch {field}×{field}", weight="bold")
+    _text(axes, right + side / 2, 14, f"{grid}×{grid} logits, above 0: real", weight="bold")
+
+
+def _draw_legend(axes: Axes, rows: list[LayerRow]) -> None:
+    """What each kind of block stands for, in the words of the first layer of that kind: encoder left, decoder right."""
+    kinds = {}
+    for row in rows:
+        kinds.setdefault(_style(row), row)
+    for x, part in ((12, "encoder"), (420, "decoder")):
+        for i, (style, row) in enumerate(item for item in kinds.items() if item[1].name.startswith(part)):
+            _box(axes, x + 7, 44 - 15 * i, 14, 10, *style)
+            _text(axes, x + 22, 44 - 15 * i, f"{row.layer}, {row.after}", ha="left")
+
+
+def _canvas(height: float) -> tuple[Figure, Axes]:
+    """A white page, 720 points wide, with data coordinates in points."""
+    figure = plt.figure(figsize=(10, height / 72), facecolor="white")
+    plt.close(figure)  # a notebook shows what a cell returns, and would show an open figure once more
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 720), ylim=(0, height), autoscale_on=False)
+    axes.axis("off")
+    return figure, axes
+
+
+def _height(shape: Shape) -> float:
+    return 8 + 4 * math.log2(shape[-1])
+
+
+def _style(row: LayerRow) -> tuple[str, str]:
+    """Face and edge colour of a layer's block: white inside without BatchNorm."""
+    if "Conv" not in row.layer:
+        return IMAGE, IMAGE
+    part = DROPOUT if "Dropout" in row.after else DECODER if "Transpose" in row.layer else ENCODER
+    return "white" if "no BatchNorm" in row.after else part, part
+
+
+def _block(axes: Axes, row: LayerRow, x: float, y: float, unit: float) -> Rectangle:
+    """A layer's output: as high as the logarithm of its size, as wide as the root of its channels."""
+    return _box(axes, x, y, unit * row.output[0] ** 0.5, _height(row.output), *_style(row))
+
+
+def _box(axes: Axes, x: float, y: float, width: float, height: float, face, edge) -> Rectangle:
+    corner = (x - width / 2, y - height / 2)
+    return axes.add_patch(Rectangle(corner, width, height, facecolor=face, edgecolor=edge, linewidth=1.4))
+
+
+def _arrow(axes: Axes, start: Rectangle, end: Rectangle, path: str = "arc3", **style) -> None:
+    style = {"color": QUIET, "linewidth": 1, "mutation_scale": 9, "patchA": start, "patchB": end, **style}
+    ends = start.get_center(), end.get_center()
+    axes.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", connectionstyle=path, **style))
+
+
+def _text(axes: Axes, x: float, y: float, words: str, **style) -> None:
+    axes.text(x, y, words, **{"fontsize": 10, "color": INK, "ha": "center", "va": "center", **style})

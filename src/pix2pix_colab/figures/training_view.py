@@ -1,0 +1,64 @@
+"""A view of a running training: samples and loss curves in one picture, replaced in place."""
+
+import io
+import math
+import time
+
+from IPython.display import Image, display
+from matplotlib.figure import Figure
+
+from ..data import Pairs
+from ..inference import translate
+from ..loss import lambda_label
+from ..training import Progress, ProgressBar
+from .image_grids import draw_grid
+from .metric_plots import draw_losses
+
+
+class TrainingView:
+    """An ``on_progress`` for notebooks: a bar with the time left, and samples and loss curves in one picture below it.
+
+    The picture is replaced in place, so the output neither flickers nor grows.
+
+    Args:
+        pairs: the pairs to show, none that it is trained on.
+        seconds: the least time between two pictures.
+        share: the part of the time that pictures may take, so that looking doesn't hold up the training.
+    """
+
+    def __init__(self, pairs: Pairs, seconds: float = 5, share: float = 0.05):
+        self.pairs, self.seconds, self.share, self.bar = pairs, seconds, share, ProgressBar()
+        self.handle, self.due = None, -math.inf
+
+    def __call__(self, progress: Progress) -> None:
+        self.bar(progress)
+        finished, began = progress.step == progress.steps, time.monotonic()
+        if not finished and began < self.due:
+            return
+        picture = Image(to_png(self.draw(progress)))
+        if self.handle is None:
+            self.handle = display(picture, display_id=True)
+        else:
+            self.handle.update(picture)
+        self.due = began + max(self.seconds, (time.monotonic() - began) / self.share)
+        if finished:  # another run gets a picture of its own
+            self.handle, self.due = None, -math.inf
+
+    def draw(self, progress: Progress) -> Figure:
+        """The picture at one moment."""
+        output = translate(progress.generator, self.pairs.source)
+        figure = Figure(figsize=(11, 5.2), layout="constrained", dpi=80)
+        left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1))
+        columns = [("source", self.pairs.source), ("output", output), ("target", self.pairs.target)]
+        draw_grid(left.subplots(), columns)
+        draw_losses(right.subplots(2, 1), progress.history)
+        label = lambda_label(progress.config.lambda_l1)
+        figure.suptitle(f"{label}: step {progress.step:,} of {progress.steps:,}")
+        return figure
+
+
+def to_png(figure: Figure) -> bytes:
+    """A figure as a PNG."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()

@@ -1,0 +1,6 @@
+"""What a notebook needs around its subject: the set-up cell, the workspace, Colab, and the backup on Drive."""
+
+from .setup_cell import download_run, set_up
+from .workspace import open_workspace
+
+__all__ = ["download_run", "open_workspace", "set_up"]

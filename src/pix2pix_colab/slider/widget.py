@@ -1,0 +1,143 @@
+"""The λ slider: as a widget for notebooks and as a page that needs nothing. Encoded images in, nothing computed."""
+
+import base64
+import html
+import json
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import anywidget
+import ipywidgets
+import traitlets
+
+from ..loss import lambda_label, lambda_meaning
+
+_HERE = Path(__file__).parent
+
+
+class LambdaSlider(anywidget.AnyWidget):
+    """Compare what different λ make of the same test images: side by side, wiped over one another, by difference.
+
+    All images are sent and decoded once. A move is drawn by the browser alone, so it asks nothing of the kernel and
+    neither flickers nor grows the output (in ipywidgets 7 on Colab and 8 in JupyterLab).
+
+    Args:
+        frames: for each λ a list of JPEGs, one a test image; ``evaluate.encode`` makes them.
+        sources: their sources, as JPEGs.
+        targets: their targets; None, where nobody knows them, leaves out what compares with the photo.
+        metrics: by name, each a value for each λ, shown beside the images; None where there is none.
+        caption: what the metrics were taken of.
+        names: of the test images, for who can't see them.
+        value: the λ to start at; None takes 100, the paper's choice, if it is there.
+
+    Raises:
+        ValueError: if there is no frame, or the λ, sources, targets or names differ in their number of images.
+    """
+
+    _esm = (_HERE / "widget.js").read_text(encoding="utf-8")
+    _css = (_HERE / "widget.css").read_text(encoding="utf-8")
+    data = traitlets.Dict().tag(sync=True)
+    index = traitlets.Int().tag(sync=True)  # of the λ shown
+    image = traitlets.Int().tag(sync=True)  # of the test image shown
+
+    def __init__(
+        self,
+        frames: Mapping[float, Sequence[bytes]],
+        sources: Sequence[bytes],
+        targets: Sequence[bytes] | None = None,
+        metrics: Mapping[str, Mapping[float, float | None]] | None = None,
+        caption: str = "",
+        names: Sequence[str] | None = None,
+        value: float | None = None,
+    ):
+        frames = dict(sorted(frames.items()))
+        names = [f"test image {i}" for i in range(1, len(sources) + 1)] if names is None else list(names)
+        counts = {len(images) for images in (*frames.values(), sources, names, *([] if targets is None else [targets]))}
+        if not frames or len(counts) != 1 or counts == {0}:
+            raise ValueError("There must be as many sources, targets and names as frames for each λ, and at least one.")
+        self.lambdas = list(frames)
+        start = value if value is not None else 100 if 100 in frames else self.lambdas[0]
+        data = {
+            "mime": "image/jpeg",
+            "stops": [_stop(lambda_l1) for lambda_l1 in frames],
+            "outputs": [list(images) for images in frames.values()],
+            "sources": list(sources),
+            "targets": list(targets or []),
+            "names": names,
+            "metrics": [
+                {"name": name, "values": [_finite(values.get(k)) for k in frames]}
+                for name, values in (metrics or {}).items()
+            ],
+            "caption": caption,
+        }
+        super().__init__(data=data, index=self._index(start))
+
+    @property
+    def value(self) -> float:
+        """The λ shown. Setting it moves the slider; a λ without frames is a ValueError."""
+        return self.lambdas[self.index]
+
+    @value.setter
+    def value(self, lambda_l1: float) -> None:
+        self.index = self._index(lambda_l1)
+
+    def _index(self, lambda_l1: float) -> int:
+        if lambda_l1 not in self.lambdas:
+            known = ", ".join(f"{k:g}" for k in self.lambdas)
+            raise ValueError(f"There are no images for λ = {lambda_l1}: choose one of {known}.")
+        return self.lambdas.index(lambda_l1)
+
+    def save_page(self, path: str | Path, title: str = "pix2pix: drag λ") -> Path:
+        """Write the slider as one HTML file that needs no server, no network and no Python."""
+        state = {"data": self.data, "index": self.index, "image": self.image}
+        parts = {
+            "title": html.escape(title),
+            "css": self._css,
+            "js": self._esm,
+            "data": json.dumps(state, default=lambda image: base64.b64encode(image).decode()).replace("<", "\\u003c"),
+        }
+        page = (_HERE / "page.html").read_text(encoding="utf-8")
+        page = re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], page)  # in one go: what is put in may hold braces
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(page, encoding="utf-8")
+        return path
+
+
+def _finite(value: float | None) -> float | None:
+    """What JSON can say of a number."""
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _stop(lambda_l1: float) -> dict[str, str]:
+    """A stop of the slider, in words."""
+    label = lambda_label(lambda_l1)
+    return {"label": label, "short": label.removeprefix("λ = "), "meaning": lambda_meaning(lambda_l1)}
+
+
+class OwnImage(ipywidgets.VBox):
+    """Upload an image and see below what every λ makes of it. Nothing waits for an upload, so "Run all" goes on.
+
+    Args:
+        compare: what makes a ``LambdaSlider`` of the bytes of an image file; ValueErrors and MemoryErrors are shown.
+    """
+
+    def __init__(self, compare: Callable[[bytes], LambdaSlider]):
+        self.compare = compare
+        self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Your image")
+        self.words = ipywidgets.HTML()
+        super().__init__([self.upload, self.words])
+        self.upload.observe(lambda change: self.show(change["new"]), "value")
+
+    def show(self, files: Mapping[str, dict] | Sequence[dict]) -> None:
+        """Compare what was uploaded: ipywidgets 7 hands over a dict by name, and 8 a tuple."""
+        for file in files.values() if isinstance(files, Mapping) else files:
+            self.words.value = "Every λ is at work…"
+            try:
+                self.children = [self.upload, self.words, self.compare(bytes(file["content"]))]
+                self.words.value = ""
+            except (ValueError, MemoryError) as error:
+                self.children = [self.upload, self.words]
+                self.words.value = html.escape(str(error))

@@ -1,0 +1,27 @@
+"""Training: the settings, the step, the loop, and the runs of a λ sweep (notebook 3)."""
+
+from .checkpoint import load_checkpoint, save_checkpoint
+from .config import TrainConfig
+from .lambda_sweep import ProgressBar, read_sweep, sweep
+from .loop import Progress, Run, read_run, train
+from .run_folder import LOCK, PREVIOUS, FolderInUseError
+from .step import Training
+from .time_estimate import estimate_time
+
+__all__ = [
+    "LOCK",
+    "PREVIOUS",
+    "FolderInUseError",
+    "Progress",
+    "ProgressBar",
+    "Run",
+    "TrainConfig",
+    "Training",
+    "estimate_time",
+    "load_checkpoint",
+    "read_run",
+    "read_sweep",
+    "save_checkpoint",
+    "sweep",
+    "train",
+]

@@ -1,0 +1,149 @@
+"""Training: the loop around the step, and the run that it leaves behind."""
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from threading import Event
+from typing import NamedTuple
+
+import torch
+
+from ..data import Pairs
+from ..generator import UNetGenerator
+from ..utils.device import default_device, explained_memory, fast_cudnn, fork_rng
+from .checkpoint import check_same
+from .config import TrainConfig
+from .interrupt import stop_button
+from .run_folder import RunFolder, load_newest
+from .step import Training, make_generator
+
+SAVE_SECONDS = 30  # between checkpoints: what a pulled plug may cost
+
+
+class Progress(NamedTuple):
+    """What ``on_progress`` is given: how far the training is, its history so far, and the generator to look at."""
+
+    config: TrainConfig
+    step: int
+    steps: int
+    history: list[dict]
+    generator: UNetGenerator
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training; ``history`` has a row each few steps, and ``history.csv`` in the folder the same.
+
+    A row: ``step``, ``epoch``, ``learning_rate``, and the means since the row before of ``discriminator`` (NaN where λ
+    is ∞: there is none), ``adversarial`` and ``l1`` (in [0, 2], without λ)."""
+
+    folder: Path
+    config: TrainConfig
+    history: list[dict]
+
+    def load_generator(self, device: torch.device | str = "cpu") -> UNetGenerator:
+        """The trained generator, read from the run's checkpoint."""
+        generator = make_generator(self.config)
+        generator.load_state_dict(load_newest(self.folder)[0]["generator"])
+        return generator.to(device)
+
+
+def read_run(folder: str | Path) -> Run:
+    """The run that ``train`` left in a folder. Raises FileNotFoundError or ValueError as ``load_newest`` does."""
+    state, path = load_newest(folder)
+    try:
+        config = TrainConfig(**state["config"])
+    except TypeError as error:
+        raise ValueError(f"{path} is another version's: train again, into another folder.") from error
+    if not _is_finished(state):
+        raise ValueError(f"{path} is of a run that was interrupted: train it to its end first.")
+    return Run(path.parent, config, state["history"])
+
+
+def train(
+    pairs: Pairs,
+    config: TrainConfig,
+    run_dir: str | Path,
+    on_progress: Callable[[Progress], None] | None = None,
+    device: torch.device | str | None = None,
+    log_every: int = 20,
+) -> Run:
+    """Train G and D on ``pairs`` for ``config.epochs``, and leave a checkpoint in ``run_dir``.
+
+    If ``run_dir`` holds a checkpoint of the same settings and pairs, the training goes on from there, to the same bits
+    as if it had not been interrupted. A finished one is returned at once. One that was finished with fewer epochs is
+    extended: the learning rate then follows the schedule of the new number of epochs, so it rises again (see
+    ``TrainConfig.schedule``). The caller's random state stays as it is.
+
+    Args:
+        pairs: of ``config.image_size`` px or larger; the excess is the room for random crops.
+        config: the settings, λ among them.
+        run_dir: a folder of this run's own.
+        on_progress: called before the first step, every ``log_every`` steps and after the last.
+        device: None takes the GPU if there is one.
+        log_every: the steps that one row of the history sums up.
+
+    Raises:
+        ValueError: for zero pairs, pairs smaller than ``image_size`` or of other channels, or a ``run_dir`` that
+            holds another run.
+        FolderInUseError: if another training is at work in ``run_dir``.
+        OSError: if the disk is full, or ``run_dir`` can't be written.
+        MemoryError: if the memory of the GPU or the machine doesn't suffice.
+        FloatingPointError: if a loss or a weight becomes NaN or infinite.
+        KeyboardInterrupt: after Ctrl-C, when the step is finished and saved.
+    """
+    device, folder = torch.device(device or default_device()), RunFolder(run_dir)
+    identity = {"config": asdict(config), "pairs": pairs.fingerprint()}
+    taken = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
+    less = "Close what else uses it, or take a smaller batch_size or width, in another folder."
+    with fork_rng(device), explained_memory(lambda: f"{taken}: {folder.saved}. {less}"):
+        training = Training(pairs, config, device)
+        if state := folder.load():
+            _check_identity(folder.path, state, identity)
+            training.load_state_dict(state)
+
+        def report() -> None:
+            if on_progress:
+                on_progress(Progress(config, training.steps_done, training.steps, training.history, training.generator))
+
+        report()
+        if training.steps_done < training.steps:
+            with folder, stop_button() as stop, fast_cudnn():
+                _run_to_the_end(training, folder, identity, report, stop, log_every)
+    return Run(folder.path, config, training.history)
+
+
+def _run_to_the_end(
+    training: Training, folder: RunFolder, identity: dict, report: Callable, stop: Event, log_every: int
+) -> None:
+    """The loop: step, sum up, save, report."""
+    saved_at = time.monotonic()
+    while training.steps_done < training.steps:
+        training.advance()
+        stopping, finished = stop.is_set(), training.steps_done == training.steps
+        logging = finished or training.steps_done % log_every == 0
+        if logging:
+            training.log()
+        if stopping or finished or time.monotonic() - saved_at > SAVE_SECONDS:
+            training.check_weights()
+            folder.save(identity | training.state_dict(), wait=stopping or finished)
+            saved_at = time.monotonic()
+        if logging:
+            report()
+        if stopping:
+            where = f"Interrupted at step {training.steps_done:,} of {training.steps:,}, which is saved"
+            raise KeyboardInterrupt(f"{where}: do the same again (run the cell again), and it goes on from there.")
+
+
+def _is_finished(state: dict) -> bool:
+    return state["steps_done"] == state["steps"]
+
+
+def _check_identity(path: Path, state: dict, identity: dict) -> None:
+    """Refuse a checkpoint of other settings or pairs; but a finished training may be given more epochs."""
+    saved = asdict(TrainConfig()) | state["config"] | {"pairs": state["pairs"]}  # older ones lack newer settings
+    wanted = identity["config"] | {"pairs": identity["pairs"]}
+    if _is_finished(state) and saved["epochs"] < wanted["epochs"]:
+        saved["epochs"] = wanted["epochs"]
+    check_same(path, saved, wanted)

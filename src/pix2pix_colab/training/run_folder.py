@@ -1,0 +1,158 @@
+"""A run's folder: its two checkpoints and its history, for one training at a time."""
+
+import csv
+import errno
+import warnings
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from filelock import FileLock, Timeout
+
+from .checkpoint import load_checkpoint, save_checkpoint
+
+NEWEST, PREVIOUS, HISTORY, LOCK = "checkpoint.pt", "checkpoint.previous.pt", "history.csv", "training.lock"
+
+
+def load_newest(folder: str | Path) -> tuple[dict, Path]:
+    """The newest sound checkpoint of a run, and its file. A damaged one is passed over with a warning.
+
+    Raises:
+        FileNotFoundError: if the folder holds none.
+        ValueError: if none of them is sound.
+    """
+    newest, previous = Path(folder) / NEWEST, Path(folder) / PREVIOUS
+    if not newest.exists() and previous.exists():  # interrupted between the two renames of a save
+        return _load(previous), previous
+    try:
+        return _load(newest), newest
+    except ValueError:
+        if not previous.exists():
+            raise
+        state = _load(previous)
+        warnings.warn(f"{newest} is damaged: the one before it, {previous.name}, is used.", stacklevel=2)
+        return state, previous
+
+
+def _load(path: Path) -> dict:
+    state = load_checkpoint(path)
+    if not isinstance(state, dict) or not {"config", "pairs", "steps", "steps_done", "history"} <= state.keys():
+        raise ValueError(f"{path} is no run's, or another version's: train again, into another folder.")
+    return state
+
+
+class FolderInUseError(RuntimeError):
+    """Another training is at work in a run's folder."""
+
+
+class RunFolder:
+    """A run's folder, open for one training: in a ``with`` block no other can write there.
+
+    It holds ``checkpoint.pt``, the newest checkpoint; ``checkpoint.previous.pt``, the one before; and ``history.csv``,
+    the losses for pandas or a spreadsheet. They are written by a thread of their own, so that a slow disk doesn't hold
+    up the training.
+
+    Raises:
+        FolderInUseError: on entering, if another training is at work there.
+        OSError: on entering or saving, if the folder can't be written or the disk is full.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.saved = "nothing had been saved"  # what is safe, in words
+        self._damaged = False  # the newest checkpoint, which must not then take the place of the previous one
+        self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
+        self._thread = ThreadPoolExecutor(1, "checkpoint")
+        self._writing: Future | None = None
+
+    def load(self) -> dict | None:
+        """The newest sound checkpoint, or None where there is none yet. Raises ValueError if none is sound."""
+        if not any((self.path / name).exists() for name in (NEWEST, PREVIOUS)):
+            return None
+        state, file = load_newest(self.path)
+        self._damaged = file.name == PREVIOUS
+        self._tell(state)
+        return state
+
+    def __enter__(self) -> "RunFolder":
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            self._thread.submit(int).result()  # starts it: later on, Ctrl-C might interrupt that, and two would write
+            self._lock.acquire()
+        except Timeout as error:
+            raise FolderInUseError(
+                f"Another training is at work in {self.path}: wait for it, stop it, or train into another folder."
+            ) from error
+        except OSError as error:
+            raise self._explain(error) from error
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._thread.submit(self._lock.release)  # after what is still being written, even if this wait is interrupted
+        self._thread.shutdown()
+
+    def save(self, state: dict, wait: bool = False) -> None:
+        """Write a checkpoint of the state as it is now, and its history.
+
+        It is written while the training goes on, and an error in writing is raised by the next call. If the one before
+        is still being written, nothing is done.
+
+        Args:
+            wait: come back when it is safe on the disk.
+        """
+        if self._writing and not wait and not self._writing.done():
+            return
+        self._finish_writing()
+        self._writing = self._thread.submit(self._write, _to_cpu(state))
+        if wait:
+            self._finish_writing()
+
+    def _finish_writing(self) -> None:
+        if self._writing:
+            writing, self._writing = self._writing, None
+            try:
+                writing.result()
+            except (OSError, RuntimeError, ValueError) as error:  # torch makes a RuntimeError of some full disks
+                raise self._explain(error) from error
+
+    def _write(self, state: dict) -> None:
+        write_history(self.path / HISTORY, state["history"])  # first: it may be ahead of the checkpoint, not behind
+        save_checkpoint(self.path / NEWEST, state, None if self._damaged else self.path / PREVIOUS)
+        self._damaged = False
+        self._tell(state)
+
+    def _tell(self, state: dict) -> None:
+        self.saved = f"the checkpoint of step {state['steps_done']:,} is intact"
+
+    def _explain(self, error: Exception) -> OSError:
+        cause = error
+        while not isinstance(cause, OSError) and cause.__context__:
+            cause = cause.__context__
+        number, reason = getattr(cause, "errno", None), getattr(cause, "strerror", None) or cause
+        if number in (errno.ENOSPC, errno.EDQUOT):
+            what = f"The disk of {self.path} is full: {self.saved}. Free some space there and start again"
+        else:
+            what = f"{self.path} can't be written ({reason}): {self.saved}. Make it writable, or choose another folder"
+        return OSError(number or errno.EIO, f"{what}.")
+
+
+def write_history(path: Path, rows: list[dict]) -> None:
+    """Rows as a CSV with a line of headings, atomically. pandas reads NaN back as such."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("w", newline="") as file:
+            table = csv.DictWriter(file, rows[0] if rows else [])
+            table.writeheader()
+            table.writerows(rows)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _to_cpu(state):
+    """A copy that the training doesn't change any more."""
+    if isinstance(state, torch.Tensor):
+        return state.detach().to("cpu", copy=True)
+    if isinstance(state, dict):
+        return {key: _to_cpu(value) for key, value in state.items()}
+    return type(state)(map(_to_cpu, state)) if isinstance(state, list | tuple) else state

@@ -1,0 +1,179 @@
+"""One step of training: the two networks, their optimisers, and how they are updated."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from ..data import Pairs
+from ..discriminator import PatchDiscriminator
+from ..generator import UNetGenerator
+from ..loss import GeneratorLoss, discriminator_loss, generator_loss
+from ..utils.device import autocast_dtype
+from .config import TrainConfig
+from .cuda_graph import CapturedStep
+
+LOSSES = ("discriminator", "adversarial", "l1")
+
+
+def check_pairs(pairs: Pairs, config: TrainConfig) -> None:
+    """Raise ValueError if there are no pairs, or if they are smaller than the nets or of other channels."""
+    if not len(pairs) or pairs.size < config.image_size:
+        raise ValueError(f"{len(pairs)} pairs of {pairs.size} px can't train nets of {config.image_size} px.")
+    source, target = pairs.source.shape[1], pairs.target.shape[1]
+    if (source, target) != (config.source_channels, config.target_channels):
+        raise ValueError(
+            f"The pairs have {source} source and {target} target channels, but the nets would have "
+            f"{config.source_channels} and {config.target_channels}: train with "
+            f"TrainConfig(source_channels={source}, target_channels={target}), or read the pairs with other channels."
+        )
+
+
+def make_generator(config: TrainConfig) -> UNetGenerator:
+    """The generator that the settings describe, untrained."""
+    channels = {"source_channels": config.source_channels, "target_channels": config.target_channels}
+    return UNetGenerator(config.width, config.image_size, config.dropout, **channels)
+
+
+class Training:
+    """The two networks, their optimisers and all else that a step changes, seeded by ``config.seed``.
+
+    Two trainings that differ in λ alone start from the same weights and see the same crops in the same order.
+    """
+
+    def __init__(self, pairs: Pairs, config: TrainConfig, device: torch.device | str = "cpu"):
+        check_pairs(pairs, config)
+        self.config, self.device, self.pairs = config, torch.device(device), pairs.to(device)
+        torch.manual_seed(config.seed)  # for the weights, then for the dropout
+        self.generator = make_generator(config).to(device)
+        self.discriminator = PatchDiscriminator(config.width, config.source_channels, config.target_channels).to(device)
+        self.learning_rate = torch.tensor(config.learning_rate, device=device)  # where the optimisers read it
+        self.optimizer_g, self.optimizer_d = self._adam(self.generator), self._adam(self.discriminator)
+        self.dtype = autocast_dtype(self.device)
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
+        self.random = torch.Generator().manual_seed(config.seed)  # for the order, the crops and the mirroring
+        self.order: list[int] = []  # the pairs still to come in this epoch
+        self.steps_an_epoch = math.ceil(len(pairs) / config.batch_size)
+        self.steps, self.steps_done = config.epochs * self.steps_an_epoch, 0
+        self.history: list[dict] = []
+        self.pending: list[Tensor] = []  # the losses of the steps since the last row of the history
+        self._captured = CapturedStep(self.device) if self.device.type == "cuda" else None
+
+    @property
+    def epoch(self) -> int:
+        """The epoch, counted from 1, of the last step."""
+        return math.ceil(self.steps_done / self.steps_an_epoch)
+
+    def advance(self) -> None:
+        """Take the next step, at the rate of its epoch, without waiting for a GPU to finish it."""
+        self.steps_done += 1
+        self.learning_rate.fill_(self.config.learning_rate_in(self.epoch))
+        batch = self.next_batch()
+        self.pending.append(self._captured(self.step, *batch) if self._captured else self.step(*batch))
+
+    def next_batch(self) -> tuple[Tensor, Tensor]:
+        """Source and target of the next pairs, cropped and mirrored at random; each pair comes once an epoch."""
+        if not self.order:
+            self.order = torch.randperm(len(self.pairs), generator=self.random).tolist()
+        rows, self.order = self.order[: self.config.batch_size], self.order[self.config.batch_size :]
+        return self.pairs.batch(rows, self.config.image_size, self.random, self.device)
+
+    def step(self, source: Tensor, target: Tensor) -> Tensor:
+        """One update of D, then one of G (section 3.3), on a batch in [-1, 1].
+
+        Returns the losses (3,): D's (NaN where λ is ∞: D is not evaluated), G's adversarial one, and L1 without λ.
+        """
+        with self._autocast():
+            output = self.generator(source)  # once, for both updates
+        d_loss = torch.full((), math.nan, device=self.device)
+        if self.config.lambda_l1 != math.inf:
+            d_loss = self.update_discriminator(source, target, output)
+        g_loss = self.update_generator(source, target, output)
+        self.scaler.update()
+        return torch.stack([d_loss, g_loss.adversarial, g_loss.l1]).detach()
+
+    def update_discriminator(self, source: Tensor, target: Tensor, output: Tensor) -> Tensor:
+        """Teach D to tell the target from the output. Each has a pass of its own: BatchNorm would mix one batch."""
+        with self._autocast():
+            fake_logits = self.discriminator(source, output.detach())
+            loss = discriminator_loss(self.discriminator(source, target), fake_logits)
+        self._update(self.optimizer_d, loss)
+        return loss
+
+    def update_generator(self, source: Tensor, target: Tensor, output: Tensor) -> GeneratorLoss:
+        """Teach G to fool the D just updated, which stays as it is, and to come near the target."""
+        self.discriminator.requires_grad_(False)
+        with self._autocast():
+            fake_logits = None if self.config.lambda_l1 == math.inf else self.discriminator(source, output)
+            loss = generator_loss(fake_logits, output, target, self.config.lambda_l1)
+        self._update(self.optimizer_g, loss.total)
+        self.discriminator.requires_grad_(True)
+        return loss
+
+    def log(self) -> None:
+        """Sum up the pending losses in a row of the history. Here alone the training waits for a GPU.
+
+        Raises:
+            FloatingPointError: if a loss is no finite number any more.
+        """
+        row = {"step": self.steps_done, "epoch": self.epoch, "learning_rate": self.config.learning_rate_in(self.epoch)}
+        row |= dict(zip(LOSSES, torch.stack(self.pending).mean(dim=0).tolist(), strict=True))
+        judged = LOSSES[1:] if self.config.lambda_l1 == math.inf else LOSSES
+        self._refuse_nan([f"the loss {name}" for name in judged if not math.isfinite(row[name])])
+        self.history.append(row)
+        self.pending.clear()
+
+    def check_weights(self) -> None:
+        """Raise FloatingPointError if a weight is no finite number any more: such a state is not worth saving."""
+        networks = {"the generator": self.generator, "the discriminator": self.discriminator}
+        lost = [name for name, net in networks.items() if not all(p.isfinite().all() for p in net.parameters())]
+        self._refuse_nan([f"a weight of {name}" for name in lost])
+
+    def _refuse_nan(self, lost: list[str]) -> None:
+        if lost:
+            raise FloatingPointError(
+                f"At step {self.steps_done:,} {' and '.join(lost)} is NaN or infinite, and this is not saved: train "
+                f"with a learning_rate below {self.config.learning_rate:g}, in another folder."
+            )
+
+    def state_dict(self) -> dict:
+        """All that the next step depends on, as tensors and plain data."""
+        cuda = [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
+        return {
+            **{name: getattr(self, name).state_dict() for name in self._parts},
+            "random": [self.random.get_state(), torch.get_rng_state(), *cuda],
+            "pending": self.pending,
+            "steps": self.steps,
+            **{name: getattr(self, name) for name in self._values},
+        }
+
+    def load_state_dict(self, state: dict) -> None:
+        """Go on where ``state_dict`` was taken, be it on another kind of device."""
+        for name in self._parts:
+            if state[name]:  # empty: the scaler's, where there was no fp16
+                getattr(self, name).load_state_dict(state[name])
+        for optimizer in (self.optimizer_g, self.optimizer_d):
+            optimizer.param_groups[0] |= {"lr": self.learning_rate, "capturable": self.device.type == "cuda"}
+        for name in self._values:
+            setattr(self, name, state[name])
+        self.pending = [losses.to(self.device) for losses in state["pending"]]
+        data, cpu, *cuda = state["random"]
+        self.random.set_state(data)
+        torch.set_rng_state(cpu)
+        if cuda and self.device.type == "cuda":
+            torch.cuda.set_rng_state(cuda[0], self.device)
+
+    _parts = ("generator", "discriminator", "optimizer_g", "optimizer_d", "scaler")
+    _values = ("order", "steps_done", "history")
+
+    def _adam(self, net: torch.nn.Module) -> torch.optim.Adam:
+        options = {"fused": True, "capturable": self.device.type == "cuda"}  # its step count stays on the device
+        return torch.optim.Adam(net.parameters(), self.learning_rate, (self.config.beta1, 0.999), **options)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+    def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+        optimizer.zero_grad()
+        self.scaler.scale(loss).backward()
+        self.scaler.step(optimizer)

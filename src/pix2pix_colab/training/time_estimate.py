@@ -1,0 +1,95 @@
+"""How long a sweep will take on this machine, from a short measurement."""
+
+import csv
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from ..data import Pairs
+from ..loss import LAMBDAS
+from ..utils.device import default_device, fast_cudnn, fork_rng
+from .config import TrainConfig
+from .cuda_graph import WARM_UP
+from .lambda_sweep import folder_of
+from .run_folder import HISTORY
+from .step import Training, check_pairs
+
+
+class TimeEstimate(NamedTuple):
+    """The steps that a sweep has still to take, and the seconds that they will take on this machine."""
+
+    steps: int
+    seconds: float
+
+    def __str__(self) -> str:
+        if not self.steps:
+            return "Everything is trained already."
+        milliseconds = self.seconds / self.steps * 1000
+        each = f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
+        return f"{self.steps:,} steps to go, {each} ms each: {_in_words(self.seconds)}."
+
+
+def estimate_time(
+    pairs: Pairs,
+    lambdas: Sequence[float] = LAMBDAS,
+    config: TrainConfig | None = None,
+    root: str | Path = "runs",
+    device: torch.device | str | None = None,
+    seconds: float = 2,
+) -> TimeEstimate:
+    """What ``sweep`` with the same arguments has still to do, and how long that takes at the speed of now.
+
+    A few steps are taken in networks of their own, for ``seconds``, and once more for ∞, where no D is trained; nothing
+    is written, and the caller's random state stays as it is.
+
+    Raises:
+        ValueError: for a λ or pairs that ``sweep`` would refuse. Whether ``root`` holds other settings isn't looked at.
+    """
+    device, total, rates = torch.device(device or default_device()), TimeEstimate(0, 0.0), {}
+    for lambda_l1 in dict.fromkeys(lambdas):
+        each = replace(config or TrainConfig(), lambda_l1=lambda_l1)
+        check_pairs(pairs, each)
+        steps = each.epochs * math.ceil(len(pairs) / each.batch_size) - _steps_done(folder_of(root, lambda_l1))
+        if steps > 0:
+            alone = lambda_l1 == math.inf
+            if alone not in rates:
+                rates[alone] = seconds_a_step(pairs, each, device, seconds)
+            total = TimeEstimate(total.steps + steps, total.seconds + steps * rates[alone])
+    return total
+
+
+def seconds_a_step(pairs: Pairs, config: TrainConfig, device: torch.device, seconds: float) -> float:
+    """The median time of a step, measured for some seconds."""
+    with fork_rng(device), fast_cudnn():
+        training, times = Training(pairs, config, device), []
+        for _ in range(WARM_UP + 1):
+            training.advance()
+        training.log()  # waits for a GPU
+        until = time.perf_counter() + seconds
+        while not times or time.perf_counter() < until:
+            begin = time.perf_counter()
+            for _ in range(5):
+                training.advance()
+            training.log()
+            times.append((time.perf_counter() - begin) / 5)
+    return statistics.median(times)
+
+
+def _steps_done(folder: Path) -> int:
+    """How far the run in a folder is, by its history."""
+    history = folder / HISTORY
+    rows = list(csv.DictReader(history.read_text().splitlines())) if history.exists() else []
+    return int(rows[-1]["step"]) if rows else 0
+
+
+def _in_words(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"about {seconds:.0f} s"
+    return f"about {minutes} min" if minutes < 90 else f"about {minutes // 60} h {minutes % 60} min"

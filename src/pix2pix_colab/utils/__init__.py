@@ -1,0 +1,6 @@
+"""What every wing may use: image conversion, files, devices, Markdown tables."""
+
+from .images import to_float, to_uint8
+from .markdown import markdown_table
+
+__all__ = ["markdown_table", "to_float", "to_uint8"]

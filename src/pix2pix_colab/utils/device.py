@@ -1,0 +1,56 @@
+"""Where to train, and in which arithmetic."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import torch
+
+
+def default_device() -> torch.device:
+    """The GPU if there is one (under torchrun each process gets its own, as far as they go), else the CPU."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
+
+
+def autocast_dtype(device: torch.device) -> torch.dtype:
+    """The fastest safe arithmetic: fp16 on a T4, bf16 on newer GPUs and on CPUs that have it, float32 elsewhere."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
+    capabilities = torch.cpu.get_capabilities()
+    has_bf16 = capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
+def describe_device(device: torch.device) -> str:
+    """Its name, memory and arithmetic, such as "Tesla T4, 15.8 GB, float16"."""
+    dtype = str(autocast_dtype(device)).removeprefix("torch.")
+    if device.type != "cuda":
+        return f"CPU, {dtype}"
+    properties = torch.cuda.get_device_properties(device)
+    return f"{properties.name}, {properties.total_memory / 1e9:.1f} GB, {dtype}"
+
+
+def fast_cudnn() -> AbstractContextManager:
+    """A block in which cuDNN picks its fastest algorithms, or exact ones where torch is told to use such."""
+    exact, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn
+    return cudnn.flags(cudnn.enabled, benchmark=not exact, deterministic=exact)  # its default would be not to use cuDNN
+
+
+def fork_rng(device: torch.device | str) -> AbstractContextManager:
+    """A block in which random numbers can be drawn, on the CPU and on ``device``, with no trace after it."""
+    device = torch.device(device)
+    return torch.random.fork_rng([device] if device.type == "cuda" else [])
+
+
+@contextmanager
+def explained_memory(advice: Callable[[], str]) -> Iterator[None]:
+    """A block in which running out of memory, a GPU's or the machine's, raises MemoryError with ``advice`` in it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        text = str(error).lower()
+        if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+            raise MemoryError(advice()) from error
+        raise

@@ -1,0 +1,75 @@
+"""Any image file, as the 8-bit grey or colour image that it shows, and as the tensors of the networks."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps, UnidentifiedImageError
+from torch import Tensor
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
+MODES = {1: "L", 3: "RGB"}  # by the number of channels
+
+
+def is_image(file: Path) -> bool:
+    """By its name; hidden files (macOS leaves a ._1.jpg beside a 1.jpg) are none."""
+    return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
+
+
+def load_image(file: str | Path | bytes, channels: int = 3) -> Image.Image:
+    """Read an image file of any mode, by its path or its bytes, turned upright if its EXIF data say so.
+
+    Raises:
+        ValueError: if it can't be read: no image, cut off, or of a dangerous size. The message is the reason alone.
+    """
+    try:
+        content = file if isinstance(file, bytes) else Path(file).read_bytes()  # by its name, Pillow would map a TIFF
+        with Image.open(io.BytesIO(content)) as opened:
+            return convert(ImageOps.exif_transpose(opened), channels)
+    except UnidentifiedImageError as error:
+        raise ValueError("is no image") from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on a damaged file
+        reason = " ".join(str(error).split()) or type(error).__name__  # in one line
+        raise ValueError(f"can't be read ({reason})") from error
+
+
+def convert(image: Image.Image, channels: int = 3) -> Image.Image:
+    """An image of any mode as 8-bit grey ("L", 1 channel) or colour ("RGB", 3 channels).
+
+    16 bits are scaled to 8 (Pillow alone would clip them at 255), and what is transparent lies on white.
+
+    Raises:
+        ValueError: for pixels of floats.
+    """
+    if image.mode == "F":
+        raise ValueError("its pixels are floats, which don't say what is white")
+    if image.mode.startswith("I"):
+        image = Image.fromarray(_to_8_bits(np.asarray(image)))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB").convert(MODES[channels])
+
+
+def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
+    return (pixels.astype(np.float32) / 257).round().clip(0, 255).astype(np.uint8)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """uint8 in [0, 255] -> float32 in [-1, 1], the range of the nets."""
+    return scale_(images.to(torch.float32, copy=True))
+
+
+def scale_(images: Tensor) -> Tensor:
+    """[0, 255] -> [-1, 1], in place and in one pass over the memory: at one pair a step, that is what data costs."""
+    return torch.add(_MINUS_ONE, images, alpha=_SCALE, out=images)
+
+
+_MINUS_ONE = torch.tensor(-1.0)
+_SCALE = (2 - 2e-7) / 255  # a trace below 2 / 255, so that rounding doesn't take 255 beyond 1
+
+
+def to_uint8(images: Tensor) -> Tensor:
+    """Float in [-1, 1] -> uint8 in [0, 255], rounded: the inverse of ``to_float``."""
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

@@ -1,0 +1,306 @@
+"""Archives of every kind, sound, damaged and hostile: all of it in its folder, or nothing anywhere."""
+
+import errno
+import gzip
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pix2pix_colab.data.downloads import archives as module
+from pix2pix_colab.data.downloads.archives import unpack
+
+FILES = {"set/train/1.jpg": os.urandom(3000), "set/test/Größe und 图 2.jpg": os.urandom(2000), "set/notes.txt": b""}
+TARS = {".tar": "w", ".tar.gz": "w:gz", ".tgz": "w:gz", ".tar.xz": "w:xz", ".tar.bz2": "w:bz2"}
+
+
+def member(name: str, content: bytes = b"", **fields) -> tuple[tarfile.TarInfo, io.BytesIO]:
+    info = tarfile.TarInfo(name)
+    info.size = len(content)
+    for key, value in fields.items():
+        setattr(info, key, value)
+    return info, io.BytesIO(content)
+
+
+def pack(file: Path, files: dict[str, bytes] = FILES, *more, mode: str | None = None) -> Path:
+    """As a zip or tar, by the name; ``more`` are members of a tar."""
+    if file.suffix == ".zip":
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+            for name, content in files.items():
+                packed.writestr(name, content)
+        return file
+    with tarfile.open(file, mode or TARS[file.name.removeprefix("a")]) as packed:
+        for info, content in [*(member(*item) for item in files.items()), *more]:
+            packed.addfile(info, content)
+    return file
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_refused(archive: Path, error: type, match: str) -> None:
+    """With a sentence, and nothing of it is left, inside of the folder or outside."""
+    before = sorted(archive.parent.rglob("*"))
+    with pytest.raises(error, match=match):
+        unpack(archive, archive.parent / "out")
+    assert sorted(archive.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize("suffix", [".zip", *TARS])
+def test_every_kind_is_unpacked_whatever_its_name(tmp_path, suffix):
+    archive = pack(tmp_path / f"a{suffix}").rename(tmp_path / "odd name")
+    assert unpack(archive, tmp_path / "out") == tmp_path / "out"
+    assert contents(tmp_path / "out") == FILES
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["odd name", "out"]
+
+
+def test_an_older_folder_is_replaced(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").touch()
+    unpack(pack(tmp_path / "a.zip"), tmp_path / "out")
+    assert contents(tmp_path / "out") == FILES
+
+
+def test_an_older_folder_outlives_a_damaged_archive(tmp_path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old.txt").touch()
+    archive = tmp_path / "a.zip"
+    archive.write_bytes(pack(archive).read_bytes()[:-30])
+    assert_refused(archive, ValueError, "no sound archive")
+
+
+def test_what_macos_adds_is_left_out(tmp_path):
+    for suffix in (".zip", ".tar"):
+        unpack(pack(tmp_path / f"a{suffix}", FILES | {"__MACOSX/set/._1.jpg": b"!"}), tmp_path / "out")
+        assert contents(tmp_path / "out") == FILES
+
+
+def test_backslashes_lead_into_folders(tmp_path):
+    unpack(pack(tmp_path / "a.zip", {"train\\1.jpg": b"!"}), tmp_path / "out")
+    assert contents(tmp_path / "out") == {"train/1.jpg": b"!"}
+
+
+def test_a_hard_link_is_the_file_that_it_names(tmp_path):
+    link = member("set/same.jpg", type=tarfile.LNKTYPE, linkname="set/train/1.jpg")
+    unpack(pack(tmp_path / "a.tar.gz", FILES, link, member("set/z", b"z")), tmp_path / "out")
+    assert contents(tmp_path / "out") == FILES | {"set/same.jpg": FILES["set/train/1.jpg"], "set/z": b"z"}
+
+
+def test_a_missing_archive_gets_a_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"There is no archive .*a\.zip"):
+        unpack(tmp_path / "a.zip", tmp_path / "out")
+
+
+def test_errors_name_the_label(tmp_path):
+    (tmp_path / "a").write_bytes(b"no archive")
+    with pytest.raises(ValueError, match=r"^http://x/y is no sound archive \(.+\): fetch or pack it again\.$"):
+        unpack(tmp_path / "a", tmp_path / "out", "http://x/y")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n<html>gone</html>", b"PK\3\4", b"\x1f\x8b", b"BZh9", os.urandom(2000)])
+def test_what_is_no_archive_is_refused(tmp_path, content):
+    (tmp_path / "a.zip").write_bytes(content)
+    assert_refused(tmp_path / "a.zip", ValueError, "web page" if b"<" in content[:2] else "is no sound archive")
+
+
+@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz"])
+def test_an_empty_archive_is_refused(tmp_path, name):
+    assert_refused(pack(tmp_path / name, {}), ValueError, "it holds no files")
+
+
+@pytest.mark.parametrize("suffix", [".zip", *TARS])
+@pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
+def test_a_truncated_archive_is_refused(tmp_path, suffix, at):
+    archive = pack(tmp_path / f"a{suffix}")
+    whole = archive.read_bytes()
+    archive.write_bytes(whole[: int(at * (len(whole) if suffix != ".tar" else 8192))])
+    assert_refused(archive, ValueError, "is no sound archive")
+
+
+def test_a_tar_that_ends_between_two_files_is_refused(tmp_path):
+    archive = pack(tmp_path / "a.tar")
+    archive.write_bytes(archive.read_bytes()[: 512 + 3072])
+    assert_refused(archive, ValueError, "it breaks off")
+
+
+def test_a_tar_with_a_damaged_header_between_is_refused(tmp_path):
+    archive = pack(tmp_path / "a.tar")
+    damaged = bytearray(archive.read_bytes())
+    damaged[512 + 3072 + 20] ^= 1
+    archive.write_bytes(damaged)
+    assert_refused(archive, ValueError, "it breaks off")
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".tar.xz", ".tar.bz2"])
+@pytest.mark.parametrize("at", [0.4, "checksum"])
+def test_a_damaged_archive_is_refused(tmp_path, suffix, at):
+    """A checksum: that of the first file in a zip's directory, or that at a .gz's end."""
+    archive = pack(tmp_path / f"a{suffix}")
+    damaged = bytearray(archive.read_bytes())
+    if at == "checksum":
+        position = {".zip": damaged.find(b"PK\1\2") + 16, ".tar.gz": -8}.get(suffix, -20)
+    else:
+        position = int(at * len(damaged))
+    damaged[position] ^= 255
+    archive.write_bytes(damaged)
+    assert_refused(archive, ValueError, "is no sound archive")
+
+
+def link(**fields):
+    return lambda outside: [member("set/link", **fields)]
+
+
+@pytest.mark.parametrize(
+    "escape",
+    [
+        lambda outside: [member("../escaped", b"!")],
+        lambda outside: [member("set/train/../../../escaped", b"!")],
+        lambda outside: [member("set\\..\\..\\..\\escaped", b"!")],
+        lambda outside: [member("set/link", type=tarfile.SYMTYPE, linkname=str(outside)), member("set/link/x", b"!")],
+        link(type=tarfile.SYMTYPE, linkname="../../.."),
+        link(type=tarfile.SYMTYPE, linkname="train"),
+        link(type=tarfile.LNKTYPE, linkname="../secret"),
+        link(type=tarfile.LNKTYPE, linkname="/etc/passwd"),
+        link(type=tarfile.CHRTYPE),
+        link(type=tarfile.BLKTYPE),
+        link(type=tarfile.FIFOTYPE),
+    ],
+    ids=[
+        "..",
+        "in the middle",
+        "backslash",
+        "through a link",
+        "up",
+        "inside",
+        "hard up",
+        "hard /",
+        "chr",
+        "blk",
+        "fifo",
+    ],
+)
+def test_a_tar_that_reaches_out_is_refused(tmp_path, escape):
+    (tmp_path / "secret").write_bytes(b"secret")
+    (tmp_path / "outside").mkdir()
+    for name in ("a.tar.gz", "a.tar"):
+        assert_refused(pack(tmp_path / name, FILES, *escape(tmp_path / "outside")), ValueError, "is no sound archive")
+
+
+@pytest.mark.parametrize("name", ["../escaped", "set/../../escaped", "..\\escaped"])
+def test_a_zip_that_reaches_out_is_refused(tmp_path, name):
+    assert_refused(pack(tmp_path / "a.zip", FILES | {name: b"!"}), ValueError, "lies outside of its folder")
+
+
+def test_an_absolute_path_is_taken_for_a_relative_one(tmp_path):
+    outside = tmp_path / "escaped"
+    for name in ("a.zip", "a.tar"):
+        unpack(pack(tmp_path / name, {str(outside): b"!"}), tmp_path / "out")
+        assert contents(tmp_path / "out") == {str(outside)[1:]: b"!"}
+        assert not outside.exists()
+
+
+def test_a_link_in_a_zip_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        info = zipfile.ZipInfo("link")
+        info.external_attr = 0o120777 << 16
+        packed.writestr(info, "/etc/passwd")
+    assert_refused(tmp_path / "a.zip", ValueError, "link is a link: pack the file itself")
+
+
+def test_an_encrypted_zip_is_refused(tmp_path):
+    archive = pack(tmp_path / "a.zip")
+    content = bytearray(archive.read_bytes())
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.find(signature) + flags] |= 1
+    archive.write_bytes(content)
+    assert_refused(archive, ValueError, r"set/train/1\.jpg is encrypted: pack it without a password")
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".tar.bz2"])
+def test_a_bomb_is_refused(tmp_path, monkeypatch, suffix):
+    """8 MB in some kB, a thousandth, by ratio; no more is written than would be allowed."""
+    monkeypatch.setattr(module, "SLACK", 0)
+    written = []
+    monkeypatch.setattr(module, "require_space", lambda folder, size: written.append(contents(folder)))
+    archive = pack(tmp_path / f"a{suffix}", {f"{i}.jpg": bytes(1 << 20) for i in range(8)})
+    assert_refused(archive, ValueError, r"it unpacks to over [\d,]+ bytes or 1,000,000 files")
+    limit = module.MAX_RATIO * archive.stat().st_size
+    assert all(sum(map(len, files.values())) <= limit for files in written)
+
+
+def test_a_bomb_of_links_is_refused(tmp_path, monkeypatch):
+    """Each is a block that unpacks to a hundred."""
+    monkeypatch.setattr(module, "SLACK", 0)
+    monkeypatch.setattr(module, "MAX_RATIO", 2)
+    links = [member(f"{i}", type=tarfile.LNKTYPE, linkname="big") for i in range(300)]
+    assert_refused(pack(tmp_path / "a.tar", {"big": os.urandom(50_000)}, *links), ValueError, "it unpacks to over")
+
+
+def test_a_bomb_that_declares_nothing_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SLACK", 0)
+    monkeypatch.setattr(module, "_files", lambda archive, limit: [("x", 0, io.BytesIO(bytes(20 << 20)))])
+    assert_refused(pack(tmp_path / "a.zip"), ValueError, "it unpacks to over")
+
+
+def test_a_bomb_in_a_header_is_refused(tmp_path):
+    archive = pack(tmp_path / "a.tar.gz", {}, member("x", bytes(2 << 20), type=tarfile.GNUTYPE_LONGNAME))
+    assert_refused(archive, ValueError, r"a header of 2,097,\d+ bytes")
+
+
+def test_a_bomb_behind_the_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "SLACK", 0)
+    plain = pack(tmp_path / "a.tar", {"x": b"!"}).read_bytes() + bytes(20 << 20)
+    (tmp_path / "a.tar").write_bytes(gzip.compress(plain))
+    assert_refused(tmp_path / "a.tar", ValueError, "it goes on and on behind its last file")
+
+
+def test_too_many_files_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MAX_FILES", 2)
+    for name in ("a.zip", "a.tar"):
+        assert_refused(pack(tmp_path / name), ValueError, "or 2 files")
+
+
+def test_a_disk_that_is_too_small_gets_a_sentence(tmp_path, monkeypatch):
+    archive = pack(tmp_path / "a.zip")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=2500))
+    with pytest.raises(
+        OSError, match=r"a\.zip can't be unpacked into .*out \(0\.00 GB are needed.*\): free some"
+    ) as caught:
+        unpack(archive, tmp_path / "out")
+    assert caught.value.errno == errno.ENOSPC
+    assert list(tmp_path.iterdir()) == [archive]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_disk_that_gets_full_gets_a_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "_target", lambda folder, name: Path("/dev/full"))
+    assert_refused(pack(tmp_path / "a.tar"), OSError, r"a\.tar can't be unpacked .*\(No space left on device\)")
+
+
+def test_a_killed_unpacking_leaves_no_half_folder_and_can_be_repeated(tmp_path):
+    archive = pack(tmp_path / "a.tar", {f"{i}.jpg": b"!" for i in range(100)})
+    slow = (
+        "import time, pix2pix_colab.data.downloads.archives as module\n"
+        "module.require_space = lambda *_: time.sleep(0.05)\n"
+        f"module.unpack({str(archive)!r}, {str(tmp_path / 'out')!r})"
+    )
+    process = subprocess.Popen([sys.executable, "-c", slow])
+    left, deadline = tmp_path / ".out.unpacking", time.monotonic() + 20
+    while not (left / "5.jpg").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert (left / "5.jpg").exists() and not (tmp_path / "out").exists()
+    (left / "left over.jpg").touch()
+    unpack(archive, tmp_path / "out")
+    assert len(contents(tmp_path / "out")) == 100
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.tar", "out"]

@@ -1,0 +1,510 @@
+"""Data sets from a server of the test's own, as it should be and in every way that it shouldn't."""
+
+import gzip
+import hashlib
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from helpers.server import closed_address, serving
+
+from pix2pix_colab.data.downloads import archives, datasets, fetch, registry
+from pix2pix_colab.data.downloads.datasets import download, open_dataset
+from pix2pix_colab.data.downloads.registry import DATASETS, Dataset
+from pix2pix_colab.data.pairs import Pairs, read_pairs, write_pairs
+
+SPLITS = {"train": 2, "test": 1}
+ID = "1AbCdEfGhIjKlMnOpQrStUvWxYz_-0123"
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch, tmp_path):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+    monkeypatch.delenv("PIX2PIX_MIRROR", raising=False)
+    monkeypatch.setattr(fetch, "PAUSE", 0.0)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> dict[str, bytes]:
+    """The files of a tiny data set, by their names in the archive."""
+    folder, files = tmp_path_factory.mktemp("tiny"), {}
+    for split, count in SPLITS.items():
+        pixels = torch.randint(256, (2, count, 3, 64, 64), dtype=torch.uint8)
+        write_pairs(Pairs(pixels[0], pixels[1], [str(i + 1) for i in range(count)]), folder / split)
+        files |= {f"tiny/{split}/{file.name}": file.read_bytes() for file in (folder / split).iterdir()}
+    return files
+
+
+def pack(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def pack_zip(file: Path, files: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(file, "w") as packed:
+        for name, content in files.items():
+            packed.writestr(name, content)
+    return file
+
+
+@pytest.fixture
+def server():
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def serve(server, monkeypatch) -> Callable:
+    """Let the server give this archive as the data set "tiny"."""
+
+    def serve(archive: bytes, size: int | None = None, **faults) -> SimpleNamespace:
+        server.body, server.always = archive, faults
+        monkeypatch.setattr(registry, "MIRRORS", (server.base,))
+        monkeypatch.setitem(DATASETS, "tiny", Dataset("tiny", size or len(archive), SPLITS, "AtoB"))
+        return server
+
+    return serve
+
+
+def visible(root: Path) -> list[str]:
+    return sorted(path.name for path in root.iterdir() if not path.name.startswith("."))
+
+
+def hidden(root: Path) -> list[str]:
+    return sorted(path.name for path in root.iterdir() if path.name.startswith(".") and path.suffix != ".lock")
+
+
+def assert_fails(root: Path, error: type, match: str, visible_after=(), hidden_after=()) -> None:
+    """The download fails with a sentence and leaves nothing behind."""
+    with pytest.raises(error, match=match):
+        download("tiny", root)
+    assert visible(root) == list(visible_after)
+    assert hidden(root) == list(hidden_after)
+    assert not list(Path.cwd().iterdir())
+
+
+def test_the_facades_are_those_of_the_paper():
+    facades = DATASETS["facades"]
+    assert facades.addresses == [
+        "http://efrosgans.eecs.berkeley.edu/pix2pix/datasets/facades.tar.gz",
+        "https://efrosgans.eecs.berkeley.edu/pix2pix/datasets/facades.tar.gz",
+        "http://people.eecs.berkeley.edu/~tinghuiz/projects/pix2pix/datasets/facades.tar.gz",
+    ]
+    assert (facades.size, facades.tolerance) == (30_168_306, 0)
+    assert facades.splits == {"train": 400, "val": 100, "test": 106}
+    assert facades.direction == "BtoA"
+
+
+def test_the_registry_is_complete():
+    names = ["facades", "maps", "cityscapes", "edges2shoes", "edges2handbags", "night2day"]
+    assert list(DATASETS) == names == [dataset.name for dataset in DATASETS.values()]
+    training = {name: (dataset.epochs, dataset.batch_size) for name, dataset in DATASETS.items()}
+    assert training == dict.fromkeys(names[:3], (200, 1)) | dict.fromkeys(names[3:5], (15, 4)) | {names[5]: (17, 4)}
+    for dataset in DATASETS.values():
+        assert all(dataset.describe().values())
+        assert dataset.direction in ("AtoB", "BtoA") and dataset.splits["train"] >= 400
+    assert len({tuple(dataset.describe()) for dataset in DATASETS.values()}) == 1  # rows of one table
+
+
+def test_a_good_archive_is_unpacked(serve, images, tmp_path):
+    whole = pack(images)
+    serve(whole)
+    root = tmp_path / "new" / "data"
+    folder = download("tiny", root)
+    assert folder == root / "tiny"
+    assert visible(root) == ["sha256.txt", "tiny"] and hidden(root) == []
+    assert (root / "sha256.txt").read_text() == f"{hashlib.sha256(whole).hexdigest()}  tiny.tar.gz\n"
+    unpacked = {path.relative_to(root).as_posix(): path.read_bytes() for path in folder.rglob("*.png")}
+    assert unpacked == images
+    assert len(read_pairs(folder / "train", 64, DATASETS["tiny"].direction)) == 2
+    assert not list(Path.cwd().iterdir())
+
+
+def test_a_data_set_that_is_there_is_not_fetched_again(serve, images, tmp_path):
+    server = serve(pack(images))
+    first = download("tiny", str(tmp_path / "data"))
+    assert len(server.asked) == 1
+    assert download("tiny", tmp_path / "data") == first
+    assert len(server.asked) == 1
+
+
+def test_a_failed_download_can_be_repeated(serve, images, tmp_path):
+    server = serve(pack(images), status=503)
+    assert_fails(tmp_path / "data", ConnectionError, r"tiny\.tar\.gz: it answers 503")
+    server.always = {}
+    assert download("tiny", tmp_path / "data").is_dir()
+
+
+def test_a_dead_mirror_is_passed_over(serve, images, tmp_path, monkeypatch):
+    server = serve(pack(images))
+    monkeypatch.setattr(registry, "MIRRORS", (closed_address(), server.base))
+    assert download("tiny", tmp_path / "data").is_dir()
+
+
+def test_the_mirror_of_the_environment_comes_first(serve, images, tmp_path, monkeypatch):
+    server = serve(pack(images))
+    monkeypatch.setattr(registry, "MIRRORS", (closed_address(),))
+    monkeypatch.setenv("PIX2PIX_MIRROR", f"{server.base}/school/")
+    assert download("tiny", tmp_path / "data").is_dir()
+    assert server.asked == [("/school/tiny.tar.gz", None)]
+
+
+def test_an_archive_on_the_shelf_is_not_fetched_again(serve, images, tmp_path):
+    """As on Google Drive, from one machine to the next."""
+    archive, shelf = pack(images), tmp_path / "drive" / "data"
+    server = serve(archive)
+    download("tiny", tmp_path / "monday", shelf)
+    assert (shelf / "tiny.tar.gz").read_bytes() == archive and len(server.asked) == 1
+    folder = open_dataset("tiny", tmp_path / "tuesday", shelf)
+    assert len(server.asked) == 1 and visible(folder) == ["test", "train"]
+    assert hidden(tmp_path / "tuesday") == []
+
+
+def test_a_damaged_archive_on_the_shelf_is_replaced(serve, images, tmp_path):
+    archive, shelved = pack(images), tmp_path / "tiny.tar.gz"
+    server = serve(archive)
+    shelved.write_bytes(archive[:100])
+    with pytest.warns(UserWarning, match=r"tiny\.tar\.gz is passed over, and fetched anew: .* is no sound archive"):
+        download("tiny", tmp_path / "data", tmp_path)
+    assert len(server.asked) == 1 and shelved.read_bytes() == archive
+
+
+def test_a_shelf_that_cannot_be_written_is_no_obstacle(serve, images, tmp_path):
+    serve(pack(images))
+    (tmp_path / "shelf").write_text("a file where a folder should be")
+    with pytest.warns(UserWarning, match=r"tiny\.tar\.gz can't be written, so it will be fetched again"):
+        assert visible(download("tiny", tmp_path / "data", tmp_path / "shelf")) == ["test", "train"]
+
+
+def test_an_unknown_name_gets_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match="There is no data set 'facade': choose one of facades, maps, "):
+        download("facade", tmp_path / "data")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("status", [404, 503, 200])
+def test_an_error_page_gets_a_sentence(serve, images, tmp_path, status):
+    page = {"status": status, "body": b"<html>try later</html>", "headers": {"Content-Type": "text/html"}}
+    serve(pack(images), **page)
+    assert_fails(tmp_path / "data", ConnectionError, r"it (answers|gives a web page).* later\.$")
+
+
+def test_a_page_of_the_right_size_is_no_archive(serve, tmp_path):
+    server = serve(b"<html>no quota left</html>")
+    assert_fails(tmp_path / "data", ValueError, r"^tiny\.tar\.gz is no sound archive \(it is a web page\)")
+    assert len(server.asked) == 1
+
+
+def test_a_refused_connection_gets_a_sentence(serve, monkeypatch, tmp_path):
+    serve(b"", size=100)
+    monkeypatch.setattr(registry, "MIRRORS", (base := closed_address(),))
+    assert_fails(tmp_path / "data", ConnectionError, rf"{base}/tiny\.tar\.gz: no connection.*: check the network")
+
+
+def test_a_body_that_breaks_off_is_gone_on_with(serve, images, tmp_path):
+    whole = pack(images)
+    server = serve(whole)
+    server.faults = [{"until": 100}]
+    assert download("tiny", tmp_path / "data").is_dir()
+    assert server.ranges == [None, "bytes=100-"]
+
+
+def test_another_size_gets_a_sentence(serve, images, tmp_path):
+    whole = pack(images)
+    serve(whole, size=len(whole) + 1000)
+    assert_fails(
+        tmp_path / "data", ConnectionError, rf"it offers {len(whole):,} bytes instead of {len(whole) + 1000:,}"
+    )
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [lambda whole: whole[:-40], lambda whole: whole[:60] + bytes(8) + whole[68:], lambda whole: whole[:-8] + bytes(8)],
+    ids=["cut off", "damaged", "another checksum"],
+)
+def test_a_damaged_archive_of_the_right_size_gets_a_sentence(serve, images, tmp_path, spoil):
+    server = serve(spoil(pack(images)))
+    assert_fails(tmp_path / "data", ValueError, r"^tiny\.tar\.gz is no sound archive")
+    assert server.ranges == [None]
+
+
+def test_an_archive_in_pieces_that_do_not_fit_is_fetched_as_one(serve, images, tmp_path):
+    server = serve(pack(images))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / ".tiny.tar.gz.part").write_bytes(b"?" * 200)
+    assert download("tiny", tmp_path / "data").is_dir()
+    assert server.ranges == ["bytes=200-", None]
+    assert hidden(tmp_path / "data") == []
+
+
+def test_an_archive_that_reaches_out_of_its_folder_is_refused(serve, images, tmp_path):
+    serve(pack(images | {"../../escaped.txt": b"!"}))
+    assert_fails(tmp_path / "data", ValueError, r"^tiny\.tar\.gz is no sound archive \(.*lies outside")
+    assert visible(tmp_path) == ["data", "elsewhere"]
+
+
+@pytest.mark.parametrize("change", ["missing", "more", "another folder"])
+def test_another_number_of_images_gets_a_sentence(serve, images, tmp_path, change):
+    files = dict(images)
+    if change == "missing":
+        del files["tiny/train/1.png"]
+    elif change == "more":
+        files["tiny/train/3.png"] = files["tiny/train/1.png"]
+    else:
+        files = {name.replace("tiny/", "other/"): content for name, content in files.items()}
+    serve(pack(files))
+    found = {"missing": 1, "more": 3, "another folder": 0}[change]
+    expected = rf"^tiny\.tar\.gz holds other images than expected: .*split train has {found} images, not 2"
+    assert_fails(tmp_path / "data", ValueError, expected)  # and no checksum of it is recorded
+
+
+def test_files_that_are_no_images_do_not_count(serve, images, tmp_path):
+    notes = {"tiny/train/notes.txt": b"", "tiny/train/.DS_Store": b"", "tiny/train/._1.png": b""}
+    serve(pack(images | notes))
+    assert download("tiny", tmp_path / "data").is_dir()
+
+
+def test_a_folder_that_is_incomplete_gets_a_sentence(serve, images, tmp_path):
+    server = serve(pack(images))
+    folder = download("tiny", tmp_path / "data")
+    (folder / "test" / "1.png").unlink()
+    with pytest.raises(ValueError, match=rf"^{folder} is incomplete: delete it.*split test has 0 images, not 1"):
+        download("tiny", tmp_path / "data")
+    assert len(server.asked) == 1
+    assert len(list(folder.rglob("*.png"))) == 2  # nothing of the user's is deleted
+
+
+def test_another_checksum_than_before_gets_a_sentence(serve, images, tmp_path):
+    root, whole = tmp_path / "data", pack(images)
+    root.mkdir()
+    recorded = f"{'0' * 64}  tiny.tar.gz"
+    (root / "sha256.txt").write_text(f"{'1' * 64}  other.tar.gz\n{recorded}\n")
+    serve(whole)
+    digest = hashlib.sha256(whole).hexdigest()
+    expected = rf"tiny\.tar\.gz has the sha256 {digest}, and not {'0' * 64}, which .*sha256\.txt.* delete that line"
+    assert_fails(root, ValueError, expected, visible_after=["sha256.txt"])
+    (root / "sha256.txt").write_text(f"{'1' * 64}  other.tar.gz\n")
+    assert download("tiny", root).is_dir()
+    assert (root / "sha256.txt").read_text() == f"{'1' * 64}  other.tar.gz\n{digest}  tiny.tar.gz\n"
+
+
+def test_the_same_checksum_is_recorded_once(serve, images, tmp_path):
+    serve(pack(images))
+    for _ in range(2):
+        folder = download("tiny", tmp_path / "data")
+        folder.rename(tmp_path / f"{time.monotonic()}")
+    assert len((tmp_path / "data" / "sha256.txt").read_text().splitlines()) == 1
+
+
+def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(serve, images, tmp_path, monkeypatch):
+    server = serve(pack(images), size=10_000_000_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=21_000_000_000))
+    expected = r"tiny doesn't fit into .*data \(22\.00 GB are needed, 21\.00 GB are free\): free some space"
+    assert_fails(tmp_path / "data", OSError, expected)
+    assert not server.asked
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_disk_that_gets_full_keeps_what_has_come(serve, images, tmp_path, monkeypatch):
+    """While unpacking: the archive is there, and is not fetched again."""
+    whole = pack(images)
+    server = serve(whole)
+    with monkeypatch.context() as patch:
+        patch.setattr(archives, "_target", lambda folder, name: Path("/dev/full"))
+        expected = r"tiny\.tar\.gz can't be unpacked .*\(No space left on device\)"
+        assert_fails(tmp_path / "data", OSError, expected, hidden_after=[".tiny.tar.gz.part"])
+    assert download("tiny", tmp_path / "data").is_dir()
+    assert server.ranges == [None, f"bytes={len(whole)}-"]
+
+
+def script(server, root: Path, size: int, before: str = "") -> list[str]:
+    """A Python process that downloads "tiny"."""
+    lines = [
+        "from pix2pix_colab.data.downloads import archives, datasets, registry",
+        f"registry.MIRRORS = ({server.base!r},)",
+        f"registry.DATASETS['tiny'] = registry.Dataset('tiny', {size}, {SPLITS}, 'AtoB')",
+        before,
+        f"print(datasets.download('tiny', {str(root)!r}))",
+    ]
+    return [sys.executable, "-c", "\n".join(lines)]
+
+
+def kill_when(condition: Callable[[], bool], command: list[str]) -> None:
+    process, deadline = subprocess.Popen(command, stderr=subprocess.DEVNULL), time.monotonic() + 20
+    while not condition() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    assert condition() and process.poll() is None
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def test_a_killed_download_is_gone_on_with(serve, images, tmp_path):
+    whole, root = pack(images), tmp_path / "data"
+    server = serve(whole)
+    server.faults = [{"drip": 0.02, "piece": 1000}]
+    part = root / ".tiny.tar.gz.part"
+    kill_when(lambda: part.exists() and part.stat().st_size > 5000, script(server, root, len(whole)))
+    assert visible(root) == []
+    came = part.stat().st_size
+    assert download("tiny", root).is_dir()
+    assert server.ranges == [None, f"bytes={came}-"]
+    assert visible(root) == ["sha256.txt", "tiny"] and hidden(root) == []
+
+
+def test_a_killed_unpacking_leaves_no_half_data_set(serve, images, tmp_path):
+    whole, root = pack(images), tmp_path / "data"
+    server = serve(whole)
+    slow = "import time; archives.require_space = lambda *_: time.sleep(0.3)"
+    command = script(server, root, len(whole), slow)
+    kill_when(lambda: len(list(root.glob(".tiny.unpacking/**/*.png"))) > 0, command)
+    assert visible(root) == []
+    assert len(list(download("tiny", root).rglob("*.png"))) == 3
+    assert visible(root) == ["sha256.txt", "tiny"] and hidden(root) == []
+
+
+def test_two_processes_at_once_fetch_once(serve, images, tmp_path):
+    whole, root = pack(images), tmp_path / "data"
+    server = serve(whole, drip=0.05, piece=2000)
+    processes = [
+        subprocess.Popen(script(server, root, len(whole)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for process in processes:
+        out, err = process.communicate(timeout=30)
+        assert out == f"{root / 'tiny'}\n", err
+    assert server.ranges == [None]
+
+
+def test_a_folder_is_opened_as_it_is(tmp_path, images):
+    assert open_dataset(tmp_path, tmp_path / "data") == tmp_path
+    assert open_dataset(str(tmp_path), tmp_path / "data") == tmp_path
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_name_is_downloaded(serve, images, tmp_path):
+    serve(pack(images))
+    assert open_dataset("tiny", tmp_path / "data") == tmp_path / "data" / "tiny"
+
+
+def test_an_archive_is_unpacked_once(images, tmp_path):
+    archive = pack_zip(tmp_path / "My 图.v2.zip", images)
+    folder = open_dataset(archive, tmp_path / "data")
+    assert folder == tmp_path / "data" / "My 图.v2"
+    assert len(read_pairs(folder, 64, split="train")) == 2  # past the folder that all is in
+    (folder / "mark").touch()
+    assert open_dataset(str(archive), tmp_path / "data") == folder
+    assert (folder / "mark").exists()
+    assert visible(tmp_path / "data") == ["My 图.v2"] and hidden(tmp_path / "data") == [".My 图.v2.source"]
+
+
+def test_a_changed_archive_is_unpacked_again(images, tmp_path):
+    archive = pack_zip(tmp_path / "a.zip", {"train/1.png": b"1"})
+    folder = open_dataset(archive, tmp_path / "data")
+    assert folder == tmp_path / "data" / "a"
+    pack_zip(archive, {"train/2.png": b"two"})
+    assert open_dataset(archive, tmp_path / "data") == folder
+    assert [path.name for path in folder.rglob("*.png")] == ["2.png"]
+    archive.write_bytes(b"PK\3\4 damaged")
+    with pytest.raises(ValueError, match=r"a\.zip is no sound archive"):
+        open_dataset(archive, tmp_path / "data")
+    assert [path.name for path in folder.rglob("*.png")] == ["2.png"]
+
+
+def test_a_folder_of_the_users_own_is_not_replaced(images, tmp_path):
+    (tmp_path / "data" / "a").mkdir(parents=True)
+    with pytest.raises(FileExistsError, match=r"data/a is there already, and not from .*a\.zip"):
+        open_dataset(pack_zip(tmp_path / "a.zip", images), tmp_path / "data")
+    assert (tmp_path / "data" / "a").is_dir()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("facades.tar.gz", "facades-own"),
+        ("...zip", "archive"),
+        ("..tar.gz", "archive"),
+        ("..", "archive"),
+        ("", "archive"),
+        (".hidden.tgz", "hidden"),
+        ("../../up.zip", "_.._up"),
+        ("a\\b\0.TAR.XZ", "a_b_"),
+        ("x" * 300 + ".zip", "x" * 100),
+    ],
+)
+def test_a_folder_name_is_never_a_path(name, expected):
+    assert datasets._folder_name(name) == expected
+
+
+def test_an_address_is_fetched_once(server, images, tmp_path):
+    server.body = pack(images)
+    address = f"{server.base}/files/my%20pairs.tar.gz?download=1"
+    for _ in range(2):
+        assert open_dataset(address, tmp_path / "data") == tmp_path / "data" / "my pairs"
+    assert server.asked == [("/files/my%20pairs.tar.gz?download=1", None)]
+    assert visible(tmp_path / "data") == ["my pairs"] and hidden(tmp_path / "data") == [".my pairs.source"]
+
+
+@pytest.mark.parametrize("path", ["/..", "/%2e%2e%2f%2e%2e%2fup.zip", "/a/..%5c..", "/"])
+def test_an_address_does_not_lead_out_of_the_root(server, images, tmp_path, path):
+    server.body = pack(images)
+    folder = open_dataset(server.base + path, tmp_path / "data")
+    assert folder.resolve().parent == tmp_path / "data"
+    assert visible(tmp_path) == ["data", "elsewhere"]
+
+
+def test_an_address_that_gives_no_archive_gets_a_sentence(server, tmp_path):
+    server.body = b"no archive"
+    with pytest.raises(ValueError, match=rf"^{server.base}/a\.zip is no sound archive"):
+        open_dataset(f"{server.base}/a.zip", tmp_path / "data")
+    assert visible(tmp_path / "data") == hidden(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize("link", [ID, f"https://drive.google.com/file/d/{ID}/view?usp=sharing"])
+def test_a_drive_link_is_fetched_once(link, images, tmp_path, monkeypatch):
+    asked = []
+
+    def give(id, output):
+        asked.append(id)
+        Path(output).write_bytes(pack(images))
+
+    monkeypatch.setattr("gdown.download", give)
+    for _ in range(2):
+        assert open_dataset(link, tmp_path / "data") == tmp_path / "data" / f"drive-{ID}"
+    assert asked == [ID]
+    assert hidden(tmp_path / "data") == [f".drive-{ID}.source"]
+
+
+def test_a_drive_link_that_fails_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr("gdown.download", lambda id, output: Path(output).write_bytes(gzip.compress(b"no tar")))
+    with pytest.raises(ValueError, match=rf"^{ID} is no sound archive"):
+        open_dataset(ID, tmp_path / "data")
+    with pytest.raises(ValueError, match="share one archive"):
+        open_dataset("https://drive.google.com/drive/folders/abc", tmp_path / "data")
+    assert visible(tmp_path / "data") == hidden(tmp_path / "data") == []
+
+
+@pytest.mark.parametrize("where", ["nothing", "", "  ", "no/such.zip", "ftp://a/b.zip", "~nobody/x"])
+def test_anything_else_gets_a_sentence(where, tmp_path):
+    expected = rf"^There is nothing at {re.escape(repr(where.strip()))}: give the name of a data set \(facades, .*Drive"
+    with pytest.raises(FileNotFoundError, match=expected):
+        open_dataset(where, tmp_path / "data")
+    assert not (tmp_path / "data").exists()

@@ -1,0 +1,121 @@
+"""A data set larger than memory: 2.45 GB of pairs are read and trained on by a process that may have 1 GiB."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pix2pix_colab.data.pairs import write_pairs
+from pix2pix_colab.data.synthetic.facades import synthetic_facades
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits and tells the memory of a process")
+
+COUNT, DRAWN, LIMIT = 5000, 25, 2**30
+
+# RLIMIT_DATA counts what a process has for itself alone, as the heap and its arrays, but no shared mapping of a file.
+START = """
+import json, os, resource, sys, threading, time
+resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[2]),) * 2)  # before anything else, torch too, is imported
+os.cpu_count = os.process_cpu_count = lambda: 2  # each thread has a stack of its own
+
+from pix2pix_colab.data import pair_decoder as reader
+from pix2pix_colab.data import pairs
+from pix2pix_colab.training import TrainConfig, Training
+
+peak, folder = 0, sys.argv[1]
+
+def watch():
+    global peak
+    while True:
+        status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+        peak = max(peak, int(status["RssAnon"].split()[0]) // 1024)  # kB -> MiB
+        time.sleep(0.01)
+
+threading.Thread(target=watch, daemon=True).start()
+"""
+
+TRAIN = """
+start = time.perf_counter()
+read = pairs.read_pairs(folder)
+seconds = time.perf_counter() - start
+training = Training(read, TrainConfig(width=4))
+for _ in range(20):
+    training.advance()
+training.log()
+told = {"pairs": len(read), "loss": training.history[0]["l1"], "std": read.source[::100].float().std().item()}
+print(json.dumps(told | {"seconds": seconds, "peak": peak}))
+"""
+
+START_AGAIN = """
+def fail(*_):
+    raise AssertionError("it was built again")
+
+load, reader.PairReader.load = reader.PairReader.load, fail
+count = len(pairs.read_pairs(folder))
+reader.PairReader.load, pairs.LARGE = load, 2**60
+try:
+    pairs.read_pairs(folder)
+except MemoryError:
+    print(json.dumps({"pairs": count, "peak": peak}))
+"""
+
+MEASURE = """
+import torch
+from pix2pix_colab.metrics import measure
+
+images = torch.randint(256, (100, 3, 256, 256), dtype=torch.uint8)
+rows = len(measure(images, images.flip(3))["ssim"].rows)
+print(json.dumps({"rows": rows, "peak": peak}))
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """5,000 files of 25 drawings, and 3 GB to put the map."""
+    path = tmp_path_factory.mktemp("large")
+    if shutil.disk_usage(path).free < 4e9:
+        pytest.skip("2.5 GB on disk are needed")
+    for file in write_pairs(synthetic_facades(DRAWN), path / "drawn").iterdir():
+        _as_jpeg(file)
+    (path / "pairs").mkdir()
+    drawn = sorted((path / "drawn").glob("*.jpg"))
+    for i in range(COUNT):
+        os.link(drawn[i % DRAWN], path / "pairs" / f"{i}.jpg")
+    yield path / "pairs"
+    shutil.rmtree(path)
+
+
+def _as_jpeg(file: Path) -> None:
+    with Image.open(file) as image:
+        image.save(file.with_suffix(".jpg"), quality=90)
+
+
+def limited(code: str, folder: Path, limit: int = LIMIT) -> dict:
+    """What a process of its own prints, which may have so much."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MALLOC_ARENA_MAX": "2", "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-c", START + code, str(folder), str(limit)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0 and result.stdout, result.stderr[-3000:]
+    return json.loads(result.stdout)
+
+
+def test_pairs_larger_than_memory_are_read_and_trained_on(folder):
+    told = limited(TRAIN, folder)
+    print(f"{COUNT / told['seconds']:.0f} pairs/s while building, peak {told['peak']} MiB of memory")
+    size = (folder / ".cache" / "all-286-BtoA-3-3" / "rows.uint8").stat().st_size
+    assert told["pairs"] == COUNT and size == COUNT * 6 * 286**2 > 2 * LIMIT
+    assert told["peak"] * 2**20 < LIMIT
+    assert 0 < told["loss"] < 2 and told["std"] > 20
+
+    again = limited(START_AGAIN, folder)  # without a map, MemoryError: so the limit holds
+    assert again["pairs"] == COUNT and again["peak"] * 2**20 < LIMIT
+
+
+def test_any_number_of_images_is_measured(tmp_path):
+    told = limited(MEASURE, tmp_path, 2 * LIMIT)  # as floats all at once they take 5 GB
+    assert told["rows"] == 100 and told["peak"] * 2**20 < 2 * LIMIT

@@ -1,0 +1,152 @@
+"""An evaluation from end to end: which metrics there are, what they are taken of, and why others are missing."""
+
+import math
+import re
+from urllib.error import URLError
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d
+
+from pix2pix_colab.data import Pairs, synthetic_facades
+from pix2pix_colab.evaluation import fcn_score as labels
+from pix2pix_colab.evaluation import lpips_kid as perceptual
+from pix2pix_colab.evaluation import report as module
+from pix2pix_colab.evaluation.fcn_score import confusion, read_labels, train_segmenter
+from pix2pix_colab.evaluation.metrics import METRICS, measure
+from pix2pix_colab.evaluation.report import LABEL_FIGURES, evaluate
+from pix2pix_colab.evaluation.significance import Interval
+
+NO_NET = "a net could learn to read labels off photos"
+NO_LABELS = "The sources are no label maps"
+MEASURED = ["l1", "psnr", "ssim", "sharpness", "texture", "colour_l", "colour_a", "colour_b"]
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def outputs_of(pairs: Pairs) -> dict[float, Tensor]:
+    """In the place of generators: of λ = 0 nothing to do with the source, of 100 the photo with grain, of ∞ a blur."""
+    target = pairs.target.float()
+    grain = 20 * torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
+    blur = avg_pool2d(target, 9, 1, 4, count_include_pad=False)
+    images = {0: pairs.target.roll(1, dims=0).float(), 100: target + grain, math.inf: blur}
+    return {k: each.round().clamp(0, 255).byte() for k, each in images.items()}
+
+
+@pytest.fixture(scope="module")
+def train_pairs() -> Pairs:
+    return synthetic_facades(10, 143, seed=1)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    return synthetic_facades(6, 128, seed=2)
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch, tmp_path):
+    """No network, as in a place without one; a GPU would round in its own way; a net that learns for a second."""
+    monkeypatch.setattr(perceptual, "urlopen", lambda *_, **__: (_ for _ in ()).throw(URLError("no network")))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    for load in (perceptual._alexnet, perceptual._inception):
+        load.cache_clear()
+    monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))
+    for name, value in {"WIDTH": 4, "FEWEST": 12, "MOST": 12}.items():
+        monkeypatch.setattr(labels, name, value)
+
+
+def test_label_maps_are_read_off_the_outputs_and_the_photos(pairs, train_pairs, tmp_path):
+    outputs = outputs_of(pairs)
+    report = evaluate(outputs, pairs, train_pairs, tmp_path / "runs", "cpu")
+    assert list(report.measured) == [*MEASURED, *LABEL_FIGURES] == [k for k in METRICS if k not in ("lpips", "kid")]
+    assert (report.images, list(report.photos)) == (6, list(LABEL_FIGURES))
+    assert all(list(row) == [0, 100, math.inf] for row in report.measured.values())
+    assert (tmp_path / "runs" / "segmenter.pt").exists(), "so that it is trained once"
+    segmenter = train_segmenter(train_pairs, tmp_path / "runs" / "segmenter.pt")
+    truth = read_labels(pairs.source)
+    for key, figure in LABEL_FIGURES.items():
+        for images, measurement in ((pairs.target, report.photos[key]), (outputs[100], report.measured[key][100])):
+            seen = confusion(segmenter, images, truth)
+            assert torch.equal(measurement.rows, seen.float()) and measurement.figure is figure
+            assert measurement.value == pytest.approx(figure(seen.double().mean(dim=0)).item())
+    for k, output in outputs.items():
+        for key, measurement in measure(output, pairs.target).items():
+            assert torch.equal(report.measured[key][k].rows, measurement.rows)
+
+
+def test_without_a_network_the_report_says_so(pairs, monkeypatch):
+    monkeypatch.setattr(module, "KID_IMAGES", len(pairs))
+    report = evaluate(outputs_of(pairs), pairs)
+    assert set(report.missing) == {"lpips", "kid", *LABEL_FIGURES} and not report.kid
+    for key, name in (("lpips", "LPIPS"), ("kid", "KID")):
+        assert re.match(rf"{name} needs weights, and .* can't be fetched from .*no network", report.missing[key])
+    table = report.table()
+    assert "\n\nLPIPS: not measured. LPIPS needs weights" in table
+    assert "\n\nKID × 1000: not measured. KID needs weights" in table
+
+
+def test_too_few_images_for_kid_are_a_reason(pairs):
+    assert module.KID_IMAGES == 50
+    report = evaluate({0: pairs.target}, pairs)
+    assert report.missing["kid"] == "KID compares sets of images, and 6 are too few: take 50 or more."
+
+
+@pytest.mark.parametrize(
+    ("source", "taught", "why"),
+    [("label maps", False, NO_NET), ("noise", True, NO_LABELS), ("noise", False, NO_LABELS), ("grey", True, NO_LABELS)],
+)
+def test_why_no_labels_are_read_is_said(pairs, train_pairs, tmp_path, source, taught, why):
+    sources = {"label maps": pairs.source, "noise": noise(6, 3, 128, 128), "grey": pairs.source[:, :1]}
+    these = Pairs(sources[source], pairs.target, pairs.names)
+    report = evaluate(outputs_of(pairs), these, train_pairs if taught else None, tmp_path)
+    assert list(report.measured) == MEASURED and not report.photos
+    assert all(why in report.missing[key] for key in LABEL_FIGURES)
+    names = "labels per pixel, labels per class, labels by class IoU"
+    assert f"\n\n{names}: not measured. {report.missing['class_iou']}" in report.table()
+    assert not list(tmp_path.glob("*.pt")), "nothing is trained for nothing"
+
+
+def test_training_pairs_that_teach_no_labels_are_a_reason(pairs, tmp_path):
+    others = Pairs(noise(2, 3, 143, 143), noise(2, 3, 143, 143), ["1", "2"])
+    report = evaluate(outputs_of(pairs), pairs, others, tmp_path)
+    assert all(NO_LABELS in report.missing[key] for key in LABEL_FIGURES)
+
+
+def test_with_weights_lpips_and_kid_are_measured(pairs, monkeypatch):
+    target = pairs.target
+
+    def far(output: Tensor, photos: Tensor, device: torch.device) -> Tensor:
+        assert torch.equal(photos, target) and device == torch.device("cpu")
+        return (output.float() - photos).abs().mean(dim=(1, 2, 3)) / 255
+
+    def apart(outputs: dict, photos: Tensor, device: torch.device) -> dict:
+        assert torch.equal(photos, target) and device == torch.device("cpu")
+        return {k: (0.01 * (i + 1), 0.002) for i, k in enumerate(outputs)}
+
+    monkeypatch.setattr(module, "lpips", far)
+    monkeypatch.setattr(module, "kid", apart)
+    monkeypatch.setattr(module, "KID_IMAGES", len(pairs))
+    outputs = outputs_of(pairs)
+    report = evaluate(outputs, pairs)
+    assert list(report.measured) == [*MEASURED, "lpips"] and set(report.missing) == set(LABEL_FIGURES)
+    for k, output in outputs.items():
+        assert torch.equal(report.measured["lpips"][k].rows, far(output, target, torch.device("cpu")))
+    assert report.kid == {
+        k: Interval(*map(pytest.approx, (10 * (i + 1), 10 * (i + 1) - 3.92, 10 * (i + 1) + 3.92)))
+        for i, k in enumerate(outputs)
+    }
+    assert list(report.intervals)[-1] == "kid"
+
+
+def test_outputs_that_do_not_fit_their_targets_are_an_error(pairs):
+    with pytest.raises(ValueError, match=r"\(5, 3, 128, 128\) outputs can't be measured against \(6, 3, 128, 128\)"):
+        evaluate({0: pairs.target[:5]}, pairs)
+
+
+def test_grey_photos_are_measured(pairs, train_pairs, tmp_path):
+    grey = Pairs(pairs.source, pairs.target[:, :1], pairs.names)
+    report = evaluate(outputs_of(grey), grey, train_pairs, tmp_path)
+    assert list(report.measured) == [*MEASURED, *LABEL_FIGURES]

@@ -1,0 +1,183 @@
+"""The tables of a report, on measurements made so that what they must say is known."""
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from pix2pix_colab.evaluation.metrics import METRICS, Measurement, intersection
+from pix2pix_colab.evaluation.report import CLAIMS, SURE, Report
+from pix2pix_colab.evaluation.significance import Interval, bootstrap, holm, permutation_p
+from pix2pix_colab.loss import LAMBDAS
+
+COUNT = 20
+IMAGES = torch.randn(COUNT, generator=torch.Generator().manual_seed(0))  # some images are harder for every λ
+
+
+def around(value: float, seed: int = 0) -> Measurement:
+    """Images whose mean is the value, and of which each differs a little from that."""
+    own = 0.02 * torch.randn(COUNT, generator=torch.Generator().manual_seed(seed))
+    return Measurement(value + IMAGES - IMAGES.mean() + own - own.mean())
+
+
+def parse(table: str) -> list[dict[str, str]]:
+    """The rows of a Markdown table."""
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    assert set(lines[1]) == {"---"} and {len(line) for line in lines} == {len(lines[0])}
+    return [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
+
+
+L1 = {0: around(0.5), 100: around(0.3, 1), math.inf: around(0.297, 2)}  # the last two differ by chance
+
+
+@pytest.fixture
+def report() -> Report:
+    return Report(
+        COUNT,
+        {"l1": L1, "pixel_accuracy": {k: around(0.1 + m.value, 3) for k, m in L1.items()}},
+        {"pixel_accuracy": around(0.875, 4)},
+        {0: Interval(40, 38, 43), 100: Interval(9.5, 9.0, 10.0), math.inf: Interval(112.125, 110, 114)},
+        {"lpips": "No network.", "class_iou": "Too few photos.", "class_accuracy": "Too few photos."},
+    )
+
+
+def test_the_table_has_a_row_for_each_metric_and_a_column_for_each_lambda(report):
+    table, *notes = report.table().split("\n\n")
+    l1, pixels, kid = parse(table)
+    assert list(l1) == ["20 images", "λ = 0", "λ = 100", "L1 only", "photos"]
+    assert [row["20 images"] for row in (l1, pixels, kid)] == ["L1 ↓", "labels per pixel ↑", "KID × 1000 ↓"]
+    for label, k in (("λ = 0", 0), ("λ = 100", 100), ("L1 only", math.inf)):
+        assert l1[label] == str(bootstrap(L1[k]))
+        assert pixels[label] == str(bootstrap(report.measured["pixel_accuracy"][k]))
+    assert l1["λ = 0"].startswith("0.500 ± 0.") and pixels["λ = 100"].startswith("0.400 ± 0.")
+    assert (l1["photos"], pixels["photos"], kid["photos"]) == ("", str(bootstrap(around(0.875, 4))), "")
+    assert [kid[label] for label in list(kid)[1:4]] == ["40.00 ± 2.50", "9.500 ± 0.500", "112.12 ± 2.00"]
+    assert notes == [
+        "LPIPS: not measured. No network.",
+        "labels by class IoU, labels per class: not measured. Too few photos.",
+    ]
+
+
+def test_where_nothing_is_missing_and_no_photos_are_measured_the_table_stands_alone():
+    table = Report(COUNT, {"l1": L1}).table()
+    assert list(parse(table)[0]) == ["20 images", "λ = 0", "λ = 100", "L1 only"]
+
+
+def test_an_interval_is_the_bootstraps_and_kid_has_its_own(report):
+    assert list(report.intervals) == ["l1", "pixel_accuracy", "kid"]
+    assert report.intervals["l1"] == {k: bootstrap(m) for k, m in L1.items()}
+    assert report.intervals["kid"] == report.kid
+    assert report.intervals is report.intervals, "computed once"
+    assert list(Report(COUNT, {"l1": L1}).intervals) == ["l1"]
+
+
+def test_the_slider_gets_each_metric_by_its_name(report):
+    assert list(report.named) == ["L1 ↓", "labels per pixel ↑", "KID × 1000 ↓"]
+    assert report.named["L1 ↓"] == {k: m.value for k, m in L1.items()}
+    assert report.named["KID × 1000 ↓"] == {0: 40, 100: 9.5, math.inf: 112.125}
+
+
+def test_every_two_lambdas_are_compared(report):
+    found = report.compare("l1")
+    assert list(found) == [(0, 100), (0, math.inf), (100, math.inf)]
+    assert [difference for difference, _ in found.values()] == pytest.approx([0.2, 0.203, 0.003], abs=1e-6)
+    plain = [permutation_p(L1[a], L1[b]) for a, b in found]
+    assert [p for _, p in found.values()] == holm(plain)
+    assert plain[:2] == pytest.approx([1e-4, 1e-4]) and holm(plain)[0] == pytest.approx(3e-4), "three comparisons cost"
+    assert plain[2] > SURE
+
+
+def test_a_p_that_is_small_alone_is_not_among_many():
+    """Two λ that differ at p = 0.03, and two others that don't."""
+    own = torch.zeros(COUNT)
+    own[:6] = 1  # six of twenty images differ, all in one way: chance does that with p = 2 / 2⁶
+    row = {0: Measurement(IMAGES), 1: Measurement(IMAGES + own), 10: Measurement(IMAGES.clone())}
+    p = permutation_p(row[0], row[1])
+    assert p == pytest.approx(2 / 2**6, abs=0.006) and p < SURE
+    assert Report(COUNT, {"l1": {k: row[k] for k in (0, 1)}}).compare("l1")[0, 1][1] == p
+    report = Report(COUNT, {"l1": row})
+    assert report.compare("l1")[0, 1][1] == pytest.approx(3 * p)
+    assert "(-0.300)" in report.difference_table("l1")
+
+
+def test_differences_have_signs_and_what_may_be_chance_is_in_brackets(report):
+    first, second = parse(report.difference_table("l1"))
+    head = "L1: row − column"
+    assert first == {head: "λ = 0", "λ = 100": "+0.200", "L1 only": "+0.203"}
+    assert second == {head: "λ = 100", "λ = 100": "", "L1 only": "(+0.003)"}
+    turned = Report(COUNT, {"l1": dict(reversed(L1.items()))})
+    first, second = parse(turned.difference_table("l1"))
+    assert first == {head: "L1 only", "λ = 100": "(-0.003)", "λ = 0": "-0.203"}
+    assert second == {head: "λ = 100", "λ = 100": "", "λ = 0": "-0.200"}
+
+
+def test_one_lambda_has_a_table_and_no_differences():
+    report = Report(COUNT, {"l1": {10: around(0.5)}})
+    (row,) = parse(report.table())
+    assert list(row) == ["20 images", "λ = 10"]
+    assert report.compare("l1") == {}
+    assert report.difference_table("l1") == ""
+    assert report.claims() == []
+
+
+def test_a_claim_holds_or_not_or_is_undecided():
+    sharpness = {0: around(1.3), 100: around(0.9, 1), math.inf: around(0.4, 2)}
+    colour = {0: around(0.8), 100: around(0.5, 1), math.inf: around(0.8, 2)}
+    labels = {100: around(0.603), math.inf: around(0.6, 2)}
+    found = Report(COUNT, {"sharpness": sharpness, "colour_a": colour, "class_iou": labels}).claims()
+    assert [row["and here it"] for row in found] == ["holds", "holds", "the opposite holds", "undecided"]
+    p = [permutation_p(sharpness[0], sharpness[math.inf]), permutation_p(sharpness[100], sharpness[math.inf])]
+    p += [permutation_p(rows[100], rows[math.inf]) for rows in (colour, labels)]
+    assert [row["p"] for row in found] == [f"{each:.4f}" for each in holm(p)]
+    assert found[0] == {
+        "the paper says": "λ = 0 has more sharpness than L1 only",
+        "by": "sharpness",
+        "there": "section 4.2",
+        "here": "1.300, 0.400",
+        "p": "0.0004",
+        "and here it": "holds",
+    }
+    assert found[2]["the paper says"] == "λ = 100 has colours nearer to the photos' than L1 only"
+    assert (found[2]["there"], found[2]["here"]) == (".84 > .69", "0.500, 0.800")
+    assert (found[3]["by"], found[3]["here"]) == ("labels by class IoU", "0.603, 0.600")
+
+
+@pytest.mark.parametrize(
+    ("lambdas", "count"), [(LAMBDAS, 11), ((0, 100), 2), ((100, math.inf), 6), ((0, math.inf), 3), ((1, 10, 1000), 0)]
+)
+def test_claims_of_lambdas_that_are_not_there_are_left_out(lambdas, count):
+    keys = [key for key in METRICS if key != "kid"]
+    measured = {key: {k: around(0.5, i) for i, k in enumerate(lambdas)} for key in keys}
+    report = Report(COUNT, measured)
+    assert len(report.claims()) == count
+    assert len(CLAIMS) == 11
+    assert len(parse(report.table())) == len(keys) and len(parse(report.difference_table("l1"))) == len(lambdas) - 1
+
+
+def test_claims_of_metrics_that_are_not_there_are_left_out(report):
+    assert {row["by"] for row in report.claims()} == {"labels per pixel"}
+    assert Report(COUNT, {"l1": L1}).claims() == []
+
+
+def test_claims_are_those_of_the_paper():
+    """Of its λ alone, and each in the direction of its figures, if it has some."""
+    for claim in CLAIMS:
+        assert {claim.higher, claim.lower} <= {0, 100, math.inf}
+        if ">" in claim.paper:
+            higher, lower = map(float, claim.paper.split(" > "))
+            assert 1 > higher > lower > 0
+
+
+def test_a_figure_of_a_distribution_is_compared_as_such():
+    """All images together have both colours, though no image has more than one."""
+
+    def colours(*numbers: int) -> Tensor:
+        return torch.nn.functional.one_hot(torch.tensor(numbers * 5), 4).float()
+
+    photos = colours(0, 1, 0, 1)
+    all_colours, one = colours(1, 0, 1, 0), colours(2, 2, 2, 2)
+    rows = {k: Measurement(torch.stack([c, photos], dim=1), intersection) for k, c in ((100, all_colours), (0, one))}
+    report = Report(COUNT, {"colour_l": rows})
+    difference, p = report.compare("colour_l")[100, 0]
+    assert difference == 1 and p < 0.001

@@ -1,0 +1,145 @@
+"""What the first cell says and does, on Colab and elsewhere, and how a run is taken home."""
+
+import json
+import os
+import platform
+import re
+import subprocess
+from importlib.metadata import distribution
+from pathlib import Path
+from types import SimpleNamespace
+
+import psutil
+import pytest
+import torch
+
+from pix2pix_colab.notebook import setup_cell as session
+from pix2pix_colab.notebook.setup_cell import download_run, set_up
+from pix2pix_colab.notebook.workspace import PRESETS, Workspace, open_workspace
+from pix2pix_colab.utils.device import describe_device
+
+
+@pytest.fixture(autouse=True)
+def bare_machine(monkeypatch, tmp_path):
+    """A machine without a GPU and without settings, a notebook in a folder of its own, a package from a folder."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for name in ("PIX2PIX_PRESET", "PIX2PIX_KEEP"):
+        monkeypatch.setenv(name, "")  # which set_up may set: so that it is undone
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / "content" / "pix2pix"))
+    (tmp_path / "content").mkdir()
+    monkeypatch.chdir(tmp_path / "content")
+
+
+def installed_from(monkeypatch, revision: str) -> None:
+    told = {"url": "https://…", "vcs_info": {"vcs": "git", "requested_revision": revision, "commit_id": "0123456789"}}
+    installed = SimpleNamespace(version="0.1.0", read_text=lambda _: json.dumps(told))
+    monkeypatch.setattr(session, "distribution", lambda _: installed)
+
+
+@pytest.fixture
+def workspace(tmp_path) -> Workspace:
+    """With a run in it."""
+    workspace = open_workspace("quick")
+    run = workspace.runs / "lambda_100"
+    run.mkdir(parents=True)
+    (run / "checkpoint.pt").write_bytes(bytes(1_000_000))
+    return workspace
+
+
+def test_versions_device_memory_preset_and_folder_are_told(tmp_path, capsys):
+    set_up()
+    lines = capsys.readouterr().out.splitlines()
+    packages = r"package  pix2pix-colab \d\S*, torch \d\S*, torchvision \d\S*, ipywidgets \d\S*, Python "
+    assert re.fullmatch(packages + re.escape(platform.python_version()), lines[0])
+    memory = f"{psutil.virtual_memory().total / 1e9:.1f} GB of memory"
+    assert re.fullmatch(rf"device   CPU, (bfloat16|float32); {os.cpu_count()} CPU cores, {re.escape(memory)}", lines[1])
+    assert lines[2:] == ["preset   quick", f"folder   {tmp_path / 'content' / 'pix2pix'}"]
+
+
+def test_a_t4_is_told_by_name_memory_and_arithmetic(monkeypatch):
+    t4 = SimpleNamespace(name="Tesla T4", total_memory=15_828_320_256)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: t4)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: (7, 5))
+    assert describe_device(torch.device("cuda")) == "Tesla T4, 15.8 GB, float16"
+
+
+def test_colab_without_a_gpu_is_told_how_to_get_one(colab_page, capsys):
+    set_up()
+    said = capsys.readouterr().out
+    assert "Runtime → Change runtime type → T4 GPU" in said and "preset   quick" in said
+    assert "gone when the machine is: DRIVE keeps it" in said
+
+
+def test_the_package_of_another_ref_is_removed_and_that_is_said(monkeypatch):
+    removed = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: removed.append(command[-4:]))
+    installed_from(monkeypatch, "main")
+    set_up("main")
+    assert not removed
+    with pytest.raises(RuntimeError, match=r"REF was 'main' and is 'v2' now: choose Runtime → Restart session"):
+        set_up("v2")
+    assert removed == [["uninstall", "--quiet", "--yes", "pix2pix-colab"]]
+
+
+def test_ref_and_commit_are_told(monkeypatch, capsys):
+    installed_from(monkeypatch, "main")
+    set_up("main")
+    assert re.match(r"package  pix2pix-colab \S+ of main \(0123456\), torch", capsys.readouterr().out)
+
+
+def test_a_package_from_a_folder_is_left_as_it_is():
+    assert "vcs_info" not in json.loads(distribution("pix2pix-colab").read_text("direct_url.json"))
+    set_up("any branch")
+
+
+def test_drive_is_mounted_and_kept_on(colab_page, tmp_path, capsys):
+    set_up(drive=True)
+    kept = tmp_path / "content" / "drive" / "MyDrive" / "pix2pix"
+    assert f"folder   {tmp_path / 'content' / 'pix2pix'}, kept in {kept}\n" in capsys.readouterr().out
+    assert open_workspace("quick").kept == (colab_page.drive / "pix2pix")
+    set_up(drive=True)
+
+
+def test_drive_refused_gets_a_sentence(colab_page, monkeypatch):
+    monkeypatch.delenv("STAND_IN_DRIVE")
+    with pytest.raises(RuntimeError, match=r"not mounted \(mount failed\): run the cell again and allow it, or"):
+        set_up(drive=True)
+
+
+def test_drive_elsewhere_gets_a_sentence():
+    with pytest.raises(RuntimeError, match="DRIVE works on Colab alone: set it to False"):
+        set_up(drive=True)
+
+
+def test_a_run_is_downloaded_and_taken_in_tomorrow(colab_page, workspace, tmp_path, monkeypatch, capsys):
+    download_run(workspace, workspace.runs / "lambda_100")
+    packed = colab_page.browser / "pix2pix-quick-lambda_100.zip"
+    assert packed.exists() and "pix2pix-quick-lambda_100.zip, 1.0 MB" in capsys.readouterr().out
+    tomorrow = tmp_path / "tomorrow"
+    tomorrow.mkdir()
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tomorrow / "pix2pix"))
+    monkeypatch.chdir(tomorrow)
+    packed.rename(tomorrow / packed.name)
+    for count in (1, 0):
+        set_up()
+        assert f"back     {count} files from pix2pix-quick-lambda_100.zip" in capsys.readouterr().out
+    assert (open_workspace("quick").runs / "lambda_100" / "checkpoint.pt").read_bytes() == bytes(1_000_000)
+
+
+def test_a_page_is_downloaded_as_it_is(colab_page, workspace):
+    (workspace.runs / "lambda.html").write_text("a page")
+    download_run(workspace, workspace.runs / "lambda.html")
+    assert [path.name for path in colab_page.browser.iterdir()] == ["lambda.html"]
+
+
+def test_what_is_kept_anyway_is_not_packed(colab_page, workspace, capsys):
+    kept = Workspace(workspace.root, PRESETS["quick"], workspace.device, kept=Path("/drive"))
+    download_run(kept, kept.runs / "lambda_100")
+    assert capsys.readouterr().out == f"{kept.runs / 'lambda_100'} is kept in /drive.\n"
+    assert not list(colab_page.browser.iterdir())
+
+
+def test_on_ones_own_disk_nothing_is_packed(workspace, capsys):
+    download_run(workspace, workspace.runs)
+    assert capsys.readouterr().out == f"{workspace.runs} is on your own disk.\n"
+    assert not list(workspace.root.glob("*.zip"))

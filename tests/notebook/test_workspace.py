@@ -1,0 +1,273 @@
+"""Where the notebooks work, by which preset, and what they do without a network."""
+
+import io
+import re
+import time
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision.transforms.functional import to_pil_image
+
+from pix2pix_colab.data import DATASETS, Dataset, Pairs, write_pairs
+from pix2pix_colab.notebook import workspace as module
+from pix2pix_colab.notebook.workspace import PRESETS, Workspace, open_workspace
+from pix2pix_colab.training import TrainConfig
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def bare_machine(monkeypatch):
+    """A machine without a GPU and without settings."""
+    monkeypatch.setattr(module, "default_device", lambda: CPU)
+    for name in ("PIX2PIX_PRESET", "PIX2PIX_ROOT", "PIX2PIX_DATASET", "PIX2PIX_KEEP"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    monkeypatch.setattr(module, "default_device", lambda: torch.device("cuda"))
+
+
+def test_the_quick_preset_is_for_a_cpu():
+    assert open_workspace().preset == PRESETS["quick"]
+    assert PRESETS["quick"].config == TrainConfig(width=16, epochs=9)
+
+
+def test_the_paper_preset_is_for_a_gpu(gpu):
+    workspace = open_workspace()
+    assert workspace.preset == PRESETS["paper"]
+    assert workspace.device.type == "cuda"
+    assert workspace.preset.config == TrainConfig() and workspace.preset.dataset == "facades"
+
+
+def test_the_environment_goes_before_the_machine(monkeypatch, gpu):
+    monkeypatch.setenv("PIX2PIX_PRESET", "quick")
+    assert open_workspace().preset.name == "quick"
+    monkeypatch.setenv("PIX2PIX_PRESET", "")
+    assert open_workspace().preset.name == "paper"
+
+
+def test_an_argument_goes_before_the_environment(monkeypatch):
+    monkeypatch.setenv("PIX2PIX_PRESET", "quick")
+    assert open_workspace("paper").preset.name == "paper"
+    assert open_workspace("auto").preset.name == "quick"
+
+
+def test_an_unknown_preset_gets_a_sentence(monkeypatch):
+    expected = "There is no preset 'fast': choose one of auto, quick, paper"
+    with pytest.raises(ValueError, match=expected):
+        open_workspace("fast")
+    monkeypatch.setenv("PIX2PIX_PRESET", "fast")
+    with pytest.raises(ValueError, match=expected):
+        open_workspace()
+    assert open_workspace("quick").preset.name == "quick"
+
+
+def test_the_root_is_where_the_environment_says(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PIX2PIX_ROOT", "here/below")
+    workspace = open_workspace()
+    assert workspace.root == tmp_path / "here" / "below"
+    assert workspace.data == workspace.root / "data"
+    assert workspace.runs == workspace.root / "runs" / "quick"
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path))
+    assert open_workspace("paper").runs == tmp_path / "runs" / "paper"
+
+
+def test_the_root_is_the_folder_around_the_notebooks(monkeypatch, tmp_path):
+    (tmp_path / "notebooks").mkdir()
+    for folder in (tmp_path, tmp_path / "notebooks"):
+        monkeypatch.chdir(folder)
+        assert open_workspace().root == tmp_path
+
+
+def test_the_root_on_colab_is_its_disk(colab_page):
+    assert open_workspace().root == Path("/content/pix2pix")
+
+
+def test_opening_writes_nothing(monkeypatch, tmp_path):
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / "new"))
+    open_workspace()
+    assert not list(tmp_path.iterdir())
+
+
+def test_quick_pairs_are_drawn_with_room_for_crops(tmp_path, capsys):
+    train, test = Workspace(tmp_path, PRESETS["quick"], CPU).load_pairs()
+    assert (len(train), train.size) == (64, 286)
+    assert (len(test), test.size) == (24, 256)
+    assert capsys.readouterr().out == ""
+    small = [torch.nn.functional.interpolate(each.target.float(), 32, mode="area").flatten(1) for each in (train, test)]
+    assert torch.cdist(*small).min() > 1000  # no test building is one of those to train on: that would be below 400
+
+
+def few_drawn(root: Path) -> Workspace:
+    """The paper's preset, but where it can't be had, with 2 and 1 drawn pairs."""
+    return Workspace(root, replace(PRESETS["paper"], drawn=(2, 1)), CPU)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConnectionError("http://… can't be fetched: check the network."), ValueError("http://… gave 3 bytes, not 4.")],
+)
+def test_without_a_network_drawn_facades_stand_in_and_that_is_said(tmp_path, monkeypatch, capsys, error):
+    def fail(where, root, shelf):
+        assert (where, root, shelf) == ("facades", tmp_path / "data", None)
+        raise error
+
+    monkeypatch.setattr(module, "open_dataset", fail)
+    train, test = few_drawn(tmp_path).load_pairs()
+    assert [(len(pairs), pairs.size) for pairs in (train, test)] == [(2, 286), (1, 256)]
+    assert train.names[0].startswith("drawn")
+    out = capsys.readouterr().out
+    assert str(error) in out
+    assert "Going on with the drawn facades instead of facades." in out
+
+
+def write_splits(folder: Path, direction: str = "AtoB", **counts: int) -> torch.Tensor:
+    """A data set of small noise with these splits; returns its pixels, sources and targets."""
+    pixels = torch.randint(256, (2, max(counts.values()), 3, 32, 32), dtype=torch.uint8)
+    for split, count in counts.items():
+        names = [str(i + 1) for i in range(count)]
+        write_pairs(Pairs(pixels[0, :count], pixels[1, :count], names), folder / split, direction)
+    return pixels
+
+
+@pytest.fixture
+def tiny(tmp_path, monkeypatch) -> torch.Tensor:
+    """A data set "tiny" of the registry, downloaded already."""
+    settings = {"size": 0, "splits": {"train": 2, "test": 1}, "direction": "AtoB", "epochs": 15, "batch_size": 4}
+    monkeypatch.setitem(DATASETS, "tiny", Dataset("tiny", **settings))
+    return write_splits(tmp_path / "data" / "tiny", train=2, test=1)
+
+
+def assert_direction(pairs: Pairs, source: torch.Tensor, target: torch.Tensor) -> None:
+    shrunk = torch.nn.functional.interpolate(pairs.source.float(), 32, mode="area")
+    wrong_way = (shrunk - target[: len(pairs)]).abs().mean()
+    assert (shrunk - source[: len(pairs)]).abs().mean() < wrong_way / 2
+
+
+def test_a_presets_data_set_is_read(tmp_path, tiny, capsys):
+    preset = replace(PRESETS["paper"], dataset="tiny")
+    train, test = Workspace(tmp_path, preset, CPU, image_size=128).load_pairs()
+    assert train.names == ["1.png", "2.png"] and test.names == ["1.png"]
+    assert (train.size, test.size) == (143, 128)
+    for pairs in (train, test):
+        assert_direction(pairs, *tiny)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_chosen_data_set_is_read_in_the_direction_that_is_asked(tmp_path, tiny):
+    for direction, pixels in (("auto", tiny), ("AtoB", tiny), ("BtoA", tiny.flip(0))):
+        workspace = replace(open_workspace("paper", "tiny", direction), root=tmp_path)
+        assert_direction(workspace.load_pairs()[0], *pixels)
+
+
+def test_the_paper_trains_each_data_set_its_own_way(tmp_path, tiny):
+    workspace = replace(open_workspace("paper", "tiny"), root=tmp_path)
+    config = workspace.config(workspace.load_pairs()[0])
+    assert config == TrainConfig(epochs=15, batch_size=4)
+    assert replace(workspace, preset=PRESETS["quick"]).config(workspace.load_pairs()[0]).batch_size == 1
+
+
+def test_quick_takes_minutes_for_any_number_of_pairs(tmp_path):
+    write_splits(tmp_path / "mine", train=70, test=30)
+    workspace = open_workspace("quick", str(tmp_path / "mine"), "BtoA")
+    train, test = workspace.load_pairs()
+    assert (len(train), len(test)) == (64, 24)
+    assert workspace.config(train) == PRESETS["quick"].config
+    assert workspace.config(train[:10]).epochs == 58  # 580 steps, as the 576 of 64 pairs in 9 epochs
+
+
+def test_grey_pairs_get_nets_of_one_channel():
+    grey = Pairs(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["1"])
+    config = open_workspace("quick").config(grey)
+    assert (config.source_channels, config.target_channels) == (1, 3)
+
+
+def test_own_pairs_are_never_replaced_by_drawn_ones(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIX2PIX_DATASET", str(tmp_path / "gone"))
+    with pytest.raises(FileNotFoundError, match="gone"):
+        replace(open_workspace("paper"), root=tmp_path).load_pairs()
+
+
+def test_other_choices_have_other_runs(tmp_path, monkeypatch):
+    choices = [
+        {},
+        {"dataset": "maps"},
+        {"dataset": "maps", "direction": "BtoA"},
+        {"dataset": "maps", "image_size": 128},
+    ]
+    choices += [{"dataset": f"{tmp_path}/{name}/pairs?.zip"} for name in "ab"]
+    names = [open_workspace("quick", **choice).runs.name for choice in choices]
+    assert names[:4] == ["quick", "quick-maps", "quick-maps-BtoA", "quick-maps-128"]
+    assert len(set(names)) == 6 and all(re.fullmatch(r"quick-pairs--[0-9a-f]{8}", name) for name in names[4:])
+
+
+def test_an_image_size_that_the_unet_is_not_made_for_gets_a_sentence():
+    with pytest.raises(ValueError, match=r"image_size is 300, .*\(128, 256, 512\)"):
+        open_workspace("quick", image_size=300)
+
+
+def png(pixels: torch.Tensor) -> bytes:
+    content = io.BytesIO()
+    to_pil_image(pixels).save(content, "PNG")
+    return content.getvalue()
+
+
+def test_images_can_be_uploaded_on_colab(tmp_path, colab_page):
+    workspace = replace(open_workspace("quick", "upload"), root=tmp_path)
+    for i in range(20):
+        (colab_page.browser / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
+    first = workspace.load_pairs()
+    assert [len(pairs) for pairs in first] == [18, 2]
+    for file in colab_page.browser.iterdir():  # cancelled: what was chosen before is still there
+        file.unlink()
+    assert workspace.load_pairs()[0].fingerprint() == first[0].fingerprint()
+
+
+def test_an_archive_can_be_uploaded_on_colab(tmp_path, colab_page):
+    with zipfile.ZipFile(colab_page.browser / "my pairs.zip", "w") as archive:
+        for i in range(10):
+            archive.writestr(f"A/ć {i}.png", png(torch.full((1, 32, 32), i, dtype=torch.uint8)))
+            archive.writestr(f"B/ć {i}.png", png(torch.full((3, 32, 32), 100 + i, dtype=torch.uint8)))
+    train, test = replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
+    assert (len(train), len(test)) == (9, 1)
+    assert train.source.max() < 100 <= train.target.min()
+
+
+def test_elsewhere_uploading_gets_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match="Uploading works on Colab alone: give the path"):
+        replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
+
+
+def test_a_workspace_tells_what_it_is(tmp_path):
+    workspace = Workspace(tmp_path, PRESETS["quick"], CPU)
+    runs = tmp_path / "runs" / "quick"
+    assert str(workspace) == f"preset   quick: drawn facades, 256 px, width 16\nruns     {runs}"
+    assert str(replace(workspace, kept=Path("/drive"))).endswith(f"{runs}, kept in /drive")
+
+
+def test_what_was_kept_comes_back_and_what_is_new_is_kept(tmp_path, monkeypatch, capsys):
+    """Two days, two machines, one Drive."""
+    monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / "drive"))
+    place = tmp_path / "drive" / "runs" / "quick"
+    for day, expected in (("monday", ""), ("tuesday", f"back     1 files from {place}\n")):
+        monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / day))
+        workspace = open_workspace("quick")
+        assert capsys.readouterr().out == expected
+        assert workspace.kept == tmp_path / "drive"
+        (workspace.runs / day).mkdir(parents=True)
+        (workspace.runs / day / "history.csv").write_text(day)
+        wait_for(place / day / "history.csv")
+    assert (tmp_path / "tuesday" / "runs" / "quick" / "monday" / "history.csv").read_text() == "monday"
+
+
+def wait_for(file: Path) -> None:
+    end = time.monotonic() + 20
+    while not file.exists():
+        assert time.monotonic() < end, f"{file} never came"
+        time.sleep(0.05)

@@ -1,0 +1,133 @@
+"""The notebooks: their committed state, and that nbval finds them to run end to end and their claims to hold."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbconvert.preprocessors import ExecutePreprocessor
+from tools import tidy_notebooks
+from tools.tidy_notebooks import KEEP, NOTEBOOKS, READMES, ROOT
+
+
+def run_nbval(
+    python: Path | str, root: Path, notebooks: list[Path], variables: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
+    """nbval on notebooks, their data and runs in ``root``; what it printed is shown if the test fails."""
+    command = [python, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200"]
+    variables = variables or {"PIX2PIX_PRESET": "quick", "PIX2PIX_ROOT": str(root)}
+    options = ["-p", "no:cacheprovider", "-q", "-x", *notebooks]
+    done = subprocess.run([*command, *options], cwd=root, env=os.environ | variables, capture_output=True, text=True)
+    print(done.stdout, done.stderr)
+    return done
+
+
+def test_there_are_four() -> None:
+    names = [path.name for path in NOTEBOOKS]
+    assert names == ["01_data.ipynb", "02_model.ipynb", "03_train.ipynb", "04_evaluate_lambda.ipynb"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_the_committed_notebook_is_tidy(path: Path) -> None:
+    """Same set-up cell, badge and metadata, no output but what nbval compares; `make format` mends it."""
+    assert path.read_text() == tidy_notebooks.tidy(nbformat.read(path, as_version=4), path)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_is_light_to_read(path: Path) -> None:
+    cells = nbformat.read(path, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code"]
+    lengths = sorted(source.count("\n") + 1 for source in code)
+    assert lengths[-1] <= 25 and lengths[len(lengths) // 2] <= 5
+    assert not any(re.search(r"^class ", source, re.M) for source in code)
+    assert [source.count("@param") for source in code[:1]] == [2], "the set-up cell's REF and DRIVE"
+    assert sum(source.count("@param") for source in code[1:]) <= 5
+    assert path.stat().st_size < 50_000
+    kept = [cell for cell in cells if cell.cell_type == "code" and cell.source.startswith(KEEP)]
+    assert kept and all(cell.outputs and cell.execution_count for cell in kept), "`make outputs` mends it"
+    assert any("assert" in source for source in code)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_what_a_browser_leaves_in_a_notebook_is_tidied(path: Path) -> None:
+    """Widget state, which breaks GitHub's page, outputs, another kernel, a changed set-up cell, a fork's badge."""
+    committed, notebook = path.read_text(), nbformat.read(path, as_version=4)
+    notebook.metadata |= {"widgets": {"state": {}}, "kernelspec": {"name": "mine", "display_name": "mine"}}
+    notebook.cells[0].source = notebook.cells[0].source.replace("/pix2pix-colab/", "/fork/", 1)
+    notebook.cells[1].source += "\nprint(1)"
+    notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="1")]
+    notebook.cells[2].metadata["colab"] = {"height": 100}
+    assert tidy_notebooks.tidy(notebook, path) == committed
+
+
+@pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
+def test_a_readme_has_the_repositorys_address_everywhere(path: Path) -> None:
+    """One line of pyproject.toml says it; `make format` mends it."""
+    text = path.read_text()
+    assert text == tidy_notebooks.readdress(text) and tidy_notebooks.ON_COLAB in text
+    forked = text.replace(tidy_notebooks.ON_COLAB, "https://colab.research.google.com/github/some/fork")
+    assert forked != text == tidy_notebooks.readdress(forked)
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *READMES], ids=lambda path: path.name)
+def test_every_relative_link_is_alive(path: Path) -> None:
+    texts = [path.read_text()]
+    if path.suffix == ".ipynb":
+        texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+    links = re.findall(r"\]\((?!http)([^)]+)\)", "\n".join(texts))
+    assert links
+    headings = {re.sub(r"\W+", "-", line.strip("# ").lower()) for text in texts for line in text.splitlines()}
+    for link in links:
+        file, _, heading = link.partition("#")
+        assert (path.parent / file).exists() and (file or heading in headings), link
+
+
+@pytest.fixture(scope="session")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the notebooks that follow one another find what the one before has trained."""
+    return tmp_path_factory.mktemp("workspace")
+
+
+def test_nbval_with_todays_versions(workspace: Path) -> None:
+    assert run_nbval(sys.executable, workspace, NOTEBOOKS).returncode == 0
+    page = (workspace / "runs" / "quick" / "lambda.html").read_text()
+    assert page.count('"/9j/') == (6 + 2) * 12, "JPEGs of twelve sources, targets and outputs of six λ"
+
+
+@pytest.mark.parametrize(
+    ("name", "sabotage", "claim"),
+    [
+        ("02_model.ipynb", "UNetGenerator.__init__.__defaults__ = (63, 256, 0.5, True, 3, 3)", "parameters"),
+        (
+            "04_evaluate_lambda.ipynb",
+            "slider_of_pairs.__globals__['LambdaSlider']._index = lambda slider, value: 0",
+            "must show the images",
+        ),
+    ],
+    ids=["a wrong parameter count", "a slider that doesn't move"],
+)
+def test_nbval_goes_red_when_a_claim_is_false(
+    workspace: Path, tmp_path: Path, name: str, sabotage: str, claim: str
+) -> None:
+    path = ROOT / "notebooks" / name
+    notebook = nbformat.read(path, as_version=4)
+    assert "from pix2pix_colab" in notebook.cells[2].source
+    notebook.cells[2].source += f"\n{sabotage}"
+    nbformat.write(notebook, tmp_path / name)
+    done = run_nbval(sys.executable, workspace, [tmp_path / name])
+    assert done.returncode == 1 and claim in done.stdout
+
+
+def test_without_a_network_notebook_1_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there
+    monkeypatch.setenv("PIX2PIX_PRESET", "paper")
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path))
+    notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
+    ExecutePreprocessor(timeout=600).preprocess(notebook, {"metadata": {"path": tmp_path}})
+    said = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output)
+    assert "facades.tar.gz: no connection" in said and "Going on with the drawn facades instead of facades" in said
+    assert "400 pairs to train on, 106 to test on" in said

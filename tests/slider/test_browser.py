@@ -1,0 +1,571 @@
+"""The λ slider in a real browser: its page, and the widget in JupyterLab and with Colab's versions.
+
+Every image has a flat colour of its own, so what a canvas shows tells which image it is.
+"""
+
+import io
+import math
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import nbformat
+import pytest
+from helpers.flat_slider import LAMBDAS, jpeg, make_slider, output_colour, source_colour, target_colour
+from PIL import Image
+from test_colab import colab  # noqa: F401  the fixture
+
+from pix2pix_colab.slider.widget import LambdaSlider
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+if CHROMIUM is None:
+    pytest.skip("There is no Chromium here: `apt-get install chromium`.", allow_module_level=True)
+playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+TESTS = Path(__file__).parents[1]
+TOLERANCE = 6  # levels, for JPEG
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class View:
+    """What a user sees and does, on the page or within a cell's output."""
+
+    def __init__(self, page, number: int = 0):
+        self.page, self.root = page, page.locator(".lambda-slider").nth(number)
+        playwright.expect(self.root).to_have_attribute("aria-busy", "false", timeout=60_000)
+        self.lambdas = self.root.locator(".lambda input")
+
+    def canvas(self, pane: int):
+        return self.root.locator(".stage figure:not([hidden]) canvas").nth(pane)
+
+    def pixel(self, pane: int, x: float = 0.5, y: float = 0.5) -> tuple[int, int, int]:
+        """The colour at a share of the width and height of a canvas, transparent pixels refused."""
+        read = """(canvas, [x, y]) => [...canvas.getContext("2d").getImageData(
+            Math.min(canvas.width - 1, x * canvas.width), Math.min(canvas.height - 1, y * canvas.height), 1, 1).data]"""
+        *colour, alpha = self.canvas(pane).evaluate(read, [x, y])
+        assert alpha == 255, "a canvas must never be blank"
+        return tuple(colour)
+
+    def shows(self, pane: int, colour: tuple[int, int, int], x: float = 0.5, y: float = 0.5) -> None:
+        """Wait until that is so."""
+        end = time.monotonic() + 10
+        while True:
+            found = self.pixel(pane, x, y)
+            if all(abs(a - b) <= TOLERANCE for a, b in zip(found, colour, strict=True)):
+                return
+            assert time.monotonic() < end, f"pane {pane} shows {found}, not {colour}"
+
+    def stands_at(self, i: int, image: int = 0) -> None:
+        """Side by side, λ number i of a test image."""
+        for pane, colour in enumerate((source_colour(image), output_colour(i, image), target_colour(image))):
+            self.shows(pane, colour)
+        assert self.lambdas.input_value() == str(i)
+
+    def choose(self, view: str) -> None:
+        self.root.locator(f".views input[value={view}]").check(force=True)
+
+    def drag(self, locator, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """By mouse, from one share of an element's width and height to another."""
+        locator.scroll_into_view_if_needed()
+        box = locator.bounding_box()
+        points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
+        self.page.mouse.move(*points[0])
+        self.page.mouse.down()
+        self.page.mouse.move(*points[1], steps=6)
+        self.page.mouse.up()
+
+    def drag_lambda(self, start: int, end: int, last: int = 5) -> None:
+        at = [(11 + i / last * (self.lambdas.bounding_box()["width"] - 22)) for i in (start, end)]  # the thumb is 22 px
+        width = self.lambdas.bounding_box()["width"]
+        self.drag(self.lambdas, (at[0] / width, 0.5), (at[1] / width, 0.5))
+
+
+@contextmanager
+def opened(browser, path: Path, **context) -> Iterator[View]:
+    """The page, which must ask for nothing but itself and report no error."""
+    page = browser.new_context(**{"viewport": {"width": 1100, "height": 900}} | context).new_page()
+    complaints, requests = [], []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+    page.on("request", lambda request: requests.append(request.url))
+    page.goto(path.as_uri())
+    yield View(page)
+    assert complaints == []
+    assert [url for url in requests if not url.startswith(("blob:", "data:"))] == [path.as_uri()]
+    page.context.close()
+
+
+@pytest.fixture(scope="module")
+def page_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_slider().save_page(tmp_path_factory.mktemp("page") / "lambda.html")
+
+
+@pytest.fixture
+def view(browser, page_path) -> Iterator[View]:
+    with opened(browser, page_path) as view:
+        yield view
+
+
+def test_the_page_starts_at_the_papers_choice(view):
+    view.stands_at(3)
+    assert view.root.locator(".words").inner_text().split() == [
+        "λ",
+        "=",
+        "100",
+        "the",
+        "paper's",
+        "choice:",
+        "a",
+        "balance",
+    ]
+
+
+def test_lambda_moves_by_mouse(view):
+    for start, end in ((3, 5), (5, 0), (0, 2)):
+        view.drag_lambda(start, end)
+        view.stands_at(end)
+    view.root.locator(".stops span").nth(4).click()
+    view.stands_at(4)
+
+
+def test_lambda_moves_by_key(view):
+    view.lambdas.focus()
+    for key, i in (("ArrowRight", 4), ("End", 5), ("ArrowRight", 5), ("Home", 0), ("ArrowLeft", 0), ("ArrowRight", 1)):
+        view.page.keyboard.press(key)
+        view.stands_at(i)
+        assert view.lambdas.get_attribute("aria-valuetext") == ("L1 only" if i == 5 else f"λ = {LAMBDAS[i]}")
+
+
+def test_arrow_keys_move_lambda_after_a_click_on_an_image(view):
+    view.canvas(1).click()
+    view.page.keyboard.press("ArrowLeft")
+    view.stands_at(2)
+
+
+def test_the_test_image_moves_by_thumbnail_and_by_key(view):
+    view.root.locator(".thumbnails button").nth(2).click()
+    view.stands_at(3, image=2)
+    for key, image in (("ArrowDown", 2), ("ArrowUp", 1), ("ArrowUp", 0), ("ArrowUp", 0), ("ArrowDown", 1)):
+        view.page.keyboard.press(key)
+        view.stands_at(3, image)
+    pressed = view.root.locator(".thumbnails button[aria-pressed=true] img")
+    assert pressed.count() == 1 and pressed.get_attribute("alt") == "test image 2"
+
+
+def test_a_b_wipe(view):
+    view.choose("wipe")
+    view.shows(0, output_colour(3, 0), x=0.25)
+    view.shows(0, output_colour(5, 0), x=0.75)
+    view.drag(view.canvas(0), (0.5, 0.5), (0.9, 0.6))
+    view.shows(0, output_colour(3, 0), x=0.8)
+    view.shows(0, output_colour(5, 0), x=0.95)
+    view.root.locator(".divider").focus()
+    view.page.keyboard.press("Home")  # of the divider, which leaves λ alone
+    view.shows(0, output_colour(5, 0), x=0.1)
+    view.page.keyboard.press("End")
+    view.shows(0, output_colour(3, 0), x=0.9)
+    for key, scale in (("+", "2×"), ("0", "1×")):  # these zoom even here
+        view.page.keyboard.press(key)
+        assert view.root.locator(".zoom output").inner_text() == scale
+    view.drag(view.canvas(0), (0.98, 0.5), (0.5, 0.5))
+    view.root.locator("select").select_option(label="λ = 1")
+    view.shows(0, output_colour(1, 0), x=0.75)
+    view.root.locator("select").select_option(label="the photo")
+    view.shows(0, target_colour(0), x=0.75)
+    view.lambdas.focus()
+    view.page.keyboard.press("Home")
+    view.shows(0, output_colour(0, 0), x=0.25)
+    view.shows(0, target_colour(0), x=0.75)
+
+
+def test_difference_to_the_photo(view):
+    view.choose("difference")
+    view.lambdas.focus()
+    for key, i in (("Home", 0), ("ArrowRight", 1), ("End", 5)):
+        view.page.keyboard.press(key)
+        apart = zip(output_colour(i, 0), target_colour(0), strict=True)
+        view.shows(0, output_colour(i, 0))
+        view.shows(1, tuple(min(255, 2 * abs(a - b)) for a, b in apart))
+        view.shows(2, target_colour(0))
+
+
+def test_all_lambdas_at_once(view):
+    view.choose("all")
+    for i in range(6):
+        view.shows(i, output_colour(i, 0))
+    assert view.root.locator("figure.current figcaption").all_inner_texts() == ["λ = 100"]
+    view.lambdas.focus()
+    view.page.keyboard.press("ArrowDown")
+    view.page.keyboard.press("Home")
+    for i in range(6):
+        view.shows(i, output_colour(i, 1))
+    assert view.root.locator("figure.current figcaption").all_inner_texts() == ["λ = 0"]
+    view.choose("side")
+    view.stands_at(0, image=1)
+
+
+@pytest.fixture(scope="module")
+def quartered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of 96×64 whose upper left quarter is red, green or blue by λ."""
+    frames = {
+        k: [jpeg((90, 90, 90), (96, 64), corner=corner), jpeg((90, 90, 90), (96, 64), corner=(255, 255, 255))]
+        for k, corner in ((0, (255, 0, 0)), (10, (0, 255, 0)), (math.inf, (0, 0, 255)))
+    }
+    slider = LambdaSlider(frames, [jpeg((0, 0, 0), (96, 64))] * 2, value=0)
+    return slider.save_page(tmp_path_factory.mktemp("quartered") / "page.html")
+
+
+def test_zoom_is_kept_while_lambda_moves(browser, quartered):
+    with opened(browser, quartered) as view:
+        view.choose("side")
+        view.shows(1, (255, 0, 0), 0.25, 0.25)
+        view.shows(1, (90, 90, 90), 0.75, 0.75)
+        box = view.canvas(1).bounding_box()
+        assert box["width"] / box["height"] == pytest.approx(96 / 64, rel=0.02), "images keep their aspect"
+        view.canvas(1).dblclick(position={"x": box["width"] * 0.3, "y": box["height"] * 0.3})
+        view.shows(1, (255, 0, 0), 0.75, 0.75)  # at four times the size the quarter fills the view
+        for key, corner in (("ArrowRight", (0, 255, 0)), ("End", (0, 0, 255)), ("ArrowDown", (255, 255, 255))):
+            view.page.keyboard.press(key)
+            for x, y in ((0.1, 0.1), (0.9, 0.1), (0.1, 0.9), (0.8, 0.8)):
+                view.shows(1, corner, x, y)
+        assert view.root.locator(".zoom output").inner_text() == "4×"
+        view.drag(view.canvas(1), (0.9, 0.9), (0.1, 0.1))  # pan
+        view.drag(view.canvas(1), (0.9, 0.9), (0.1, 0.1))
+        view.drag(view.canvas(1), (0.9, 0.9), (0.1, 0.1))
+        view.shows(1, (90, 90, 90), 0.5, 0.5)
+        view.page.keyboard.press("0")
+        view.shows(1, (255, 255, 255), 0.25, 0.25)
+        view.shows(1, (90, 90, 90), 0.75, 0.75)
+
+
+def test_zoom_by_keys_buttons_and_wheel(browser, quartered):
+    with opened(browser, quartered) as view:
+        view.choose("side")
+        zoomed, canvas = view.root.locator(".zoom output"), view.canvas(1)
+        view.lambdas.focus()
+        for key, scale in (("+", "2×"), ("=", "4×"), ("-", "2×"), ("0", "1×"), ("-", "1×")):
+            view.page.keyboard.press(key)
+            assert zoomed.inner_text() == scale
+        view.root.get_by_label("Zoom in").click()
+        assert zoomed.inner_text() == "2×"
+        view.root.get_by_label("Zoom out").click()
+        assert zoomed.inner_text() == "1×" and view.root.get_by_label("Zoom out").is_disabled()
+        canvas.hover()
+        taken = (
+            "() => new Promise(done => addEventListener('wheel', event => done(event.defaultPrevented), {once: true}))"
+        )
+        view.page.evaluate(f"() => {{ window.taken = ({taken})(); }}")
+        view.page.mouse.wheel(0, -100)
+        assert not view.page.evaluate("window.taken") and zoomed.inner_text() == "1×", "a wheel alone scrolls the page"
+        view.page.keyboard.down("Control")
+        view.page.mouse.wheel(0, -100)
+        view.page.keyboard.up("Control")
+        playwright.expect(zoomed).to_have_text("2.7×")
+
+
+def test_an_image_of_ones_own_has_neither_photo_nor_thumbnails(browser, tmp_path):
+    frames = {k: [jpeg(output_colour(i, 0), (50, 30))] for i, k in enumerate(LAMBDAS)}
+    path = LambdaSlider(frames, [jpeg(source_colour(0), (50, 30))], names=["mine.png"]).save_page(tmp_path / "own.html")
+    with opened(browser, path) as view:
+        assert view.root.locator(".views label").all_inner_texts() == ["Side by side", "A/B wipe", "All λ"]
+        assert not view.root.locator(".thumbnails").is_visible() and not view.root.locator(".metrics").is_visible()
+        view.shows(0, source_colour(0))  # every λ at once
+        for i in range(6):
+            view.shows(i + 1, output_colour(i, 0))
+        assert view.canvas(6).get_attribute("aria-label") == "L1 only, mine.png"
+        view.lambdas.focus()
+        view.page.keyboard.press("End")
+        assert view.root.locator("figure.current figcaption").all_inner_texts() == ["L1 only"]
+        assert abs(view.pixel(6, 0, 0)[2] - 200) > 50, "and the one that the slider stands at is framed"
+        view.shows(4, output_colour(3, 0), 0, 0)
+        view.choose("side")
+        assert view.root.locator("figure:not([hidden])").count() == 2
+        view.choose("wipe")
+        assert "the photo" not in view.root.locator("option").all_inner_texts()
+
+
+def test_metrics_are_those_of_lambda(view):
+    values = view.root.locator(".metrics td:last-child")
+    assert values.all_inner_texts() == ["0.300", "12.3"]
+    view.lambdas.focus()
+    view.page.keyboard.press("End")
+    assert values.all_inner_texts() == ["0.500", "–"]
+    assert view.root.locator(".metrics th").all_inner_texts() == ["L1 ↓", "KID ↓"]
+    assert view.root.locator("caption").inner_text() == "of 24 images"
+
+
+@pytest.mark.parametrize(("name", "pane"), [("side", 1), ("wipe", 0), ("difference", 0)])
+def test_moves_neither_flicker_nor_grow(view, name, pane):
+    """Right after each of fifty moves, with no frame in between, the right pixels are there and nothing was rebuilt."""
+    view.choose(name)
+    watch = """(root, pane) => new Promise(done => {
+        let changes = 0;
+        const observer = new MutationObserver(records => (changes += records.filter(r => r.target.localName != "svg" &&
+            [...r.addedNodes, ...r.removedNodes].some(n => n.nodeType == 1)).length));
+        observer.observe(root, { childList: true, subtree: true });
+        const input = root.querySelector(".lambda input"), canvas = root.querySelectorAll(".stage canvas")[pane];
+        const height = root.offsetHeight, wrong = [];
+        for (let n = 0; n < 50; n++) {
+            input.value = n % 6;
+            input.dispatchEvent(new Event("input"));
+            const [red,,, alpha] = canvas.getContext("2d").getImageData(9, 9, 1, 1).data;
+            if (Math.abs(red - (40 * (n % 6) + 20)) > 6 || alpha != 255 || root.offsetHeight != height) wrong.push(n);
+        }
+        setTimeout(() => done([wrong, changes]), 50);
+    })"""
+    assert view.root.evaluate(watch, pane) == [[], 0]
+
+
+def test_another_mouse_button_moves_nothing(view):
+    view.choose("wipe")
+    box = view.canvas(0).bounding_box()
+    view.page.mouse.move(box["x"] + 20, box["y"] + 20)
+    view.page.mouse.down(button="right")
+    view.page.mouse.move(box["x"] + 40, box["y"] + 20)
+    view.page.mouse.up(button="right")
+    view.shows(0, output_colour(3, 0), x=0.4)
+
+
+def test_words_are_no_html(browser, tmp_path):
+    evil = "<img src=x onerror=alert(1)><b>&amp;{{data}}"
+    slider = make_slider(names=[evil] * 3, caption=evil, metrics={evil: {0: 1.0}})
+    with opened(browser, slider.save_page(tmp_path / "evil.html", title=evil)) as view:
+        assert view.page.title() == view.page.locator("h1").inner_text() == evil
+        assert view.root.locator("th").inner_text() == view.root.locator("caption").inner_text() == evil
+        assert view.root.locator("img").first.get_attribute("alt") == evil
+        assert view.root.locator("img").count() == 3 and view.root.locator("b").count() == 1
+
+
+def test_what_is_no_image_gets_a_sentence(browser, tmp_path):
+    path = LambdaSlider({0: [b"no image"]}, [jpeg((0, 0, 0))]).save_page(tmp_path / "page.html")
+    with browser.new_page() as page:
+        page.goto(path.as_uri())
+        playwright.expect(page.locator(".stage")).to_contain_text("The browser can't show these images")
+
+
+def test_who_cannot_see_the_images_is_told(view):
+    assert view.canvas(1).get_attribute("aria-label") == "λ = 100, test image 1"
+    assert view.canvas(0).get_attribute("aria-label") == "source, test image 1"
+    alts = view.root.locator("img").evaluate_all("images => images.map(image => image.alt)")
+    assert alts == ["test image 1", "test image 2", "test image 3"]
+    view.choose("wipe")
+    reached = set()
+    for _ in range(20):
+        view.page.keyboard.press("Tab")
+        words = "e => e.ariaLabel || (e.matches('select') ? 'against' : e.value || e.querySelector('img')?.alt || '')"
+        reached.add(view.page.locator(":focus").evaluate(words) if view.page.locator(":focus").count() else "")
+    here = {
+        "λ",
+        "wipe",
+        "against",
+        "Zoom in",
+        "Divider between A and B",
+        "test image 1",
+        "test image 2",
+        "test image 3",
+    }
+    assert here <= reached, "all can be reached by Tab"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_can_be_read_in(scheme, browser, page_path):
+    """A contrast of 4.5, as WCAG 2.1 has it (1.4.3)."""
+    with opened(browser, page_path, color_scheme=scheme) as view:
+        image = Image.open(io.BytesIO(view.page.screenshot())).convert("L")
+        assert (image.getpixel((2, 2)) < 40) == (scheme == "dark")
+        contrast = """element => {
+            const context = new OffscreenCanvas(1, 1).getContext("2d", { willReadFrequently: true });
+            const light = colour => {
+                for (const each of [BACK, ...behind, colour]) {
+                    context.fillStyle = each;
+                    context.fillRect(0, 0, 1, 1);
+                }
+                const [r, g, b] = [...context.getImageData(0, 0, 1, 1).data].map(
+                    c => (c / 255 <= 0.04045 ? c / 255 / 12.92 : ((c / 255 + 0.055) / 1.055) ** 2.4));
+                return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+            };
+            const behind = [];
+            for (let e = element; e; e = e.parentElement) behind.unshift(getComputedStyle(e).backgroundColor);
+            const [a, b] = [light(getComputedStyle(element).color), light("transparent")];
+            return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+        }""".replace("BACK", "'#121212'" if scheme == "dark" else "'#ffffff'")
+        view.choose("wipe")
+        words = "b, span, label, select, figcaption, th, td:last-child, caption, output, button:enabled"
+        for each in [each for each in view.root.locator(words).all() if each.inner_text().strip()]:
+            assert each.evaluate(contrast) >= 4.5, each.inner_text()
+
+
+def test_it_fits_a_phone_and_is_moved_by_fingers(browser, page_path):
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+    with opened(browser, page_path, **phone) as view:
+        assert view.page.evaluate("document.documentElement.scrollWidth") <= 390
+        tops = [view.canvas(pane).bounding_box()["y"] for pane in range(3)]
+        assert tops[1] < tops[0] == tops[2], "the output is on top"
+        view.root.locator(".thumbnails button").nth(1).tap()
+        view.stands_at(3, image=1)
+        view.root.locator(".views label").nth(1).tap()
+        fingers = view.page.context.new_cdp_session(view.page)
+
+        def touch(kind: str, *at: tuple[float, float]) -> None:
+            left, top, width, height = (box[name] for name in ("x", "y", "width", "height"))
+            points = [{"x": left + x * width, "y": top + y * height, "id": i} for i, (x, y) in enumerate(at)]
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        view.canvas(0).scroll_into_view_if_needed()
+        box = view.canvas(0).bounding_box()
+        touch("touchStart", (0.5, 0.5))
+        touch("touchMove", (0.7, 0.5))
+        touch("touchMove", (0.9, 0.5))
+        touch("touchEnd")
+        view.shows(0, output_colour(3, 1), x=0.8)
+        view.shows(0, output_colour(5, 1), x=0.96)
+        view.choose("side")
+        view.canvas(1).scroll_into_view_if_needed()
+        box = view.canvas(1).bounding_box()
+        touch("touchStart", (0.4, 0.5))
+        touch("touchStart", (0.4, 0.5), (0.6, 0.5))
+        touch("touchMove", (0.2, 0.5), (0.8, 0.5))
+        touch("touchEnd")
+        playwright.expect(view.root.locator(".zoom output")).to_have_text("3×")
+
+
+# --- the widget
+
+CELLS = (
+    "from helpers.flat_slider import make_slider\nslider = make_slider()\nslider",
+    "slider  # a second view of it",
+    "print('at', slider.value, slider.image)",
+    "slider.value = 1",
+    "from helpers.flat_slider import compare\nfrom pix2pix_colab.slider.widget import OwnImage\nOwnImage(compare)",
+)
+
+
+@contextmanager
+def served(command: list, folder: Path) -> Iterator[str]:
+    """A Jupyter server with a notebook of ``CELLS``: its address, to be completed by a path, with a token."""
+    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
+    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "slider.ipynb")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port, token = probe.getsockname()[1], secrets.token_hex(8)
+    paths = {"PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])}
+    own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
+    command += ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
+    with (folder / "server.log").open("w") as log:
+        settings = os.environ | paths | own | {"JUPYTER_TOKEN": token}
+        server = subprocess.Popen(command, cwd=folder, env=settings, stdout=log, stderr=log)
+        try:
+            end = time.monotonic() + 120
+            while True:
+                try:
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}").close()
+                    break
+                except OSError:
+                    alive = server.poll() is None and time.monotonic() < end
+                    assert alive, f"Jupyter didn't start:\n{(folder / 'server.log').read_text()[-3000:]}"
+                    time.sleep(0.2)
+            yield f"http://127.0.0.1:{port}/{{path}}?token={token}"
+        finally:
+            server.terminate()
+            try:
+                server.wait(30)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def drive_the_widget(page, editor: str, prompt: str, active: str, printed: str) -> None:
+    """What must be so in every Jupyter, given selectors of cells' editors and prompts, of the active one, of prints."""
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+
+    def run(cell: int) -> None:
+        page.locator(editor).nth(cell).click()
+        page.keyboard.press("Control+Enter")
+
+    def python_says(words: str) -> None:
+        for patience in (3000, 10_000, 30_000):
+            run(2)  # again, as the cell may be run before the view's last message has come
+            with suppress(AssertionError):
+                return playwright.expect(page.locator(printed).last).to_have_text(words, timeout=patience)
+        pytest.fail(f"Python says {page.locator(printed).last.inner_text()!r} in place of {words!r}.")
+
+    end = time.monotonic() + 90
+    while not re.search(r"\d|\*", page.locator(prompt).first.inner_text()) and time.monotonic() < end:
+        run(0)  # again, as keys go nowhere until the kernel is connected
+        page.wait_for_timeout(2000)
+    page.locator(".lambda-slider").wait_for(timeout=60_000)
+    view = View(page)
+    view.stands_at(3)
+    height = view.root.bounding_box()["height"]
+    view.drag_lambda(3, 5)
+    view.stands_at(5)
+    python_says("at inf 0")
+    view.lambdas.click(position={"x": 11, "y": 15})
+    place, cell = view.root.bounding_box(), page.locator(f"{active} {prompt}").inner_text()
+    for key, i, image in (("Home", 0, 0), ("ArrowRight", 1, 0), ("ArrowRight", 2, 0), ("ArrowDown", 2, 1)):
+        page.keyboard.press(key)
+        view.stands_at(i, image)
+    assert view.lambdas.evaluate("e => e === document.activeElement"), "Jupyter must leave the arrow keys to the slider"
+    assert view.root.bounding_box() == place, "nor scroll by them"
+    assert page.locator(f"{active} {prompt}").inner_text() == cell, "nor go to another cell"
+    python_says("at 10 1")
+    run(3)
+    view.stands_at(1, image=1)  # as Python says
+    run(1)
+    second = View(page, 1)
+    view.lambdas.focus()
+    page.keyboard.press("End")
+    second.stands_at(5, image=1)  # both views are of one slider
+    view.choose("wipe")
+    view.shows(0, output_colour(5, 1), x=0.25)
+    view.choose("side")
+    assert view.root.bounding_box()["height"] == pytest.approx(height, abs=2), "the output must not grow"
+    run(4)
+    for content, words in ((b"text", "<b>this</b> is no image"), (jpeg((200, 60, 20)), "")):
+        with page.expect_file_chooser() as chooser:
+            page.get_by_role("button", name="Your image").click()
+        chooser.value.set_files({"name": "mine.jpg", "mimeType": "image/jpeg", "buffer": content})
+        playwright.expect(page.locator(".widget-html-content").last).to_have_text(words)
+    View(page, 2).shows(1, (200, 60, 20), x=0.4)
+    assert complaints == []
+
+
+def test_the_widget_in_jupyterlab(browser, tmp_path):
+    """With today's versions: ipywidgets 8."""
+    pytest.importorskip("jupyterlab", reason="There is no JupyterLab here: `make test` installs it.")
+    quiet = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    with served([sys.executable, "-m", "jupyterlab", *quiet], tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page.goto(address.format(path="doc/tree/slider.ipynb"))
+        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=90_000)
+        printed = ".jp-OutputArea-output[data-mime-type*=stdout] pre"
+        drive_the_widget(page, ".jp-Notebook .cm-content", ".jp-InputPrompt", ".jp-Notebook .jp-mod-active", printed)
+        page.close()
+
+
+def test_the_widget_with_colabs_versions(browser, colab, tmp_path):  # noqa: F811
+    """ipywidgets 7.7.1 and the anywidget that Colab ships, in the Notebook that it ships."""
+    with served([colab / "python", "-m", "notebook"], tmp_path) as address:
+        page = browser.new_page(viewport={"width": 1200, "height": 1000})
+        page.goto(address.format(path="notebooks/slider.ipynb"))
+        page.locator("#kernel_indicator_icon.kernel_idle_icon").wait_for(state="attached", timeout=90_000)
+        drive_the_widget(page, ".cell .CodeMirror", ".input_prompt", ".cell.selected", ".output_stdout pre")
+        page.close()

@@ -1,0 +1,197 @@
+"""The slider holds exactly what it was given, moves as it is told, and its page needs nothing but itself."""
+
+import base64
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pix2pix_colab.slider.widget import LambdaSlider, OwnImage
+from pix2pix_colab.slider.widget import __file__ as slider_file
+
+LAMBDAS = (0, 1, 100, math.inf)
+FRAMES = {k: [f"λ = {k}, image {i}".encode() for i in range(3)] for k in LAMBDAS}
+SOURCES, TARGETS = ([f"{kind} {i}".encode() for i in range(3)] for kind in ("source", "target"))
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def slider() -> LambdaSlider:
+    return LambdaSlider(
+        FRAMES, SOURCES, TARGETS, {"L1 ↓": {0: 0.5, 1: math.inf, 100: 0.25}}, "of 24 images", ["a", "b", "c"]
+    )
+
+
+def test_it_starts_at_the_papers_choice(slider):
+    assert slider.value == 100 and slider.index == 2 and slider.image == 0
+
+
+def test_it_starts_where_it_is_told_to():
+    assert LambdaSlider(FRAMES, SOURCES, value=0).value == 0
+    assert LambdaSlider(FRAMES, SOURCES, value=math.inf).value == math.inf
+    assert LambdaSlider({10: FRAMES[0], 1: FRAMES[1]}, SOURCES).value == 1  # where there is no 100, at the first
+
+
+def test_setting_the_value_moves_it(slider):
+    for i, lambda_l1 in [*enumerate(LAMBDAS), *reversed(list(enumerate(LAMBDAS)))]:
+        slider.value = lambda_l1
+        assert (slider.index, slider.value) == (i, lambda_l1)
+        assert slider.get_state()["index"] == i, "the browser is told"
+
+
+def test_moving_it_in_the_browser_changes_the_value(slider):
+    for i, lambda_l1 in enumerate(LAMBDAS):
+        slider.set_state({"index": i, "image": 2})  # as the browser does
+        assert slider.value == lambda_l1 and slider.image == 2
+
+
+def test_it_holds_what_it_was_given(slider):
+    data = slider.data
+    assert data["outputs"] == list(FRAMES.values())
+    assert (data["sources"], data["targets"], data["names"]) == (SOURCES, TARGETS, ["a", "b", "c"])
+    assert data["metrics"] == [{"name": "L1 ↓", "values": [0.5, None, 0.25, None]}]
+    assert data["caption"] == "of 24 images"
+    assert slider.get_state()["data"] == data
+
+
+def test_stops_stand_in_the_order_of_lambda_and_are_said_in_words():
+    slider = LambdaSlider(dict(reversed(FRAMES.items())), SOURCES)
+    assert slider.data["outputs"] == list(FRAMES.values())
+    stops = slider.data["stops"]
+    assert [stop["short"] for stop in stops] == ["0", "1", "100", "L1 only"]
+    assert [stop["label"] for stop in stops] == ["λ = 0", "λ = 1", "λ = 100", "L1 only"]
+    assert stops[2]["meaning"] == "the paper's choice: a balance"
+
+
+def test_a_move_sends_a_number_and_no_image(slider):
+    sent = []
+    slider.comm.send = lambda data=None, buffers=None, **_: sent.append((data, buffers))
+    slider.value = 0
+    assert [message["state"] for message, _ in sent] == [{"index": 0}] and not sent[0][1]
+
+
+def test_two_sliders_are_apart(slider):
+    other = LambdaSlider(FRAMES, SOURCES)
+    other.value = 0
+    assert slider.value == 100
+
+
+@pytest.mark.parametrize("value", [7, -1, math.nan, "100", None])
+def test_a_lambda_without_images_gets_a_sentence(slider, value):
+    with pytest.raises(ValueError, match=r"^There are no images for λ = .*: choose one of 0, 1, 100, inf\.$"):
+        slider.value = value
+    assert slider.value == 100
+
+
+def test_a_start_without_images_gets_a_sentence():
+    with pytest.raises(ValueError, match="There are no images for λ = 7: choose one of 0, 1, 100, inf"):
+        LambdaSlider(FRAMES, SOURCES, value=7)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ({}, []),
+        ({0: []}, []),
+        ({0: [b"a"], 1: [b"a", b"b"]}, [b"s"]),
+        ({0: [b"a"]}, [b"s", b"s"]),
+        ({0: [b"a"]}, [b"s"], [b"t", b"t"]),
+        ({0: [b"a"]}, [b"s"], [b"t"], None, "", ["one", "two"]),
+    ],
+    ids=["nothing", "no image", "ragged", "two sources", "two targets", "two names"],
+)
+def test_what_is_ragged_or_empty_gets_a_sentence(given):
+    with pytest.raises(ValueError, match="as many sources, targets and names as frames for each λ, and at least one"):
+        LambdaSlider(*given)
+
+
+def state_of(page: Path) -> dict:
+    return json.loads(re.search(r"^const state = (.*);$", page.read_text(encoding="utf-8"), re.MULTILINE).group(1))
+
+
+def test_the_page_holds_every_image_once_and_stands_where_the_slider_stood(slider, tmp_path):
+    slider.value, slider.image = 1, 2
+    page = slider.save_page(tmp_path / "new" / "page.html")
+    state = state_of(page)
+    assert (state["index"], state["image"]) == (1, 2)
+    decoded = [[base64.b64decode(image) for image in images] for images in state["data"]["outputs"]]
+    assert decoded == list(FRAMES.values())
+    assert [base64.b64decode(image) for image in state["data"]["sources"]] == SOURCES
+    for images in (*state["data"]["outputs"], state["data"]["sources"], state["data"]["targets"]):
+        assert all(page.read_text().count(f'"{image}"') == 1 for image in images)
+    assert state["data"]["stops"] == slider.data["stops"]
+
+
+def test_the_page_needs_nothing_from_elsewhere(slider, tmp_path):
+    page = slider.save_page(tmp_path / "page.html").read_text(encoding="utf-8")
+    assert not re.search(r"https?://|\bsrc=|\bhref=|@import|url\(|fetch\(|\bimport\b|{{\w+}}", page)
+
+
+def test_words_cannot_break_the_page(tmp_path):
+    evil = "</script><script>alert(1)</script>{{data}}{{title}}"
+    slider = LambdaSlider(FRAMES, SOURCES, None, {evil: {0: 1.0}}, evil, [evil] * 3)
+    page = slider.save_page(tmp_path / "page.html", title=evil).read_text(encoding="utf-8")
+    assert page.count("</script>") == 1 and page.count("<script") == 1
+    assert "<title>&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;{{data}}{{title}}</title>" in page
+    assert state_of(tmp_path / "page.html")["data"]["caption"] == evil
+
+
+def test_what_is_given_is_never_read_as_html():
+    """Text goes into the page as text: innerHTML takes only what the module itself has written."""
+    module = Path(slider_file).with_name("widget.js").read_text(encoding="utf-8")
+    for statement in re.findall(r"innerHTML\s*=([^;]*);", module):
+        assert re.match(r" (BODY|[`'\"])", statement)
+        assert set(re.findall(r"\$\{([^}]*)\}", statement)) <= {'points.join(" ")', "dot"}, statement
+
+
+class Upload:
+    """An image file as ipywidgets 7 and 8 hand it over."""
+
+    name = "mine.png"
+
+    def __init__(self, content: bytes):
+        self.seven = {self.name: {"metadata": {"name": self.name}, "content": content}}
+        self.eight = ({"name": self.name, "type": "image/png", "content": memoryview(content)},)
+
+
+@pytest.mark.parametrize("version", ["seven", "eight"])
+def test_an_uploaded_image_is_compared(version):
+    given = []
+    own = OwnImage(lambda content: given.append(content) or LambdaSlider({0: [b"a"]}, [content]))
+    for content in (b"first", b"second"):
+        own.show(getattr(Upload(content), version))
+        slider = own.children[-1]
+        assert slider.data["sources"] == [content] and own.words.value == ""
+    assert given == [b"first", b"second"] and len(own.children) == 3, "the second takes the place of the first"
+
+
+def test_a_file_that_is_no_image_gets_a_sentence_and_another_can_follow():
+    def compare(content: bytes) -> LambdaSlider:
+        if content == b"bad":
+            raise ValueError("your image <is no image>: choose another image.")
+        return LambdaSlider({0: [b"a"]}, [content])
+
+    own = OwnImage(compare)
+    for content, shown in ((b"good", True), (b"bad", False), (b"good", True)):
+        own.show(Upload(content).eight)
+        assert isinstance(own.children[-1], LambdaSlider) == shown
+        assert own.words.value == ("" if shown else "your image &lt;is no image&gt;: choose another image.")
+
+
+def test_an_installed_package_has_the_page_too(tmp_path):
+    """Colab installs plainly: what setuptools doesn't take along is missing there."""
+    pytest.importorskip("setuptools")
+    for name in ("pyproject.toml", "requirements.txt", "README.md", "LICENSE", "MANIFEST.in"):
+        if (PROJECT / name).exists():
+            shutil.copy(PROJECT / name, tmp_path)
+    shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    build = [sys.executable, "-c", "import setuptools; setuptools.setup()", "-q", "build_py", "-d", "built"]
+    subprocess.run(build, cwd=tmp_path, check=True, capture_output=True)
+    source, built = tmp_path / "src" / "pix2pix_colab", tmp_path / "built" / "pix2pix_colab"
+    kept = {file.relative_to(source) for file in source.rglob("*") if file.is_file()}
+    assert {file.relative_to(built) for file in built.rglob("*") if file.is_file()} == kept

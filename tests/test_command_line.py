@@ -1,0 +1,206 @@
+"""The command line: it trains and evaluates, explains itself, and says in one line what a user can mend."""
+
+import math
+import re
+import subprocess
+import sys
+from pathlib import Path
+from urllib.error import URLError
+
+import pytest
+import torch
+from torch import Tensor
+
+from pix2pix_colab import __main__ as module
+from pix2pix_colab import translate
+from pix2pix_colab.__main__ import main
+from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades, write_pairs
+from pix2pix_colab.evaluation import Report, evaluate, fcn_score, lpips_kid
+from pix2pix_colab.training import TrainConfig, read_sweep, sweep
+from pix2pix_colab.utils.markdown import markdown_table
+
+NO_NET = "a net could learn to read labels off photos"
+NO_LABELS = "The sources are no label maps"
+MEASURED = ["l1", "psnr", "ssim", "sharpness", "texture", "colour_l", "colour_a", "colour_b"]
+CONFIG = TrainConfig(epochs=1, width=2, image_size=128)
+
+
+def noise(*shape: int) -> Tensor:
+    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+
+
+def noise_folder(folder: Path, direction: str = "BtoA", size: int = 32) -> Path:
+    images = noise(2, 2, 3, size, size)
+    return write_pairs(Pairs(images[0], images[1], ["1", "2"]), folder, direction)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Synthetic facades in the splits train and test, and a sweep of two λ."""
+    folder, train_pairs = tmp_path_factory.mktemp("facades"), synthetic_facades(10, 143, seed=1)
+    write_pairs(train_pairs, folder / "pairs" / "train")
+    write_pairs(synthetic_facades(6, 128, seed=2), folder / "pairs" / "test")
+    sweep(train_pairs[:2], (0, math.inf), CONFIG, folder / "runs", device="cpu")
+    return folder
+
+
+@pytest.fixture
+def offline(monkeypatch, tmp_path):
+    """No network; the CPU, since a GPU would round differently; a segmentation network that trains for a second."""
+    monkeypatch.setattr(lpips_kid, "urlopen", lambda *_, **__: (_ for _ in ()).throw(URLError("no network")))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    for load in (lpips_kid._alexnet, lpips_kid._inception):
+        load.cache_clear()
+    monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))
+    for name, value in {"WIDTH": 4, "FEWEST": 12, "MOST": 12}.items():
+        monkeypatch.setattr(fcn_score, name, value)
+
+
+def test_it_sweeps_a_folder(tmp_path, capsys):
+    pairs, runs = noise_folder(tmp_path / "pairs", "AtoB"), tmp_path / "runs"
+    settings = ["--lambdas", "inf", "0", "--width", "1", "--epochs", "1", "--direction", "AtoB"]
+    main(["sweep", str(pairs), str(runs), *settings])
+    read = read_sweep(runs)
+    assert list(read) == [0, math.inf]
+    assert read[0].config == TrainConfig(lambda_l1=0, epochs=1, width=1)
+    assert read[0].history[-1]["step"] == 2
+    assert "λ = 0" in capsys.readouterr().err
+
+
+def test_it_takes_the_papers_settings_by_default(tmp_path, monkeypatch):
+    taken = []
+    monkeypatch.setattr(module, "sweep", lambda *arguments: taken.extend(arguments))
+    main(["sweep", str(noise_folder(tmp_path / "pairs")), str(tmp_path / "runs")])
+    pairs, lambdas, config, root, _ = taken
+    assert (len(pairs), pairs.size) == (2, 286)
+    assert list(lambdas) == [0, 1, 10, 100, 1000, math.inf]
+    assert config == TrainConfig()
+    assert root == tmp_path / "runs"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["swep"],
+        ["sweep", "pairs"],
+        ["sweep", "pairs", "runs", "--direction", "CtoD"],
+        ["sweep", "pairs", "runs", "--lambdas", "many"],
+        ["evaluate", "pairs"],
+    ],
+)
+def test_it_refuses_what_it_does_not_know(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: python -m pix2pix_colab" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [[], ["sweep"], ["evaluate"]])
+def test_help_explains(command, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main([*command, "--help"])
+    said = capsys.readouterr().out
+    assert caught.value.code == 0 and "show this help" in said
+    expected = (
+        {"PAIRS", "RUNS", "a data set (facades", "default: the data set's own"} if command else {"sweep", "evaluate"}
+    )
+    assert all(words in " ".join(said.split()) for words in expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["sweep", "missing", "runs"], "There is nothing at 'missing'"),
+        (["sweep", "pairs", "runs", "--epochs", "0"], "epochs is 0, but it must be greater than 0"),
+        (["sweep", "pairs", "runs", "--lambdas", "-1"], "λ is -1.0, but it must be a number from 0"),
+        (["sweep", "pairs", "runs", "--image-size", "100"], "image_size is 100"),
+        (["sweep", "pairs", "runs", "--split", "val"], "'val' is none of them"),
+        (["evaluate", "pairs", "runs"], "holds no lambda_… folder"),
+        (["evaluate", "pairs", "damaged"], "is damaged"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_what_a_user_can_mend_is_one_line_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys):
+    noise_folder(tmp_path / "pairs")
+    (tmp_path / "damaged" / "lambda_0").mkdir(parents=True)
+    (tmp_path / "damaged" / "lambda_0" / "checkpoint.pt").write_bytes(b"no checkpoint")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    said = capsys.readouterr().err
+    assert caught.value.code == 2
+    assert said.startswith("error: ") and sentence in said and said.count("\n") == 1
+
+
+def test_what_is_our_fault_is_a_traceback(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "sweep", lambda *_: {}["missing"])
+    with pytest.raises(KeyError):
+        main(["sweep", str(noise_folder(tmp_path / "pairs")), str(tmp_path / "runs")])
+
+
+def test_a_shell_sees_the_line_and_the_code(tmp_path):
+    command = [sys.executable, "-m", "pix2pix_colab", "evaluate", "missing", "missing"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr == "error: missing holds no lambda_… folder: train a sweep into it first.\n"
+
+
+def printed(report: Report) -> str:
+    """What is to be printed: the table, the differences of all metrics, the claims."""
+    parts = [report.table(), *(report.difference_table(key) for key in report.measured)]
+    return "\n\n".join([*filter(None, parts), *([markdown_table(report.claims())] if report.claims() else [])])
+
+
+def test_it_prints_table_differences_and_claims(folder, offline, capsys):
+    main(["evaluate", str(folder / "pairs"), str(folder / "runs"), "--split", "test"])
+    found = capsys.readouterr().out
+    train_pairs = read_pairs(folder / "pairs", 143, split="train")
+    pairs = read_pairs(folder / "pairs", 128, split="test")
+    outputs = {k: translate(run.load_generator(), pairs.source) for k, run in read_sweep(folder / "runs").items()}
+    assert found == printed(evaluate(outputs, pairs, train_pairs, folder / "runs", "cpu")) + "\n"
+    head, *tables = found.split("\n\n")
+    assert head.startswith("| 6 images | λ = 0 | L1 only | photos |\n")
+    assert re.search(r"\| labels by class IoU ↑ \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ±", head)
+    assert sum("row − column" in table for table in tables) == len(MEASURED) + 3
+    assert tables[-1].startswith("| the paper says |") and tables[-1].count("L1 only |") == 3
+
+
+@pytest.mark.parametrize(("split", "count"), [("train", 10), ("test", 6)])
+def test_it_says_why_there_is_no_fcn_score(folder, offline, capsys, split, count):
+    """On the training pairs, or on a folder without any others."""
+    source, words = (folder / "pairs", ["--split", split]) if split == "train" else (folder / "pairs" / "test", [])
+    main(["evaluate", str(source), str(folder / "runs"), *words])
+    found = capsys.readouterr().out
+    assert f"| {count} images |" in found and NO_NET in found and "| labels" not in found
+
+
+def test_a_test_split_needs_no_train_split(folder, offline, tmp_path, capsys):
+    write_pairs(synthetic_facades(2, 128), tmp_path / "test")
+    main(["evaluate", str(tmp_path), str(folder / "runs"), "--split", "test"])
+    found = capsys.readouterr().out
+    assert "| 2 images |" in found and NO_NET in found
+
+
+def test_training_pairs_of_no_label_maps_are_not_even_read(folder, offline, tmp_path, capsys, monkeypatch):
+    """They may be 138,567 of edges2handbags."""
+    read, splits = module._read_pairs, []
+    monkeypatch.setattr(module, "_read_pairs", lambda o, split, *rest: splits.append(split) or read(o, split, *rest))
+    images = noise(4, 3, 128, 128)
+    for split in ("train", "test"):
+        write_pairs(Pairs(images, images.flip(0), list("1234")), tmp_path / split)
+    main(["evaluate", str(tmp_path), str(folder / "runs"), "--split", "test"])
+    assert splits == ["test"]
+    assert NO_LABELS in capsys.readouterr().out
+    main(["evaluate", str(folder / "pairs"), str(folder / "runs"), "--split", "test"])
+    assert splits == ["test", "test", "train"]
+
+
+def test_it_measures_a_sweep_of_one_lambda_in_grey(offline, tmp_path, capsys):
+    folder = noise_folder(tmp_path / "pairs", "AtoB", size=128)
+    pairs = read_pairs(folder, 128, "AtoB", target_channels=1)
+    config = TrainConfig(epochs=1, width=2, image_size=128, target_channels=1)
+    (run,) = sweep(pairs, (10,), config, tmp_path / "runs", device="cpu").values()
+    main(["evaluate", str(folder), str(tmp_path / "runs"), "--direction", "AtoB"])
+    expected = evaluate({10: translate(run.load_generator(), pairs.source)}, pairs)
+    assert capsys.readouterr().out == expected.table() + "\n", "and nothing is compared"

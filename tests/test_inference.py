@@ -1,0 +1,335 @@
+"""Images of any size and kind: padded by mirrors that are walked by hand, and cropped back to where they were."""
+
+import copy
+import re
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, l1_loss
+
+from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab.inference import translate
+from pix2pix_colab.utils.images import to_float, to_uint8
+
+KINDS = ("tensor", "batch", "array", "flat array", "PIL")
+
+
+def noise(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
+
+
+def make(channels: tuple[int, int] = (3, 3), **settings) -> UNetGenerator:
+    """A generator far enough from its start that outputs differ."""
+    torch.manual_seed(0)
+    generator = UNetGenerator(4, 128, **settings, source_channels=channels[0], target_channels=channels[1])
+    with torch.no_grad():
+        for parameter in generator.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    return generator
+
+
+class Echo(nn.Module):
+    """In the place of a generator: it returns its source, and notes what it was given."""
+
+    def __init__(self, image_size: int = 256, source_channels: int = 3, target_channels: int = 3):
+        super().__init__()
+        self.image_size, self.source_channels, self.target_channels = image_size, source_channels, target_channels
+        self.weight = nn.Parameter(torch.ones(1))
+        self.seen = []
+
+    def forward(self, source: Tensor) -> Tensor:
+        assert source.shape[:2] == (1, self.source_channels) and source.is_contiguous()
+        assert all(size and size % self.image_size == 0 for size in source.shape[2:])
+        self.seen.append(source)
+        return source[:, :1].expand(-1, self.target_channels, -1, -1) if self.target_channels == 1 else source
+
+
+def as_kind(image: Tensor, kind: str) -> Tensor | np.ndarray | Image.Image:
+    """(C, H, W) as another kind; a flat array is (H, W)."""
+    array = image.permute(1, 2, 0).numpy()
+    flat = array[:, :, 0] if len(image) == 1 else array
+    others = {"batch": image[None], "array": array, "flat array": flat}
+    return others.get(kind, Image.fromarray(np.ascontiguousarray(flat)) if kind == "PIL" else image)
+
+
+def to_tensor(output: Tensor | np.ndarray | Image.Image) -> Tensor:
+    """Any kind as (C, H, W)."""
+    if isinstance(output, Tensor):
+        return output[0] if output.ndim == 4 else output
+    return torch.from_numpy(np.array(np.atleast_3d(output))).permute(2, 0, 1)
+
+
+def facts(image: Tensor | np.ndarray | Image.Image) -> tuple:
+    """What kind it is, its type of numbers, and its sizes."""
+    return (type(image), image.mode, image.size) if isinstance(image, Image.Image) else (type(image), image.dtype)
+
+
+def walk(size: int, begin: int, count: int) -> list[int]:
+    """The pixels that a walker passes who turns at both ends of a line, ``begin`` steps before the first pixel."""
+    there_and_back = [*range(size), *range(size - 2, 0, -1)]
+    return [there_and_back[i % len(there_and_back)] for i in range(-begin, count - begin)]
+
+
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(st.integers(1, 700), st.integers(1, 700), st.sampled_from(KINDS), st.sampled_from([1, 3]))
+def test_any_size_and_kind_comes_back_pixel_by_pixel(height, width, kind, channels):
+    image = noise(channels, height, width)
+    source = as_kind(image, kind)
+    output = translate(Echo(source_channels=channels, target_channels=channels), source)
+    assert facts(output) == facts(source)
+    assert np.shape(output) == np.shape(source)
+    assert torch.equal(to_tensor(output), image)
+
+
+@settings(deadline=None, max_examples=15, derandomize=True)
+@given(st.integers(1, 300), st.integers(1, 300), st.sampled_from(KINDS), *[st.sampled_from([1, 3])] * 2)
+def test_a_u_net_takes_any_size_and_kind(height, width, kind, source_channels, target_channels):
+    image = noise(source_channels, height, width)
+    generator = make((source_channels, target_channels))
+    output = translate(generator, as_kind(image, kind), seed=3)
+    assert type(output) is type(as_kind(image, kind))
+    rows, columns = ((-(-size // 128) * 128 - size) // 2 for size in (height, width))
+    padded = np.pad(image, ((0, 0), (rows, -(height + rows) % 128), (columns, -(width + columns) % 128)), "reflect")
+    torch.manual_seed(3)
+    whole = to_uint8(generator(to_float(torch.from_numpy(padded)[None])).detach())[0]
+    assert torch.equal(to_tensor(output), whole[:, rows : rows + height, columns : columns + width])
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 40, 85, 86, 127, 128, 129, 200, 255, 257])
+def test_borders_are_mirrored_evenly(size):
+    echo, image = Echo(128), noise(3, size, 2 * size)
+    translate(echo, image)
+    (padded,) = echo.seen
+    lines = []
+    for length in (size, 2 * size):
+        count = -(-length // 128) * 128
+        lines.append(walk(length, (count - length) // 2, count))
+    assert torch.equal(to_uint8(padded)[0], image[:, lines[0]][:, :, lines[1]])
+    assert list(padded.shape[2:]) == [len(line) for line in lines]
+
+
+@pytest.mark.parametrize("size", [65, 100, 126, 130, 250])
+def test_the_padding_is_numpys_reflection(size):
+    echo, image, room = Echo(128), noise(1, 3, size, 128), -size % 128
+    translate(echo, image)
+    width = ((0, 0), (0, 0), (room // 2, room - room // 2), (0, 0))
+    np.testing.assert_array_equal(to_uint8(echo.seen[0]), np.pad(image, width, "reflect"))
+
+
+def test_a_mirrored_image_is_padded_to_the_mirrored_one():
+    echo, image = Echo(128), noise(3, 100, 150)
+    translate(echo, image)
+    translate(echo, image.flip(-1, -2))
+    assert torch.equal(echo.seen[1], echo.seen[0].flip(-1, -2))
+
+
+def test_one_pixel_fills_the_padding():
+    echo = Echo(128)
+    output = translate(echo, torch.tensor([10, 20, 30], dtype=torch.uint8).reshape(3, 1, 1))
+    assert output.flatten().tolist() == [10, 20, 30]
+    assert all(channel.unique().numel() == 1 for channel in echo.seen[0][0])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("height", "width"), [(128, 256), (99, 130), (1, 128)])
+def test_all_kinds_of_one_image_give_the_same_bits(height, width, channels):
+    generator, image = make((channels, 3)), noise(channels, height, width)
+    expected = translate(generator, image)
+    assert expected.float().std() > 5
+    for kind in KINDS[1:]:
+        assert torch.equal(to_tensor(translate(generator, as_kind(image, kind))), expected), kind
+
+
+def test_images_that_fit_are_passed_on_as_they_are():
+    generator, images = make(), noise(2, 3, 128, 256)
+    for image in images:
+        twin = copy.deepcopy(generator).train()
+        torch.manual_seed(0)
+        expected = to_uint8(twin(to_float(image[None])).detach())[0]
+        assert torch.equal(translate(generator, image), expected)
+
+
+def test_a_batch_is_each_image_alone():
+    generator, images = make(), noise(3, 3, 70, 150)
+    together = translate(generator, images)
+    assert together.shape == images.shape
+    assert not torch.equal(together[0], together[1])
+    for image, output in zip(images, together, strict=True):
+        assert torch.equal(translate(generator, image), output)
+    assert torch.equal(translate(generator, images.flip(0)).flip(0), together)
+    twins = translate(generator, images[[0, 0]])
+    assert torch.equal(twins[0], twins[1]), "dropout is drawn anew for every image"
+
+
+def test_the_layout_in_memory_has_no_say():
+    generator, image = make(), noise(3, 90, 110)
+    expected = translate(generator, image)
+    others = (image.transpose(1, 2).contiguous().transpose(1, 2), image.permute(1, 2, 0).contiguous().permute(2, 0, 1))
+    assert all(torch.equal(translate(generator, other), expected) for other in others)
+    array = as_kind(image, "array")
+    flipped = np.ascontiguousarray(array[::-1, ::-1])[::-1, ::-1]  # steps backwards through the memory
+    locked = array.copy()
+    locked.flags.writeable = False
+    for other in (np.asfortranarray(array), flipped, locked):
+        assert torch.equal(to_tensor(translate(generator, other)), expected)
+    assert np.array_equal(locked, as_kind(image, "array"))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pil_images_of_any_mode_are_taken(mode, channels):
+    output = translate(Echo(128, channels, channels), Image.new(mode, (33, 20)))
+    assert (output.mode, output.size) == ({1: "L", 3: "RGB"}[channels], (33, 20))
+
+
+def test_colour_becomes_grey_as_pillow_does_it():
+    image = noise(3, 50, 60)
+    expected = torch.from_numpy(np.array(as_kind(image, "PIL").convert("L")))
+    for kind in KINDS:
+        assert torch.equal(to_tensor(translate(Echo(128, 1, 1), as_kind(image, kind)))[0], expected), kind
+    grey = noise(1, 50, 60)
+    for kind in KINDS:
+        assert torch.equal(to_tensor(translate(Echo(128), as_kind(grey, kind))), grey.expand(3, -1, -1)), kind
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "shape", "expected"),
+    [
+        (1, 1, (9, 8), (9, 8)),
+        (1, 1, (9, 8, 1), (9, 8, 1)),
+        (1, 3, (9, 8), (9, 8, 3)),
+        (1, 3, (9, 8, 1), (9, 8, 3)),
+        (3, 1, (9, 8, 3), (9, 8, 1)),
+        (3, 1, (9, 8), (9, 8)),
+        (3, 3, (9, 8), (9, 8, 3)),
+        (3, 3, (9, 1), (9, 1, 3)),
+        (1, 1, (9, 1), (9, 1)),
+    ],
+)
+def test_arrays_have_the_channels_of_the_target(source, target, shape, expected):
+    output = translate(make((source, target)), noise(*shape).numpy())
+    assert output.shape == expected and output.dtype == np.uint8
+
+
+def test_the_seed_decides_at_any_size():
+    generator, image = make(), noise(3, 140, 60)
+    assert torch.equal(translate(generator, image, seed=1), translate(generator, image, seed=1))
+    assert not torch.equal(translate(generator, image, seed=1), translate(generator, image, seed=2))
+    quiet = make(dropout=0.0)
+    assert torch.equal(translate(quiet, image, seed=1), translate(quiet, image, seed=2)), "by dropout alone"
+
+
+def test_running_statistics_have_no_say():
+    generator, source = make(dropout=0.0), noise(3, 3, 128, 128)  # so that only BatchNorm sets the modes apart
+    output = translate(generator, source)
+    with torch.no_grad():
+        assert not torch.equal(to_uint8(generator.eval()(to_float(source))), output)
+    for name, buffer in generator.named_buffers():
+        if "running" in name:
+            buffer.fill_(3)
+    assert torch.equal(translate(generator, source), output)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_nothing_is_changed(training):
+    generator, image = make().train(training), noise(2, 3, 100, 30)
+    before = {name: value.clone() for name, value in generator.state_dict().items()}
+    kept, random = image.clone(), torch.get_rng_state()
+    translate(generator, image)
+    assert all(torch.equal(value, before[name]) for name, value in generator.state_dict().items())
+    assert {module.training for module in generator.modules()} == {training}
+    assert torch.equal(torch.get_rng_state(), random) and torch.equal(image, kept)
+    assert all(parameter.grad is None for parameter in generator.parameters())
+
+
+def test_a_failure_changes_nothing_either(monkeypatch):
+    generator, random = make().eval(), torch.get_rng_state()
+    monkeypatch.setattr(generator, "forward", lambda source: torch.rand(3).reshape(2))
+    with pytest.raises(RuntimeError, match="shape"):
+        translate(generator, noise(3, 128, 128))
+    assert not generator.training
+    assert torch.equal(torch.get_rng_state(), random)
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 128, 128), (0, 1, 5, 7)])
+def test_no_images_give_no_images(shape):
+    output = translate(make((3, 1)), noise(*shape))
+    assert output.shape == (0, 1, *shape[2:]) and output.dtype == torch.uint8
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (np.zeros((8, 8, 3)), "ndarray float64 (8, 8, 3)"),
+        (np.zeros((8, 8), np.uint16), "ndarray uint16 (8, 8)"),
+        (np.zeros((8, 8), bool), "ndarray bool (8, 8)"),
+        (np.zeros((8, 8, 4), np.uint8), "ndarray uint8 (8, 8, 4)"),
+        (np.zeros((2, 8, 8, 3), np.uint8), "ndarray uint8 (2, 8, 8, 3)"),
+        (np.zeros((0, 8, 3), np.uint8), "ndarray uint8 (0, 8, 3)"),
+        (np.zeros(8, np.uint8), "ndarray uint8 (8,)"),
+        (torch.zeros(3, 8, 8), "Tensor torch.float32 (3, 8, 8)"),
+        (noise(8, 8), "Tensor torch.uint8 (8, 8)"),
+        (noise(8, 8, 3), "Tensor torch.uint8 (8, 8, 3)"),
+        (noise(1, 1, 3, 8, 8), "Tensor torch.uint8 (1, 1, 3, 8, 8)"),
+        (noise(3, 0, 8), "Tensor torch.uint8 (3, 0, 8)"),
+        (noise(2, 3, 8, 0), "Tensor torch.uint8 (2, 3, 8, 0)"),
+        (Image.new("RGB", (0, 8)), "Image RGB (0, 8)"),
+        (Image.new("F", (4, 8)), "Image F (4, 8)"),
+        ("photo.jpg", "str"),
+        ([noise(3, 8, 8)], "list"),
+        (None, "NoneType"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_anything_else_gets_a_sentence(source, words):
+    expected = (
+        rf"takes a PIL image not of floats, a uint8 array .* no image without pixels, but got: {re.escape(words)}\.$"
+    )
+    with pytest.raises(ValueError, match=expected):
+        translate(make(), source)
+
+
+def test_too_large_an_image_gets_a_sentence():
+    generator, random = make().eval(), torch.get_rng_state()
+    huge = torch.zeros(1, dtype=torch.uint8).expand(3, 2**28, 2**28)  # more than there are addresses
+    with pytest.raises(MemoryError, match=r"^Out of memory on cpu at 268435456×268435456 px\. Scale it down"):
+        translate(generator, huge)
+    assert not generator.training and torch.equal(torch.get_rng_state(), random)
+
+
+def smooth(height: int, width: int, seed: int) -> Tensor:
+    """An image that changes slowly, uint8 (3, H, W)."""
+    rough = noise(1, 3, max(2, height // 40), max(2, width // 40), seed=seed).float()
+    return interpolate(rough, size=(height, width), mode="bicubic").clamp(0, 255).to(torch.uint8)[0]
+
+
+def test_a_wide_image_has_no_seams():
+    torch.manual_seed(0)
+    generator = UNetGenerator(8, 128, dropout=0.0)
+    adam = torch.optim.Adam(generator.parameters(), 2e-3, (0.5, 0.999))
+    for i in range(60):  # until it makes negatives, more or less
+        image = to_float(smooth(128, 128, i)[None])
+        loss = l1_loss(generator(image), -image)
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    wide = smooth(400, 1500, 100)
+    margin = (12 * 128 - 1500) // 2
+    whole = translate(generator, wide)
+    tiled = torch.cat([translate(generator, tile) for tile in wide.split(128, dim=2)], dim=2)
+    assert l1_loss(to_float(whole), -to_float(wide)) < 0.2
+    assert step_at(whole, 127) < 1.1 and step_at(whole, 127 - margin) < 1.1
+    assert step_at(tiled, 127) > 1.5  # so a seam would be seen
+
+
+def step_at(image: Tensor, first: int) -> float:
+    """The mean step from each 128th column to the next, as a multiple of the mean step elsewhere."""
+    steps = image.float().diff(dim=2).abs().mean(dim=(0, 1))
+    at = torch.zeros_like(steps, dtype=torch.bool)
+    at[first::128] = True
+    return (steps[at].mean() / steps[~at].mean()).item()

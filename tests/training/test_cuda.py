@@ -1,0 +1,231 @@
+"""On a GPU: the recorded step is the step itself, nothing waits for it, and the paper's setting fits into a T4."""
+
+import gc
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from pix2pix_colab.data import Pairs
+from pix2pix_colab.training import loop as module
+from pix2pix_colab.training.config import TrainConfig
+from pix2pix_colab.training.cuda_graph import WARM_UP
+from pix2pix_colab.training.loop import Progress, read_run, train
+from pix2pix_colab.training.run_folder import load_newest
+from pix2pix_colab.training.step import Training
+from pix2pix_colab.utils.device import default_device, fast_cudnn
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="There is no GPU here.")
+
+GPU = default_device()
+CONFIG = TrainConfig(epochs=4, width=8, image_size=128)  # with 3 pairs 12 steps, the last 6 at a falling rate
+ARITHMETICS = pytest.mark.parametrize("dtype", (torch.float32, torch.bfloat16, torch.float16), ids=str)
+
+
+def draw_pairs(count: int, size: int = 140) -> Pairs:
+    random = torch.Generator().manual_seed(1)
+    images = torch.randint(256, (2, count, 3, size, size), dtype=torch.uint8, generator=random)
+    return Pairs(images[0], images[1], [str(i) for i in range(count)])
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    return draw_pairs(3)
+
+
+@pytest.fixture(autouse=True)
+def recorded(monkeypatch):
+    monkeypatch.delenv("PIX2PIX_CUDA_GRAPH", raising=False)
+
+
+@pytest.fixture
+def exact(monkeypatch):
+    """Algorithms that give the same bits each time."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        with fast_cudnn():
+            assert torch.backends.cudnn.deterministic and not torch.backends.cudnn.benchmark
+            yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+def calculate_in(monkeypatch, dtype: torch.dtype) -> None:
+    if dtype == torch.bfloat16 and torch.cuda.get_device_capability(GPU) < (8, 0):
+        pytest.skip("This GPU has no bf16.")
+    monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: dtype)
+
+
+def advanced(pairs: Pairs, config: TrainConfig, steps: int) -> Training:
+    training = Training(pairs, config, GPU)
+    for _ in range(steps):
+        training.advance()
+    return training
+
+
+def is_recorded(training: Training) -> bool:
+    return training._captured.graph is not None
+
+
+def weights(training: Training) -> list[torch.Tensor]:
+    return [p.detach().clone() for net in (training.generator, training.discriminator) for p in net.parameters()]
+
+
+def adam_steps(training: Training) -> list[float]:
+    optimizers = training.optimizer_g, training.optimizer_d
+    return [state["step"].item() for optimizer in optimizers for state in optimizer.state.values()]
+
+
+def check_equal(a: dict, b: dict) -> None:
+    """Two states, to the last bit."""
+    torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
+
+
+def check_against_the_step_itself(pairs: Pairs, config: TrainConfig, steps: int, monkeypatch) -> None:
+    before = weights(Training(pairs, config, GPU))
+    captured = advanced(pairs, config, steps)
+    assert is_recorded(captured)
+    assert not all(map(torch.equal, before, weights(captured))), "nothing was learned"
+    state = captured.state_dict()  # now, since it holds the random state of the GPU
+    monkeypatch.setenv("PIX2PIX_CUDA_GRAPH", "0")
+    eager = advanced(pairs, config, steps)
+    assert not is_recorded(eager)
+    assert len(state["pending"]) == len(eager.pending) == steps
+    check_equal(state, eager.state_dict())  # losses, weights, running means, Adam's, scale, random states
+
+
+@ARITHMETICS
+@pytest.mark.parametrize("lambda_l1", [100, math.inf])
+def test_the_recorded_step_gives_the_numbers_of_the_step_itself(pairs, exact, monkeypatch, lambda_l1, dtype):
+    calculate_in(monkeypatch, dtype)
+    check_against_the_step_itself(pairs, replace(CONFIG, lambda_l1=lambda_l1), 10, monkeypatch)
+
+
+@pytest.mark.parametrize("count", [3, 7])  # the smaller batch is every second; the first after the warm-up
+def test_a_smaller_last_batch_gives_the_numbers_of_the_step_itself(count, exact, monkeypatch):
+    check_against_the_step_itself(draw_pairs(count), replace(CONFIG, batch_size=2), 10, monkeypatch)
+
+
+def test_a_new_epochs_rate_reaches_the_recorded_step(pairs, monkeypatch):
+    calculate_in(monkeypatch, torch.float32)  # no step is skipped
+    monkeypatch.setattr(TrainConfig, "learning_rate_in", lambda config, epoch: 0.0 if epoch == 3 else 2e-4)
+    training = advanced(pairs, CONFIG, 5)
+    assert is_recorded(training)
+    learned = []
+    for _ in range(6):  # steps 6, of epoch 2; 7, 8 and 9, of epoch 3; 10 and 11, of epoch 4
+        before = weights(training)
+        training.advance()
+        learned.append(not all(map(torch.equal, before, weights(training))))
+    assert learned == [True, False, False, False, True, True]
+
+
+@ARITHMETICS
+def test_advancing_does_not_wait_for_the_gpu(pairs, monkeypatch, dtype):
+    calculate_in(monkeypatch, dtype)
+    training = advanced(pairs, replace(CONFIG, batch_size=2), 2 * WARM_UP + 2)  # each second batch is a smaller one
+    training.log()
+    assert is_recorded(training)
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(20):
+            training.advance()
+        with pytest.raises(RuntimeError, match="synchronizing CUDA operation"):
+            training.log()  # which has to wait
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    training.log()
+    assert len(training.history) == 2 and 0 < training.history[-1]["l1"] < 2
+
+
+@pytest.mark.parametrize(
+    ("lambda_l1", "dtype"),
+    [(100, torch.float32), (100, torch.bfloat16), (100, torch.float16), (math.inf, torch.float16)],
+    ids=str,
+)
+def test_an_interrupted_run_ends_in_the_same_bits(pairs, exact, tmp_path, monkeypatch, lambda_l1, dtype):
+    calculate_in(monkeypatch, dtype)
+    config, starts = replace(CONFIG, epochs=8, lambda_l1=lambda_l1), []
+    train(pairs, config, tmp_path / "whole", device=GPU, log_every=5)
+    monkeypatch.setattr(module, "SAVE_SECONDS", -1)  # after each step, unless one is still being written
+
+    def pull_the_plug(progress: Progress) -> None:
+        if progress.step == 10:  # in the middle of an epoch
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, config, tmp_path / "torn", pull_the_plug, GPU, log_every=5)
+    train(pairs, config, tmp_path / "torn", lambda progress: starts.append(progress.step), GPU, log_every=5)
+    assert 0 < starts[0] <= 10
+    whole, torn = (load_newest(tmp_path / name)[0] for name in ("whole", "torn"))
+    assert whole.pop("pairs") == torn.pop("pairs")
+    check_equal(whole, torn)
+
+
+@pytest.mark.parametrize(("there", "here"), [("cpu", GPU), (GPU, "cpu")], ids=("to the GPU", "to the CPU"))
+def test_a_run_goes_on_on_another_device(pairs, tmp_path, monkeypatch, there, here):
+    monkeypatch.setattr(module, "SAVE_SECONDS", -1)
+
+    def pull_the_plug(progress: Progress) -> None:
+        if progress.step == 5:
+            raise KeyboardInterrupt
+
+    starts = []
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, CONFIG, tmp_path, pull_the_plug, there, log_every=1)
+    run = train(pairs, CONFIG, tmp_path, lambda progress: starts.append(progress.step), here, log_every=1)
+    assert 0 < starts[0] <= 5 and starts[-1] == 12  # enough steps are left for a recording
+    assert read_run(tmp_path).history == run.history
+    assert all(0 < row["l1"] < 2 for row in run.history)
+
+
+def test_an_overflow_in_fp16_skips_the_update(pairs, monkeypatch):
+    calculate_in(monkeypatch, torch.float16)
+    training = Training(pairs, CONFIG, GPU)
+    for recorded in (False, True):  # in the warm-up, then in the recording
+        for _ in range(WARM_UP + 1 if recorded else 1):
+            training.advance()
+        training.scaler.load_state_dict(training.scaler.state_dict() | {"scale": 2.0**100})
+        before, steps = weights(training), adam_steps(training)
+        training.advance()
+        assert is_recorded(training) == recorded
+        assert all(map(torch.equal, before, weights(training))) and adam_steps(training) == steps
+        assert training.scaler.get_scale() == 2.0**99  # halved, once for both optimisers
+        training.scaler.load_state_dict(training.scaler.state_dict() | {"scale": 2.0**8})
+        training.advance()
+        assert not all(map(torch.equal, before, weights(training)))
+        assert adam_steps(training) == [count + 1 for count in steps]
+        assert training.scaler.get_scale() == 2.0**8
+
+
+@ARITHMETICS
+def test_the_papers_setting_fits_into_a_t4(monkeypatch, dtype):
+    calculate_in(monkeypatch, dtype)
+    gc.collect()
+    torch.cuda.empty_cache()
+    torch.cuda.reset_peak_memory_stats(GPU)
+    with fast_cudnn():
+        training = advanced(draw_pairs(4, 286), TrainConfig(), 10)
+    training.log()
+    assert is_recorded(training)
+    assert 0.9e9 < torch.cuda.max_memory_allocated(GPU) < 15e9  # 57 million weights, their slopes and Adam's two
+
+
+def test_a_training_gives_its_memory_back_as_soon_as_it_is_left(pairs):
+    left = []
+    gc.collect()
+    gc.disable()  # Python's collector comes late, and the trainings of a sweep would fill the GPU's memory
+    try:
+        for _ in range(3):
+            training = advanced(pairs, CONFIG, WARM_UP + 2)
+            assert is_recorded(training)
+            taken = torch.cuda.memory_allocated(GPU)
+            del training
+            left.append(torch.cuda.memory_allocated(GPU))
+    finally:
+        gc.enable()
+    assert taken - left[-1] > 5e6  # a few million numbers
+    assert left[2] <= left[1] + 1e6

@@ -1,0 +1,234 @@
+"""The step as a GPU is given it, seen from a machine without one: nothing waits, and a graph is recorded once."""
+
+import gc
+import math
+import weakref
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+
+import pytest
+import torch
+from helpers.noise import noise_pairs
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pix2pix_colab.data import Pairs
+from pix2pix_colab.training.config import TrainConfig
+from pix2pix_colab.training.cuda_graph import WARM_UP, CapturedStep
+from pix2pix_colab.training.step import Training
+
+CONFIG = TrainConfig(epochs=4, width=2, image_size=128)
+GPU = torch.device("cuda", 0)
+DTYPES = (torch.float32, torch.bfloat16, torch.float16)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    return noise_pairs()
+
+
+def arithmetic(monkeypatch, dtype: torch.dtype) -> None:
+    monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: dtype)
+
+
+class NoWaiting(TorchDispatchMode):
+    """Fails on what would make Python wait for a GPU: to look at a tensor's values, or to bring some from outside."""
+
+    waits = frozenset(
+        {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "masked_select", "equal", "_unique2", "lift_fresh"}
+    )
+
+    def __init__(self):
+        super().__init__()
+        self.operators = set()
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        name = function.overloadpacket.__name__
+        self.operators.add(name)
+        by_mask = name == "index" and any(i is not None and i.dtype == torch.bool for i in args[1])
+        assert name not in self.waits and not by_mask, f"{name} waits"
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("lambda_l1", [100, math.inf])
+def test_a_step_does_not_wait(pairs, monkeypatch, lambda_l1, dtype):
+    arithmetic(monkeypatch, dtype)
+    training = Training(pairs, replace(CONFIG, lambda_l1=lambda_l1))
+    for _ in range(2):  # the first makes the state of Adam
+        batch = training.next_batch()
+        with NoWaiting() as seen:
+            losses = training.step(*batch)
+        assert {"convolution", "convolution_backward", "_fused_adam_"} <= seen.operators  # the pass back is seen, too
+        assert ("_amp_update_scale_" in seen.operators) == (dtype == torch.float16)
+    assert losses.shape == (3,) and losses[2] > 0
+
+
+def test_waiting_is_noticed():
+    x = torch.rand(3)
+    for look in (x[0].item, lambda: bool(x[0] > 0), lambda: x[x > 0], x.nonzero, lambda: torch.tensor([1.0])):
+        with pytest.raises(AssertionError, match="waits"), NoWaiting():
+            look()
+
+
+class StandInStream:
+    def __init__(self, name: str, log: list):
+        self.name, self.log = name, log
+
+    def wait_stream(self, other: "StandInStream") -> None:
+        self.log.append(f"{self.name} waits for {other.name}")
+
+
+class StandIn:
+    """What CapturedStep uses of a GPU. ``log`` has what it did, and in which stream or recording the steps ran."""
+
+    def __init__(self, monkeypatch):
+        self.log, self.where, self.recordings, self.replays = [], "main", 0, 0
+        self.main = StandInStream("main", self.log)
+        self.inputs = self.losses = None  # of the recording
+        names = {"Stream": lambda device: StandInStream("side", self.log), "CUDAGraph": lambda: self}
+        names |= {"current_stream": lambda device: self.main, "device": lambda device: nullcontext()}
+        for name, value in (names | {"stream": self.on, "graph": self.recording}).items():
+            monkeypatch.setattr(torch.cuda, name, value)
+
+    def step(self, source: Tensor, target: Tensor) -> Tensor:
+        self.log.append(f"step on {self.where}")
+        losses = torch.stack([source.mean(), target.mean(), (source - target).abs().mean()])
+        if self.where == "recording":
+            self.inputs, self.losses = (source, target), losses.fill_(math.nan)  # nothing is computed yet
+        return losses
+
+    def replay(self) -> None:
+        self.replays += 1
+        source, target = self.inputs
+        self.losses.copy_(torch.stack([source.mean(), target.mean(), (source - target).abs().mean()]))
+
+    @contextmanager
+    def on(self, stream: StandInStream):
+        self.where = stream.name
+        yield
+        self.where = "main"
+
+    @contextmanager
+    def recording(self, graph: "StandIn", stream: StandInStream):
+        assert graph is self and stream.name == "side"
+        self.where, self.recordings = "recording", self.recordings + 1
+        yield
+        self.where = "main"
+
+
+@pytest.fixture
+def gpu(monkeypatch) -> StandIn:
+    monkeypatch.delenv("PIX2PIX_CUDA_GRAPH", raising=False)
+    return StandIn(monkeypatch)
+
+
+def batch(value: float, size: int = 2) -> tuple[Tensor, Tensor]:
+    return torch.full((size, 3, 4, 4), float(value)), torch.full((size, 3, 4, 4), -float(value))
+
+
+def losses(value: float) -> list[float]:
+    return [value, -value, 2 * value]
+
+
+ASIDE = ["side waits for main", "step on side", "main waits for side"]
+
+
+def test_a_step_runs_aside_then_is_recorded_once_and_then_replayed(gpu):
+    captured = CapturedStep(GPU)
+    for i in range(WARM_UP):
+        assert captured(gpu.step, *batch(i)).tolist() == losses(i)
+    assert gpu.log == ASIDE * WARM_UP and gpu.recordings == gpu.replays == 0
+    gpu.log.clear()
+    results = [captured(gpu.step, *batch(i)) for i in range(10, 14)]
+    assert gpu.log == ["step on recording"]
+    assert (gpu.recordings, gpu.replays) == (1, 4)
+    assert [result.tolist() for result in results] == [losses(i) for i in range(10, 14)]  # of each its own
+
+
+def test_the_batches_are_copied_to_where_the_recording_reads_them(gpu):
+    captured, given = CapturedStep(GPU), batch(5)
+    for _ in range(WARM_UP + 1):
+        captured(gpu.step, *given)
+    assert all(ours is not theirs for ours, theirs in zip(gpu.inputs, given, strict=True))
+    for tensor in given:
+        tensor.zero_()
+    assert gpu.inputs[0].mean() == 5 and gpu.inputs[1].mean() == -5
+
+
+def test_a_smaller_batch_runs_aside(gpu):
+    captured = CapturedStep(GPU)
+    for i in range(WARM_UP + 1):
+        captured(gpu.step, *batch(i))
+    gpu.log.clear()
+    assert captured(gpu.step, *batch(7, size=1)).tolist() == losses(7)
+    assert gpu.log == ASIDE and (gpu.recordings, gpu.replays) == (1, 1)
+    assert captured(gpu.step, *batch(8)).tolist() == losses(8)
+    assert gpu.log == ASIDE and (gpu.recordings, gpu.replays) == (1, 2)
+
+
+def test_a_smaller_batch_is_not_what_is_recorded(gpu):
+    captured = CapturedStep(GPU)
+    for size in (*(2,) * WARM_UP, 1):  # the first batch after the warm-up is the last of an epoch
+        captured(gpu.step, *batch(1, size))
+    assert gpu.recordings == 0
+    captured(gpu.step, *batch(1, size=2))
+    assert gpu.recordings == 1 and len(gpu.inputs[0]) == 2
+
+
+def test_the_recording_can_be_turned_off(gpu, monkeypatch):
+    monkeypatch.setenv("PIX2PIX_CUDA_GRAPH", "0")
+    captured = CapturedStep(GPU)
+    for i in range(WARM_UP + 3):
+        assert captured(gpu.step, *batch(i)).tolist() == losses(i)
+    assert gpu.log == ["step on main"] * (WARM_UP + 3) and gpu.recordings == 0
+    monkeypatch.setenv("PIX2PIX_CUDA_GRAPH", "1")
+    captured = CapturedStep(GPU)
+    for i in range(WARM_UP + 3):
+        captured(gpu.step, *batch(i))
+    assert gpu.recordings == 1
+
+
+def test_what_cannot_be_recorded_gets_a_sentence(gpu):
+    def step(source: Tensor, target: Tensor) -> Tensor:
+        if gpu.where == "recording":
+            raise RuntimeError("operation not permitted when stream is capturing")
+        return gpu.step(source, target)
+
+    captured = CapturedStep(GPU)
+    for i in range(WARM_UP):
+        captured(step, *batch(i))
+    expected = (
+        r"can't be recorded as a CUDA graph \(operation not permitted.*\)\. Restart .* PIX2PIX_CUDA_GRAPH=0 in the"
+    )
+    with pytest.raises(RuntimeError, match=expected) as caught:
+        captured(step, *batch(1))
+    assert isinstance(caught.value.__cause__, RuntimeError)
+
+
+def test_an_error_in_the_warm_up_is_passed_on_as_it_is(gpu):
+    def step(*_: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError, match=r"^CUDA out of memory$"):
+        CapturedStep(GPU)(step, *batch(1))
+
+
+def test_on_a_cpu_nothing_is_recorded(pairs, gpu):
+    training = Training(pairs, CONFIG)
+    for _ in range(WARM_UP + 2):
+        training.advance()
+    assert gpu.log == [] and len(training.pending) == WARM_UP + 2
+
+
+def test_a_training_is_freed_as_soon_as_it_is_left(pairs, gpu):
+    training = Training(pairs, CONFIG)
+    training._captured = CapturedStep(GPU)  # as on a GPU
+    training.advance()
+    kept = weakref.ref(training)
+    gc.disable()  # Python's collector comes late, and the trainings of a sweep would fill the GPU's memory
+    try:
+        del training
+        assert kept() is None
+    finally:
+        gc.enable()

@@ -1,0 +1,280 @@
+"""The step against one written out by hand, and a loop that can be interrupted."""
+
+import math
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pix2pix_colab.data import Pairs
+from pix2pix_colab.discriminator import PatchDiscriminator
+from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab.inference import translate
+from pix2pix_colab.training import loop as module
+from pix2pix_colab.training.config import TrainConfig
+from pix2pix_colab.training.loop import read_run, train
+from pix2pix_colab.training.run_folder import load_newest
+from pix2pix_colab.training.step import Training
+from pix2pix_colab.utils.device import autocast_dtype
+
+CONFIG = TrainConfig(lambda_l1=100, epochs=4, width=2, image_size=128)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    images = torch.randint(256, (2, 3, 3, 140, 140), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    return Pairs(images[0], images[1], ["a", "b", "c"])
+
+
+def pairs_of(before: int, after: int, size: int = 130) -> Pairs:
+    """Two pairs, grey where the channels are 1."""
+    random = torch.Generator().manual_seed(2)
+    images = [torch.randint(256, (2, channels, size, size), generator=random) for channels in (before, after)]
+    return Pairs(*(each.to(torch.uint8) for each in images), ["a", "b"])
+
+
+@pytest.fixture
+def float32(monkeypatch):
+    monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: torch.float32)
+
+
+def textbook_step(generator, discriminator, adam_g, adam_d, source, target, lambda_l1):
+    """The step of the paper, term by term, in plain float32."""
+    output = generator(source)
+    real = discriminator(source, target)
+    fake = discriminator(source, output.detach())
+    bce = F.binary_cross_entropy_with_logits
+    d_loss = 0.5 * (bce(real, torch.ones_like(real)) + bce(fake, torch.zeros_like(fake)))
+    adam_d.zero_grad()
+    d_loss.backward()
+    adam_d.step()
+    fake = discriminator(source, output)
+    adversarial, l1 = bce(fake, torch.ones_like(fake)), (output - target).abs().mean()
+    adam_g.zero_grad()
+    (adversarial + lambda_l1 * l1).backward()
+    adam_g.step()
+    return d_loss, adversarial, l1
+
+
+def test_a_step_is_the_textbook_step(pairs, float32):
+    training = Training(pairs, replace(CONFIG, dropout=0.0))
+    generator, discriminator = UNetGenerator(2, 128, dropout=0.0), PatchDiscriminator(2)
+    generator.load_state_dict(training.generator.state_dict())
+    discriminator.load_state_dict(training.discriminator.state_dict())
+    adams = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in (generator, discriminator)]
+    for _ in range(3):
+        source, target = training.next_batch()
+        expected = textbook_step(generator, discriminator, *adams, source, target, 100)
+        torch.testing.assert_close(training.step(source, target), torch.stack(expected).detach(), rtol=1e-4, atol=1e-5)
+    for ours, theirs in ((training.generator, generator), (training.discriminator, discriminator)):
+        for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+
+
+def test_the_generators_update_leaves_the_discriminator_alone(pairs):
+    training = Training(pairs, CONFIG)
+    source, target = training.next_batch()
+    before = [p.detach().clone() for p in training.discriminator.parameters()]
+    weights = [p.detach().clone() for p in training.generator.parameters()]
+    training.update_generator(source, target, training.generator(source))
+    assert all(map(torch.equal, before, training.discriminator.parameters()))
+    assert not any(map(torch.equal, weights, training.generator.parameters()))
+    assert all(p.grad is None and p.requires_grad for p in training.discriminator.parameters())
+
+
+def test_the_discriminators_update_leaves_the_generator_alone(pairs):
+    training = Training(pairs, CONFIG)
+    source, target = training.next_batch()
+    training.update_discriminator(source, target, training.generator(source))
+    assert all(p.grad is None for p in training.generator.parameters())
+
+
+def test_l1_alone_evaluates_no_discriminator(pairs, monkeypatch):
+    monkeypatch.setattr(PatchDiscriminator, "forward", lambda *_: pytest.fail("D was evaluated"))
+    d_loss, adversarial, l1 = Training(pairs, replace(CONFIG, lambda_l1=math.inf)).step(
+        *Training(pairs, CONFIG).next_batch()
+    )
+    assert d_loss.isnan() and adversarial == 0 and l1 > 0
+
+
+def test_all_but_lambda_is_equal(pairs):
+    a, b = Training(pairs, CONFIG), Training(pairs, replace(CONFIG, lambda_l1=math.inf))
+    assert all(map(torch.equal, a.generator.parameters(), b.generator.parameters()))
+    for _ in range(4):
+        batches = a.next_batch(), b.next_batch()
+        assert all(map(torch.equal, *batches))
+        a.step(*batches[0])
+        b.step(*batches[1])
+    assert torch.equal(a.random.get_state(), b.random.get_state())
+
+
+def test_every_pair_comes_once_an_epoch(pairs):
+    training = Training(pairs, replace(CONFIG, image_size=128))
+    training.next_batch()
+    assert len(training.order) == 2
+    training.next_batch(), training.next_batch()
+    assert training.order == []
+
+
+def test_the_rate_is_that_of_the_paper():
+    config = TrainConfig()
+    assert config.learning_rate_in(1) == config.learning_rate_in(100) == 2e-4
+    assert config.learning_rate_in(101) == pytest.approx(2e-4 * (1 - 1 / 101))
+    assert config.learning_rate_in(200) == pytest.approx(2e-4 / 101)
+
+
+def test_the_rate_reaches_both_optimisers(pairs):
+    training = Training(pairs, CONFIG)
+    training.steps_done = 3 * training.steps_an_epoch  # the fourth and last epoch
+    training.advance()
+    for optimizer in (training.optimizer_g, training.optimizer_d):
+        assert (
+            optimizer.param_groups[0]["lr"].item()
+            == pytest.approx(CONFIG.learning_rate_in(4))
+            == pytest.approx(2e-4 / 3)
+        )
+    first = next(iter(training.optimizer_g.state))
+    before = first.detach().clone()
+    training.learning_rate.fill_(0)
+    training.step(*training.next_batch())
+    assert torch.equal(first, before), "at a rate of 0 nothing is learned"
+
+
+@pytest.mark.parametrize("lambda_l1", [100, math.inf])
+def test_an_interrupted_run_ends_in_the_same_bits(pairs, tmp_path, monkeypatch, lambda_l1):
+    config = replace(CONFIG, lambda_l1=lambda_l1)
+    whole = train(pairs, config, tmp_path / "whole", log_every=5)
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0)
+
+    def pull_the_plug(progress):
+        if progress.step == 10:  # in the middle of an epoch
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, config, tmp_path / "torn", pull_the_plug, log_every=5)
+    starts = []
+    torn = train(pairs, config, tmp_path / "torn", lambda progress: starts.append(progress.step), log_every=5)
+    assert 0 < starts[0] <= 10  # 10, or a step or two before if that was still being written
+    assert repr(torn.history) == repr(whole.history)  # repr: NaN is not equal to itself
+    a, b = (run.load_generator().state_dict() for run in (whole, torn))
+    assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_a_finished_run_is_returned_at_once(pairs, tmp_path, monkeypatch):
+    first = train(pairs, CONFIG, tmp_path)
+    monkeypatch.setattr(Training, "step", lambda *_: pytest.fail("it was trained again"))
+    assert train(pairs, CONFIG, tmp_path) == first == read_run(tmp_path)
+
+
+def test_the_history_sums_up_every_step(pairs, tmp_path):
+    seen = []
+    run = train(pairs, CONFIG, tmp_path, on_progress=lambda progress: seen.append(progress.step), log_every=5)
+    assert seen == [0, 5, 10, 12]
+    assert [(row["step"], row["epoch"]) for row in run.history] == [(5, 2), (10, 4), (12, 4)]
+    assert all(0 < row["l1"] < 2 for row in run.history)
+
+
+def test_another_width_in_the_same_folder_is_refused(pairs, tmp_path):
+    train(pairs, CONFIG, tmp_path)
+    with pytest.raises(ValueError, match=r"width = 2 there, 4 here.*another folder"):
+        train(pairs, replace(CONFIG, width=4), tmp_path)
+    with pytest.raises(ValueError, match=r"pairs = 3 pairs of 140 px, \w+ there, 2 pairs"):
+        train(pairs[:2], CONFIG, tmp_path)
+
+
+def test_the_callers_random_state_is_kept(pairs, tmp_path):
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    train(pairs, CONFIG, tmp_path)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_bad_settings_get_a_sentence(pairs, tmp_path):
+    with pytest.raises(ValueError, match=r"0 pairs of 140 px can't train nets of 128 px"):
+        train(pairs[:0], CONFIG, tmp_path)
+    with pytest.raises(ValueError, match=r"3 pairs of 140 px can't train nets of 256 px"):
+        train(pairs, replace(CONFIG, image_size=256), tmp_path)
+    with pytest.raises(ValueError, match="λ is -1"):
+        TrainConfig(lambda_l1=-1)
+    with pytest.raises(ValueError, match="epochs is 0"):
+        TrainConfig(epochs=0)
+    for name in ("source_channels", "target_channels"):
+        for channels in (0, 2, 4):
+            with pytest.raises(ValueError, match=rf"{name} is {channels}, but it must be 3 for colour or 1 for grey"):
+                TrainConfig(**{name: channels})
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1), (3, 3)])
+@pytest.mark.parametrize("image_size", [128, 256, 512])
+def test_grey_and_colour_are_trained_at_every_size(tmp_path, image_size, before, after):
+    config = TrainConfig(epochs=1, width=4, image_size=image_size, source_channels=before, target_channels=after)
+    pairs, starts = pairs_of(before, after, image_size + 2), []
+    run = train(pairs, config, tmp_path, lambda at: starts.append(next(at.generator.parameters()).detach().clone()))
+    assert len(run.history) == 1 and 0 < run.history[0]["l1"] < 2 and run.history[0]["discriminator"] > 0
+    assert not torch.equal(starts[0], starts[-1])
+    generator = read_run(tmp_path).load_generator()
+    assert torch.equal(next(generator.parameters()), starts[-1])
+    assert (generator.source_channels, generator.target_channels) == (before, after)
+    output = translate(generator, pairs.source)
+    assert output.shape == pairs.target.shape and output.float().std() > 0
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
+def test_a_step_in_grey_is_the_textbook_step(float32, before, after):
+    config = replace(CONFIG, dropout=0.0, source_channels=before, target_channels=after)
+    training = Training(pairs_of(before, after), config)
+    twins = (
+        UNetGenerator(2, 128, 0.0, source_channels=before, target_channels=after),
+        PatchDiscriminator(2, before, after),
+    )
+    for twin, net in zip(twins, (training.generator, training.discriminator), strict=True):
+        twin.load_state_dict(net.state_dict())
+    adams = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in twins]
+    source, target = training.next_batch()
+    assert (source.shape[1], target.shape[1]) == (before, after)
+    expected = torch.stack(textbook_step(*twins, *adams, source, target, 100)).detach()
+    torch.testing.assert_close(training.step(source, target), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
+def test_pairs_of_other_channels_get_a_sentence(pairs, tmp_path, before, after):
+    advice = rf"train with TrainConfig\(source_channels={before}, target_channels={after}\)"
+    with pytest.raises(ValueError, match=rf"have {before} source and {after} target .* would have 3 and 3: {advice}"):
+        train(pairs_of(before, after), CONFIG, tmp_path)
+    advice = r"TrainConfig\(source_channels=3, target_channels=3\)"
+    with pytest.raises(ValueError, match=rf"have 3 source .* would have {before} and {after}: train with {advice}"):
+        train(pairs, replace(CONFIG, source_channels=before, target_channels=after), tmp_path)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_checkpoint_from_before_grey_is_gone_on_with(pairs, tmp_path, monkeypatch):
+    whole = train(pairs, CONFIG, tmp_path / "whole", log_every=5)
+    monkeypatch.setattr(module, "asdict", lambda config: {k: v for k, v in asdict(config).items() if "_ch" not in k})
+
+    def pull_the_plug(progress):
+        if progress.step == 10:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0)
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, CONFIG, tmp_path / "old", pull_the_plug, log_every=5)
+    assert "source_channels" not in load_newest(tmp_path / "old")[0]["config"]
+    monkeypatch.setattr(module, "asdict", asdict)
+    starts = []
+    run = train(pairs, CONFIG, tmp_path / "old", lambda progress: starts.append(progress.step), log_every=5)
+    assert starts[0] > 0 and run.history == whole.history
+    with pytest.raises(ValueError, match="source_channels = 3 there, 1 here"):
+        train(pairs_of(1, 3), replace(CONFIG, source_channels=1), tmp_path / "old")
+
+
+def test_precision_follows_the_machine(monkeypatch):
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
+    assert autocast_dtype(cpu) == torch.bfloat16
+    monkeypatch.setattr(torch.cpu, "get_capabilities", dict)
+    assert autocast_dtype(cpu) == torch.float32
+    for capability, dtype in (((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)):
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, value=capability: value)
+        assert autocast_dtype(cuda) == dtype

@@ -1,0 +1,130 @@
+"""Where a training runs: on which device, by which algorithms, and what it needs to go on on another."""
+
+from contextlib import nullcontext
+from dataclasses import replace
+
+import pytest
+import torch
+from helpers.noise import noise_pairs
+
+from pix2pix_colab.data import Pairs
+from pix2pix_colab.training import TrainConfig, Training, time_estimate, train
+from pix2pix_colab.utils.device import default_device, fast_cudnn, fork_rng
+
+CONFIG = TrainConfig(epochs=4, width=2, image_size=128)
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+
+
+@pytest.fixture(scope="module")
+def pairs() -> Pairs:
+    return noise_pairs()
+
+
+def arithmetic(monkeypatch, dtype: torch.dtype) -> None:
+    monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: dtype)
+
+
+@pytest.mark.parametrize(("there", "here"), [(torch.float32, torch.float16), (torch.float16, torch.float32)], ids=str)
+def test_a_run_goes_on_in_another_arithmetic(pairs, monkeypatch, there, here):
+    """Colab gives a T4 (fp16, with a scaler) today and an L4 (bf16, without) tomorrow."""
+    arithmetic(monkeypatch, there)
+    first = Training(pairs, CONFIG)
+    first.advance()
+    arithmetic(monkeypatch, here)
+    second = Training(pairs, CONFIG)
+    second.load_state_dict(first.state_dict())
+    assert all(map(torch.equal, first.generator.parameters(), second.generator.parameters()))
+    second.advance()
+    second.log()
+    assert (second.steps_done, second.history[-1]["step"]) == (2, 2)
+    second.check_weights()
+
+
+def test_a_scaler_goes_on_at_its_scale(pairs, monkeypatch):
+    arithmetic(monkeypatch, torch.float16)
+    first, second = Training(pairs, CONFIG), Training(pairs, CONFIG)
+    first.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    first.advance()
+    second.load_state_dict(first.state_dict())
+    assert second.scaler.get_scale() == first.scaler.get_scale() == 2.0
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_optimisers_are_of_the_device_that_a_run_goes_on_on(pairs, there):
+    """A graph can be recorded only with capturable ones, which a run begun on a CPU doesn't have in its checkpoint."""
+    state = Training(pairs, CONFIG).state_dict()
+    for name in ("optimizer_g", "optimizer_d"):
+        state[name]["param_groups"][0]["capturable"] = there
+    training = Training(pairs, CONFIG)
+    training.load_state_dict(state)
+    for optimizer in (training.optimizer_g, training.optimizer_d):
+        assert optimizer.param_groups[0]["lr"] is training.learning_rate
+        assert optimizer.param_groups[0]["capturable"] is False
+    training.device = GPU
+    training.load_state_dict({**state, "pending": [], "random": state["random"][:2]})
+    assert (
+        training.optimizer_g.param_groups[0]["capturable"] is training.optimizer_d.param_groups[0]["capturable"] is True
+    )
+
+
+def cudnn() -> tuple[bool, bool, bool]:
+    return torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+
+
+def test_cudnn_is_used_and_picks_its_fastest(pairs, tmp_path, monkeypatch):
+    before, seen, advance = cudnn(), set(), Training.advance
+    monkeypatch.setattr(Training, "advance", lambda training: seen.add(cudnn()) or advance(training))
+    train(pairs, replace(CONFIG, epochs=1), tmp_path)
+    assert seen == {(True, True, False)}
+    seen.clear()
+    time_estimate.seconds_a_step(pairs, CONFIG, CPU, seconds=0)  # the estimate measures what the training does
+    assert seen == {(True, True, False)}
+    assert cudnn() == before
+
+
+def test_cudnn_is_exact_or_off_where_torch_is_told_so(monkeypatch):
+    monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
+    with fast_cudnn():
+        assert cudnn() == (True, False, True)
+    with torch.backends.cudnn.flags(enabled=False), fast_cudnn():
+        assert cudnn() == (False, False, True)
+
+
+@pytest.mark.parametrize(
+    ("gpus", "rank", "expected"), [(2, None, 0), (2, "1", 1), (2, "2", 0), (1, "3", 0), (8, "5", 5)]
+)
+def test_each_process_gets_a_gpu_as_far_as_they_go(monkeypatch, gpus, rank, expected):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    if rank is not None:
+        monkeypatch.setenv("LOCAL_RANK", rank)
+    assert default_device() == torch.device("cuda", expected)
+
+
+def test_without_a_gpu_the_cpu_is_taken(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    assert default_device() == CPU
+
+
+def test_random_numbers_leave_no_trace():
+    torch.manual_seed(7)
+    before = torch.get_rng_state()
+    for device in (CPU, "cpu"):
+        with fork_rng(device):
+            torch.manual_seed(1)
+            torch.rand(3)
+            assert not torch.equal(torch.get_rng_state(), before)
+        assert torch.equal(torch.get_rng_state(), before)
+    with pytest.raises(KeyboardInterrupt), fork_rng(CPU):
+        torch.rand(3)
+        raise KeyboardInterrupt
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_the_gpus_random_numbers_are_left_as_they_were_too(monkeypatch):
+    taken = []
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: taken.append(devices) or nullcontext())
+    fork_rng(GPU), fork_rng("cuda:1"), fork_rng("cpu")
+    assert taken == [[GPU], [torch.device("cuda", 1)], []]

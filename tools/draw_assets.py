@@ -1,0 +1,89 @@
+"""Draw the pictures of the README and docs into assets/: `make assets`.
+
+With a folder of pairs and the runs of a sweep, `python tools/draw_assets.py PAIRS RUNS`, also those of these runs: only
+what they generated, nothing of the pairs.
+"""
+
+import argparse
+import math
+import shutil
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+from torch import Tensor
+
+from pix2pix_colab.data import read_pairs, synthetic_facades
+from pix2pix_colab.discriminator import PatchDiscriminator
+from pix2pix_colab.evaluation import evaluate
+from pix2pix_colab.figures import (
+    disagreement_grid,
+    draw_discriminator,
+    draw_generator,
+    image_grid,
+    lambda_grid,
+    pair_grid,
+    tradeoff_plot,
+)
+from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab.inference import translate
+from pix2pix_colab.loss import LAMBDAS, lambda_label
+from pix2pix_colab.notebook import open_workspace
+from pix2pix_colab.slider import slider_of_pairs
+from pix2pix_colab.training import ProgressBar, Run, read_sweep, sweep
+
+ASSETS = Path(__file__).resolve().parents[1] / "assets"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pairs", nargs="?", help="a folder of side-by-side pairs")
+    parser.add_argument("runs", nargs="?", help="where a sweep left its runs")
+    options = parser.parse_args()
+
+    pair_grid(synthetic_facades(12)).savefig(ASSETS / "image_pairs.png", dpi=110)
+    draw_generator(UNetGenerator()).savefig(ASSETS / "gen_architecture.png", dpi=160)
+    drawing = draw_discriminator(PatchDiscriminator(), image=synthetic_facades(1).target[0])
+    drawing.savefig(ASSETS / "discr_architecture.png", dpi=160)
+
+    workspace = open_workspace("quick")
+    train_pairs, test_pairs = workspace.load_pairs()
+    runs = sweep(train_pairs, LAMBDAS, workspace.config(train_pairs), workspace.runs, ProgressBar())
+    outputs = translated(runs, test_pairs.source)
+    first = {k: output[:4] for k, output in outputs.items()}
+    lambda_grid(test_pairs[:4], first).savefig(ASSETS / "lambda.jpg", dpi=120)
+    disagreement_grid(100, math.inf, outputs, test_pairs).savefig(ASSETS / "disagreement.png", dpi=120)
+    report = evaluate(outputs, test_pairs, train_pairs, workspace.runs)
+    page = slider_of_pairs(test_pairs[:12], outputs, report).save_page(workspace.runs / "lambda.html")
+    photograph(page, "slider.png", "side", "light")
+    photograph(page, "slider_wipe.png", "wipe", "dark")
+
+    if options.runs:
+        pairs, runs = read_pairs(options.pairs, size=256), read_sweep(options.runs)
+        outputs = translated(runs, pairs.source)
+        report = evaluate(outputs, pairs, folder=options.runs)
+        tradeoff_plot(report, outputs, image=36).savefig(ASSETS / "facades_tradeoff.png", dpi=110)
+        columns = [(lambda_label(k), output[:108:18]) for k, output in outputs.items()]  # six of 106, without choosing
+        image_grid(columns).savefig(ASSETS / "facades_lambda.jpg", dpi=120)
+
+
+def translated(runs: dict[float, Run], source: Tensor) -> dict[float, Tensor]:
+    """What each λ makes of the sources."""
+    return {k: translate(run.load_generator(), source) for k, run in runs.items()}
+
+
+def photograph(page: Path, name: str, view: str, scheme: str) -> None:
+    """The slider's page as a browser shows it."""
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=next(found), args=["--no-sandbox", "--disable-gpu"])
+        tab = browser.new_page(viewport={"width": 1040, "height": 900}, color_scheme=scheme)
+        tab.goto(page.as_uri())
+        tab.locator(".lambda-slider[aria-busy=false]").wait_for()
+        tab.locator(f"input[value={view}]").check(force=True)
+        tab.locator(".thumbnails button").nth(4).click()
+        tab.locator("main").screenshot(path=ASSETS / name)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

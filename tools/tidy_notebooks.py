@@ -1,0 +1,100 @@
+"""The state that the committed notebooks are kept in: `python tools/tidy_notebooks.py` brings them there.
+
+One set-up cell for all, and every badge and address of the READMEs, from one line of pyproject.toml, the repository's
+address; the same metadata; and no output but that of the cells marked NBVAL_CHECK_OUTPUT, which nbval compares. `--run`
+executes the notebooks first, to refresh those.
+"""
+
+import argparse
+import re
+import tomllib
+from pathlib import Path
+
+import nbformat
+from nbconvert.preprocessors import ExecutePreprocessor
+from nbformat import NotebookNode
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+READMES = sorted(ROOT.glob("README*.md"))
+KEEP = "# NBVAL_CHECK_OUTPUT"
+REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+
+SETUP = f"""\
+# @title Set up {{display-mode: "form"}}
+REF = "main"  # @param {{type: "string"}}
+DRIVE = False  # @param {{type: "boolean"}}
+import os
+import sys
+from importlib.util import find_spec
+from subprocess import run
+
+if find_spec("pix2pix_colab") is None:  # on Colab, once a session
+    repository = os.environ.get("PIX2PIX_REPOSITORY", "{REPOSITORY}")
+    copies = [folder for folder in (".", "..") if os.path.isdir(f"{{folder}}/src/pix2pix_colab")]
+    package = [*copies, f"git+{{repository}}@{{REF}}"][0]
+    pip = run([sys.executable, "-m", "pip", "install", "--quiet", package], capture_output=True, text=True)
+    if pip.returncode:
+        advice = "check the network, and that REF is a branch or tag there; then run this cell again."
+        raise OSError(f"{{package}} can't be installed: {{advice}}\\n{{pip.stderr[-500:]}}")
+%matplotlib inline
+from pix2pix_colab.notebook import set_up
+
+set_up(REF, DRIVE)"""
+
+METADATA = {
+    "accelerator": "GPU",
+    "colab": {"gpuType": "T4", "provenance": [], "toc_visible": True},
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+BADGE = "https://colab.research.google.com/assets/colab-badge.svg"
+ON_COLAB = REPOSITORY.replace("https://github.com", "https://colab.research.google.com/github")
+
+
+def badge(path: Path) -> str:
+    """The first line of a notebook: a button that opens it in Colab."""
+    return f"[![Open in Colab]({BADGE})]({ON_COLAB}/blob/main/notebooks/{path.name})"
+
+
+def readdress(text: str) -> str:
+    """A README with the repository's address wherever it says how to open, clone or install it."""
+    text = re.sub(r"https://colab\.research\.google\.com/github/[\w.-]+/[\w.-]+(?=/blob/)", ON_COLAB, text)
+    return re.sub(r"(?<=git clone )https://\S+|(?<=git\+)https://[^\s@\"]+", REPOSITORY, text)
+
+
+def tidy(notebook: NotebookNode, path: Path) -> str:
+    """The notebook's file as it is to be committed. Its cells are changed in place."""
+    title, setup, *_ = cells = notebook.cells
+    title.source = "\n".join([badge(path), *title.source.splitlines()[1:]])
+    setup.source = SETUP
+    for number, cell in enumerate(cells):
+        cell.id, cell.metadata = f"cell-{number:02}", {}
+        if cell.cell_type == "code":
+            kept = cell.source.startswith(KEEP)
+            cell.outputs = [output for output in cell.outputs if kept and output.output_type == "stream"]
+            cell.execution_count = number if kept else None
+    notebook.metadata = METADATA | {"colab": METADATA["colab"] | {"name": path.name}}
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    return nbformat.writes(notebook) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", action="store_true", help="execute the notebooks first")
+    options = parser.parse_args()
+    for path in NOTEBOOKS:
+        notebook = nbformat.read(path, as_version=4)
+        if options.run:
+            ExecutePreprocessor(timeout=None, coalesce_streams=True).preprocess(
+                notebook, {"metadata": {"path": path.parent}}
+            )
+        path.write_text(tidy(notebook, path), encoding="utf-8")
+    for path in READMES:
+        path.write_text(readdress(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
