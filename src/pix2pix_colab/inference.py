@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from .generator import UNetGenerator
-from .utils.device import explained_memory, fork_rng
+from .utils.device import explain_out_of_memory, fork_rng
 from .utils.images import convert, to_float, to_uint8
 
 Images = TypeVar("Images", Image.Image, np.ndarray, Tensor)
@@ -84,7 +84,10 @@ def _translate(generator: UNetGenerator, images: Tensor, seed: int) -> Tensor:
     less = "Scale it down, or move the generator to a device with more memory."
     try:
         generator.train()
-        with fork_rng(device), explained_memory(lambda: f"Out of memory on {device} at {width}×{height} px. {less}"):
+        with (
+            fork_rng(device),
+            explain_out_of_memory(lambda: f"Out of memory on {device} at {width}×{height} px. {less}"),
+        ):
             outputs = images.new_empty(len(images), generator.target_channels, height, width)
             for i in range(len(images)):
                 torch.manual_seed(seed)

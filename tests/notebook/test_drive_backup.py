@@ -12,7 +12,7 @@ import pytest
 from helpers.noise import noise_pairs
 
 from pix2pix_colab.notebook import drive_backup as keep
-from pix2pix_colab.notebook.drive_backup import Keeper, bring_back, pack, unpack_runs, worth_keeping
+from pix2pix_colab.notebook.drive_backup import DriveBackup, files_to_back_up, pack, restore, unpack_runs
 from pix2pix_colab.training import TrainConfig, train
 from pix2pix_colab.training import loop as training
 from pix2pix_colab.utils.files import copy_whole
@@ -43,14 +43,14 @@ KEPT = {f"lambda_100/{name}": name for name in ("checkpoint.pt", "history.csv")}
 
 
 def test_what_is_worth_keeping_is_kept(folder, place):
-    keeper = Keeper(folder, place)
+    keeper = DriveBackup(folder, place)
     assert keeper.start() == []
     keeper.close()
     assert files(place) == KEPT
 
 
 def test_what_changes_is_kept_again_soon(folder, place):
-    keeper = Keeper(folder, place, seconds=0.01)
+    keeper = DriveBackup(folder, place, seconds=0.01)
     keeper.start()
     (folder / "lambda.html").write_text("a page")
     wait_for(lambda: (place / "lambda.html").exists())
@@ -70,7 +70,7 @@ def test_the_larger_a_file_the_more_seldom_it_is_copied(folder, place, monkeypat
     monkeypatch.setattr(keep, "BYTES_PER_SECOND", 1)  # 13 seconds for a checkpoint, one for a byte
     copied, copy = [], shutil.copy2
     monkeypatch.setattr(shutil, "copy2", lambda source, target: (copied.append(source.name), copy(source, target)))
-    keeper = Keeper(folder, place, seconds=0.01)
+    keeper = DriveBackup(folder, place, seconds=0.01)
     keeper.start()
     wait_for(lambda: len(copied) == 2)
     (folder / "lambda_100" / "checkpoint.pt").write_text("a newer checkpoint")
@@ -87,7 +87,7 @@ def test_what_is_missing_is_brought_back_and_nothing_else(folder, place):
         (folder / "lambda_100" / name).unlink()
     (place / "lambda_100" / "history.csv").write_text("of yesterday")
     (folder / "lambda_100" / "checkpoint.pt").write_text("of today")
-    keeper = Keeper(folder, place)
+    keeper = DriveBackup(folder, place)
     assert keeper.start() == [Path("lambda_100/history.csv")]
     assert keeper.start() == [], "once is enough"
     assert sum(thread.name == f"keep {folder}" for thread in threading.enumerate()) == 1
@@ -119,7 +119,7 @@ def test_a_machine_that_vanishes_in_a_copy_leaves_the_old_or_the_new(tmp_path, m
         patch.setattr(os, "truncate", counted(os.truncate))
         copy_whole(source, place / "checkpoint.pt")
         raise AssertionError("it did not vanish")
-    bring_back(place, tmp_path / "back")
+    restore(place, tmp_path / "back")
     assert files(tmp_path / "back") == {"checkpoint.pt": "old" if vanishes_at < 3 else "new"}
 
 
@@ -142,7 +142,7 @@ def test_a_disk_that_fails_is_a_warning_and_work_goes_on(folder, place, monkeypa
         return copy(source, target)
 
     monkeypatch.setattr(shutil, "copy2", fail_first)
-    keeper = Keeper(folder, place, seconds=0.01)
+    keeper = DriveBackup(folder, place, seconds=0.01)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         keeper.start()
@@ -165,13 +165,13 @@ def test_slow_writes_do_not_hold_up_a_training(tmp_path, monkeypatch):
         shutil.copyfile(source, target)
 
     monkeypatch.setattr(shutil, "copy2", slow)
-    keeper = Keeper(tmp_path / "here", tmp_path / "drive", seconds=0.001)
+    keeper = DriveBackup(tmp_path / "here", tmp_path / "drive", seconds=0.001)
     keeper.start()
     run = train(pairs, TINY, tmp_path / "here", lambda _: copying.wait(0.2), device="cpu", log_every=1)
     assert copying.is_set() and len(run.history) == 8, "it has ended, with a copy still on its way"
     release.set()
     keeper.close()
-    kept = {path: (tmp_path / "drive" / path).read_bytes() for path in worth_keeping(tmp_path / "here")}
+    kept = {path: (tmp_path / "drive" / path).read_bytes() for path in files_to_back_up(tmp_path / "here")}
     assert kept == {path: (tmp_path / "here" / path).read_bytes() for path in kept}
     assert set(map(str, kept)) == {"checkpoint.pt", "history.csv"}
 

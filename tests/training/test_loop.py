@@ -126,7 +126,7 @@ def test_the_rate_is_that_of_the_paper():
 
 def test_the_rate_reaches_both_optimisers(pairs):
     training = Training(pairs, CONFIG)
-    training.steps_done = 3 * training.steps_an_epoch  # the fourth and last epoch
+    training.steps_done = 3 * training.steps_per_epoch  # the fourth and last epoch
     training.advance()
     for optimizer in (training.optimizer_g, training.optimizer_d):
         assert (

@@ -17,7 +17,7 @@ from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.lambda_sweep import folder_of
 from pix2pix_colab.training.loop import Progress, train
 from pix2pix_colab.training.step import Training
-from pix2pix_colab.training.time_estimate import TimeEstimate, estimate_time, seconds_a_step
+from pix2pix_colab.training.time_estimate import TimeEstimate, estimate_time, seconds_per_step
 
 CONFIG = TrainConfig(epochs=4, width=1, image_size=128, batch_size=2)  # 2 steps an epoch, the second with one pair
 CPU = torch.device("cpu")
@@ -37,7 +37,7 @@ def measured(monkeypatch) -> list[float]:
         lambdas.append(config.lambda_l1)
         return 0.5 if config.lambda_l1 == math.inf else 2.0
 
-    monkeypatch.setattr(module, "seconds_a_step", stand_in)
+    monkeypatch.setattr(module, "seconds_per_step", stand_in)
     return lambdas
 
 
@@ -124,7 +124,7 @@ def test_the_measurement_is_that_of_the_steps(pairs, monkeypatch):
 
     monkeypatch.setattr(Training, "step", slow)
     begin = time.perf_counter()
-    measured = seconds_a_step(pairs, CONFIG, CPU, seconds=0.3)
+    measured = seconds_per_step(pairs, CONFIG, CPU, seconds=0.3)
     taken = time.perf_counter() - begin
     assert 0.05 <= measured <= taken / 5  # it is the median of several times of five steps
     assert taken >= 0.3 and set(configs) == {CONFIG}
@@ -133,10 +133,10 @@ def test_the_measurement_is_that_of_the_steps(pairs, monkeypatch):
 def test_more_seconds_are_measured_longer(pairs, monkeypatch):
     steps = []
     monkeypatch.setattr(Training, "step", lambda *_: steps.append(1) or time.sleep(0.01) or torch.zeros(3))
-    seconds_a_step(pairs, CONFIG, CPU, seconds=0)
+    seconds_per_step(pairs, CONFIG, CPU, seconds=0)
     least = len(steps)
     assert 5 < least < 15
-    seconds_a_step(pairs, CONFIG, CPU, seconds=0.3)
+    seconds_per_step(pairs, CONFIG, CPU, seconds=0.3)
     assert len(steps) - least > least
 
 

@@ -77,7 +77,7 @@ def test_cudnn_is_used_and_picks_its_fastest(pairs, tmp_path, monkeypatch):
     train(pairs, replace(CONFIG, epochs=1), tmp_path)
     assert seen == {(True, True, False)}
     seen.clear()
-    time_estimate.seconds_a_step(pairs, CONFIG, CPU, seconds=0)  # the estimate measures what the training does
+    time_estimate.seconds_per_step(pairs, CONFIG, CPU, seconds=0)  # the estimate measures what the training does
     assert seen == {(True, True, False)}
     assert cudnn() == before
 

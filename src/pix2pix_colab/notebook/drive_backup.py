@@ -17,7 +17,7 @@ BYTES_PER_SECOND = 2e6  # on average: a checkpoint of 700 MB is copied every six
 PACK = "pix2pix-{}.zip"
 
 
-class Keeper:
+class DriveBackup:
     """Keeps what a folder holds in another place too, such as Google Drive, by a thread that holds nobody up.
 
     What is there from another day is brought back first, where it isn't in the folder. A file that changes is copied
@@ -40,7 +40,7 @@ class Keeper:
         """
         if any(thread.name == self._thread.name for thread in threading.enumerate()):
             return []
-        back = bring_back(self.place, self.folder)
+        back = restore(self.place, self.folder)
         self._kept = {path: _state(self.folder / path) for path in back}
         self._thread.start()
         atexit.register(self.close)
@@ -58,7 +58,7 @@ class Keeper:
         self._keep(float("inf"))
 
     def _keep(self, now: float) -> None:
-        for path in worth_keeping(self.folder):
+        for path in files_to_back_up(self.folder):
             try:
                 state = _state(self.folder / path)
                 if state != self._kept.get(path) and now >= self._due.get(path, 0):
@@ -77,20 +77,20 @@ class Keeper:
             warnings.warn(f"{sentence} {self.folder} alone, and work goes on.", stacklevel=2)
 
 
-def worth_keeping(folder: Path) -> Iterator[Path]:
+def files_to_back_up(folder: Path) -> Iterator[Path]:
     """The files in a folder, as paths in it, but for previous checkpoints, locks and half files."""
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.name not in (PREVIOUS, LOCK) and file.suffix not in (PARTIAL, REPLACED):
             yield file.relative_to(folder)
 
 
-def bring_back(place: str | Path, folder: str | Path) -> list[Path]:
-    """Copy what ``worth_keeping`` finds in ``place`` and is missing in ``folder`` there; return what that was."""
+def restore(place: str | Path, folder: str | Path) -> list[Path]:
+    """Copy what ``files_to_back_up`` finds in ``place`` and is missing in ``folder`` there; return what that was."""
     place, folder = Path(place), Path(folder)
     for old in place.rglob(f"*{REPLACED}"):  # the machine vanished between the two renames of copy_whole
         if not old.with_suffix("").exists():
             old.rename(old.with_suffix(""))
-    missing = [path for path in worth_keeping(place) if not (folder / path).exists()]
+    missing = [path for path in files_to_back_up(place) if not (folder / path).exists()]
     for path in missing:
         copy_whole(place / path, folder / path)
     return missing
@@ -107,7 +107,7 @@ def pack(folder: str | Path, root: str | Path) -> Path:
     folder, root = Path(folder), Path(root)
     file = root / PACK.format("-".join(folder.relative_to(root).parts[1:]))
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:  # weights don't shrink
-        for path in worth_keeping(folder):
+        for path in files_to_back_up(folder):
             archive.write(folder / path, (folder / path).relative_to(root))
     return file
 
@@ -123,6 +123,6 @@ def unpack_runs(file: str | Path, root: str | Path) -> list[Path]:
     temporary = Path(root) / f".{file.stem}"
     try:
         unpack(file, temporary)
-        return bring_back(temporary / "runs", runs)
+        return restore(temporary / "runs", runs)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -14,7 +14,7 @@ from ..generator import IMAGE_SIZES
 from ..training import TrainConfig
 from ..utils.device import default_device
 from .colab import DISK, on_colab, upload
-from .drive_backup import Keeper
+from .drive_backup import DriveBackup
 
 DRAWN = "drawn"  # facades, on the spot
 UPLOAD = "upload"  # chosen in the browser, on Colab
@@ -147,7 +147,7 @@ def open_workspace(
     workspace = Workspace(find_root(), PRESETS[preset], device, dataset, direction, image_size, kept)
     for folder in (workspace.runs, workspace.data / "uploaded") if kept else ():
         place = kept / folder.relative_to(workspace.root)
-        if back := Keeper(folder, place).start():
+        if back := DriveBackup(folder, place).start():
             print(f"back     {len(back)} files from {place}")
     return workspace
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def stop_button() -> Iterator[threading.Event]:
+def catch_interrupt() -> Iterator[threading.Event]:
     """A block in which Ctrl-C, or a notebook's stop button, only sets the event that is given; a second one interrupts.
 
     So a step can be finished and saved first. Outside the main thread, which alone gets signals, nothing is changed.

@@ -11,10 +11,10 @@ import torch
 
 from ..data import Pairs
 from ..generator import UNetGenerator
-from ..utils.device import default_device, explained_memory, fast_cudnn, fork_rng
+from ..utils.device import default_device, explain_out_of_memory, fast_cudnn, fork_rng
 from .checkpoint import check_same
 from .config import TrainConfig
-from .interrupt import stop_button
+from .interrupt import catch_interrupt
 from .run_folder import RunFolder, load_newest
 from .step import Training, make_generator
 
@@ -97,7 +97,7 @@ def train(
     identity = {"config": asdict(config), "pairs": pairs.fingerprint()}
     taken = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
     less = "Close what else uses it, or take a smaller batch_size or width, in another folder."
-    with fork_rng(device), explained_memory(lambda: f"{taken}: {folder.saved}. {less}"):
+    with fork_rng(device), explain_out_of_memory(lambda: f"{taken}: {folder.saved}. {less}"):
         training = Training(pairs, config, device)
         if state := folder.load():
             _check_identity(folder.path, state, identity)
@@ -109,7 +109,7 @@ def train(
 
         report()
         if training.steps_done < training.steps:
-            with folder, stop_button() as stop, fast_cudnn():
+            with folder, catch_interrupt() as stop, fast_cudnn():
                 _run_to_the_end(training, folder, identity, report, stop, log_every)
     return Run(folder.path, config, training.history)
 

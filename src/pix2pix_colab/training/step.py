@@ -53,8 +53,8 @@ class Training:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.random = torch.Generator().manual_seed(config.seed)  # for the order, the crops and the mirroring
         self.order: list[int] = []  # the pairs still to come in this epoch
-        self.steps_an_epoch = math.ceil(len(pairs) / config.batch_size)
-        self.steps, self.steps_done = config.epochs * self.steps_an_epoch, 0
+        self.steps_per_epoch = math.ceil(len(pairs) / config.batch_size)
+        self.steps, self.steps_done = config.epochs * self.steps_per_epoch, 0
         self.history: list[dict] = []
         self.pending: list[Tensor] = []  # the losses of the steps since the last row of the history
         self._captured = CapturedStep(self.device) if self.device.type == "cuda" else None
@@ -62,7 +62,7 @@ class Training:
     @property
     def epoch(self) -> int:
         """The epoch, counted from 1, of the last step."""
-        return math.ceil(self.steps_done / self.steps_an_epoch)
+        return math.ceil(self.steps_done / self.steps_per_epoch)
 
     def advance(self) -> None:
         """Take the next step, at the rate of its epoch, without waiting for a GPU to finish it."""

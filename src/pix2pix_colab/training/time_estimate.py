@@ -59,12 +59,12 @@ def estimate_time(
         if steps > 0:
             alone = lambda_l1 == math.inf
             if alone not in rates:
-                rates[alone] = seconds_a_step(pairs, each, device, seconds)
+                rates[alone] = seconds_per_step(pairs, each, device, seconds)
             total = TimeEstimate(total.steps + steps, total.seconds + steps * rates[alone])
     return total
 
 
-def seconds_a_step(pairs: Pairs, config: TrainConfig, device: torch.device, seconds: float) -> float:
+def seconds_per_step(pairs: Pairs, config: TrainConfig, device: torch.device, seconds: float) -> float:
     """The median time of a step, measured for some seconds."""
     with fork_rng(device), fast_cudnn():
         training, times = Training(pairs, config, device), []

@@ -45,7 +45,7 @@ def fork_rng(device: torch.device | str) -> AbstractContextManager:
 
 
 @contextmanager
-def explained_memory(advice: Callable[[], str]) -> Iterator[None]:
+def explain_out_of_memory(advice: Callable[[], str]) -> Iterator[None]:
     """A block in which running out of memory, a GPU's or the machine's, raises MemoryError with ``advice`` in it."""
     try:
         yield
