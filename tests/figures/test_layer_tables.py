@@ -33,7 +33,7 @@ def test_the_table_is_the_papers_generator(paper_rows):
 
 
 def test_normalisation_and_dropout_are_named_where_they_are(paper_rows):
-    assert [row.output[1] for row in paper_rows if "Dropout 0.5" in row.after] == [4, 8, 16]
+    assert [row.output[1] for row in paper_rows if "Dropout 0.5" in row.after] == [2, 4, 8]
     assert [row.name for row in paper_rows if "no BatchNorm" in row.after] == ["encoder 1", "encoder 8", "decoder 8"]
     assert [row.name for row in paper_rows if not row.before] == ["encoder 1"]
     assert paper_rows[1].before == "LeakyReLU 0.2"
