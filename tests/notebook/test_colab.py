@@ -29,7 +29,7 @@ SMALL_PAPER = """
 from dataclasses import replace
 from pix2pix_colab.notebook import workspace
 small = replace(workspace.PRESETS["paper"].config, width=8, epochs=20)
-workspace.PRESETS["paper"] = replace(workspace.PRESETS["paper"], drawn=(8, 6), limited=True, config=small)
+workspace.PRESETS["paper"] = replace(workspace.PRESETS["paper"], counts=(8, 6), limited=True, config=small)
 """
 
 

@@ -129,5 +129,5 @@ def test_without_a_network_notebook_1_says_so_and_goes_on(tmp_path: Path, monkey
     notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
     ExecutePreprocessor(timeout=600).preprocess(notebook, {"metadata": {"path": tmp_path}})
     said = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output)
-    assert "facades.tar.gz: no connection" in said and "Going on with the drawn facades instead of facades" in said
+    assert "facades.tar.gz: no connection" in said and "Using synthetic facades instead of facades" in said
     assert "400 pairs to train on, 106 to test on" in said

@@ -41,7 +41,7 @@ def synthetic_facades(count: int, size: int = 256, seed: int = 0) -> Pairs:
         raise ValueError(f"{count} facades can't be drawn: ask for a count of 1 or more.")
     images = np.stack([_draw(size, Random(f"{seed}/{i} plan"), Random(f"{seed}/{i} chance")) for i in range(count)])
     source, target = torch.from_numpy(images).permute(1, 0, 4, 2, 3).contiguous()  # (N, 2, size, size, 3) -> 2 × NCHW
-    return Pairs(source, target, [f"drawn-{i:04d}" for i in range(count)])
+    return Pairs(source, target, [f"synthetic-{i:04d}" for i in range(count)])
 
 
 class _House(Canvas):
