@@ -182,6 +182,12 @@ def test_quick_takes_minutes_for_any_number_of_pairs(tmp_path):
     assert workspace.config(train[:10]).epochs == 58  # 580 steps, as the 576 of 64 pairs in 9 epochs
 
 
+def test_settings_can_be_changed():
+    pairs = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["1"])
+    config = open_workspace("quick").config(pairs, lambda_l1=10, epochs=2)
+    assert (config.lambda_l1, config.epochs, config.width) == (10, 2, 16)
+
+
 def test_grey_pairs_get_nets_of_one_channel():
     grey = Pairs(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["1"])
     config = open_workspace("quick").config(grey)

@@ -86,17 +86,21 @@ class Workspace:
         train, test = self.preset.counts
         return synthetic_facades(train, jitter_size(self.image_size)), synthetic_facades(test, self.image_size, seed=1)
 
-    def config(self, pairs: Pairs) -> TrainConfig:
+    def config(self, pairs: Pairs, **changes: object) -> TrainConfig:
         """Training settings of the preset for these pairs: their channels, and the paper's epochs for its data sets.
 
         A limited preset takes about the same number of steps for any number of pairs.
+
+        Args:
+            changes: settings of ``TrainConfig`` that replace those of the preset, such as ``lambda_l1=10``.
         """
         config, known = self.preset.config, DATASETS.get(self.dataset or self.preset.dataset)
         epochs, batch_size = (known.epochs, known.batch_size) if known else (config.epochs, config.batch_size)
         if self.preset.limited:
             epochs, batch_size = math.ceil(config.epochs * self.preset.counts[0] / len(pairs)), config.batch_size
-        channels = {"source_channels": pairs.source.shape[1], "target_channels": pairs.target.shape[1]}
-        return replace(config, epochs=epochs, batch_size=batch_size, image_size=self.image_size, **channels)
+        settings = {"epochs": epochs, "batch_size": batch_size, "image_size": self.image_size}
+        settings |= {"source_channels": pairs.source.shape[1], "target_channels": pairs.target.shape[1]}
+        return replace(config, **settings | changes)
 
     def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
         where = upload(self.data / "uploaded") if dataset == UPLOAD else dataset
