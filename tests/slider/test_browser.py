@@ -125,7 +125,7 @@ def view(browser, page_path) -> Iterator[View]:
 
 def test_the_page_starts_at_the_papers_choice(view):
     view.stands_at(3)
-    assert view.root.locator(".words").inner_text().split() == [
+    assert view.root.locator(".heading").inner_text().split() == [
         "λ",
         "=",
         "100",
@@ -187,7 +187,7 @@ def test_a_b_wipe(view):
     view.drag(view.canvas(0), (0.98, 0.5), (0.5, 0.5))
     view.root.locator("select").select_option(label="λ = 1")
     view.shows(0, output_colour(1, 0), x=0.75)
-    view.root.locator("select").select_option(label="the photo")
+    view.root.locator("select").select_option(label="the target")
     view.shows(0, target_colour(0), x=0.75)
     view.lambdas.focus()
     view.page.keyboard.press("Home")
@@ -195,7 +195,7 @@ def test_a_b_wipe(view):
     view.shows(0, target_colour(0), x=0.75)
 
 
-def test_difference_to_the_photo(view):
+def test_difference_to_the_target(view):
     view.choose("difference")
     view.lambdas.focus()
     for key, i in (("Home", 0), ("ArrowRight", 1), ("End", 5)):
@@ -298,7 +298,7 @@ def test_an_image_of_ones_own_has_neither_photo_nor_thumbnails(browser, tmp_path
         view.choose("side")
         assert view.root.locator("figure:not([hidden])").count() == 2
         view.choose("wipe")
-        assert "the photo" not in view.root.locator("option").all_inner_texts()
+        assert "the target" not in view.root.locator("option").all_inner_texts()
 
 
 def test_metrics_are_those_of_lambda(view):
