@@ -27,8 +27,8 @@ def translate(generator: UNetGenerator, source: Images, seed: int = 0) -> Images
     the output is cropped back. Grey becomes colour and colour grey where the generator takes the other one.
 
     Args:
-        source: a PIL image of any mode but F, or uint8: an array (H, W), (H, W, 1) or (H, W, 3), or a tensor
-            (C, H, W) or (N, C, H, W) with C 1 or 3.
+        source: a PIL image of any mode but F, which is turned upright as its EXIF data say; or uint8: an array (H, W),
+            (H, W, 1) or (H, W, 3), or a tensor (C, H, W) or (N, C, H, W) with C 1 or 3.
 
     Returns:
         The same kind, in the same size, in as many channels as the generator's target has: a PIL image in the mode L or
