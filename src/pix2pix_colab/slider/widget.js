@@ -4,7 +4,7 @@
 /**
  * @typedef {string | DataView} Encoded a JPEG: base64 in the page, bytes in a notebook
  *
- * @typedef {object} Data what `_data` in widget.py sends
+ * @typedef {object} Data what LambdaSlider.__init__ in widget.py sends
  * @property {string} mime the type of all images
  * @property {{label: string, short: string, meaning: string}[]} stops one for each λ, in ascending order
  * @property {Encoded[][]} outputs by stop and test image
