@@ -27,8 +27,8 @@ def translate(generator: UNetGenerator, source: Images, seed: int = 0) -> Images
     is cropped back. Grey sources are converted to colour, and colour to grey, if the generator needs it.
 
     Args:
-        source: a PIL image of any mode but F, or uint8: an array (H, W), (H, W, 1) or (H, W, 3), or a tensor
-            (C, H, W) or (N, C, H, W) with C 1 or 3.
+        source: a PIL image of any mode but F, which is turned upright as its EXIF data say; or uint8: an array (H, W),
+            (H, W, 1) or (H, W, 3), or a tensor (C, H, W) or (N, C, H, W) with C 1 or 3.
 
     Returns:
         The output in the type and size of the source, with the generator's target channels: a PIL image in mode L or
