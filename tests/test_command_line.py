@@ -1,4 +1,4 @@
-"""The command line: it trains and evaluates, explains itself, and says in one line what a user can mend."""
+"""The command line: sweep, evaluate, help, and errors of the user in one line."""
 
 import math
 import re
@@ -121,7 +121,7 @@ def test_help_explains(command, capsys):
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_what_a_user_can_mend_is_one_line_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys):
+def test_an_error_of_the_user_is_one_line_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys):
     noise_folder(tmp_path / "pairs")
     (tmp_path / "damaged" / "lambda_0").mkdir(parents=True)
     (tmp_path / "damaged" / "lambda_0" / "checkpoint.pt").write_bytes(b"no checkpoint")
@@ -133,7 +133,7 @@ def test_what_a_user_can_mend_is_one_line_and_exit_code_2(arguments, sentence, t
     assert said.startswith("error: ") and sentence in said and said.count("\n") == 1
 
 
-def test_what_is_our_fault_is_a_traceback(tmp_path, monkeypatch):
+def test_a_bug_is_a_traceback(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "sweep", lambda *_: {}["missing"])
     with pytest.raises(KeyError):
         main(["sweep", str(noise_folder(tmp_path / "pairs")), str(tmp_path / "runs")])
@@ -167,7 +167,7 @@ def test_it_prints_table_differences_and_claims(folder, offline, capsys):
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 10), ("test", 6)])
-def test_it_says_why_there_is_no_fcn_score(folder, offline, capsys, split, count):
+def test_it_gives_the_reason_for_a_missing_fcn_score(folder, offline, capsys, split, count):
     """On the training pairs, or on a folder without any others."""
     source, words = (folder / "pairs", ["--split", split]) if split == "train" else (folder / "pairs" / "test", [])
     main(["evaluate", str(source), str(folder / "runs"), *words])
