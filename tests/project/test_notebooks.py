@@ -1,28 +1,15 @@
 """The notebooks: their committed state, and that nbval finds them to run end to end and their claims to hold."""
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from helpers.nbval import run_nbval
 from nbconvert.preprocessors import ExecutePreprocessor
 from tools import tidy_notebooks
 from tools.tidy_notebooks import KEEP, NOTEBOOKS, READMES, ROOT
-
-
-def run_nbval(
-    python: Path | str, root: Path, notebooks: list[Path], variables: dict[str, str] | None = None
-) -> subprocess.CompletedProcess:
-    """nbval on notebooks, their data and runs in ``root``; what it printed is shown if the test fails."""
-    command = [python, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200"]
-    variables = variables or {"PIX2PIX_PRESET": "quick", "PIX2PIX_ROOT": str(root)}
-    options = ["-p", "no:cacheprovider", "-q", "-x", *notebooks]
-    done = subprocess.run([*command, *options], cwd=root, env=os.environ | variables, capture_output=True, text=True)
-    print(done.stdout, done.stderr)
-    return done
 
 
 def test_there_are_four() -> None:

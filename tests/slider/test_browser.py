@@ -20,9 +20,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from helpers.colab_machine import colab  # noqa: F401  the fixture
 from helpers.flat_slider import LAMBDAS, jpeg, make_slider, output_colour, source_colour, target_colour
 from PIL import Image
-from test_colab import colab  # noqa: F401  the fixture
 
 from pix2pix_colab.slider import LambdaSlider
 
