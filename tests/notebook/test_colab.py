@@ -10,7 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from helpers.colab_machine import SHIPPED, Machine, colab, machine, make_machine, repository, wheels  # noqa: F401
+from helpers.colab_machine import SHIPPED, Machine, make_machine
 from helpers.nbval import run_nbval
 from tools.tidy_notebooks import KEEP, NOTEBOOKS, REPOSITORY, ROOT, SETUP
 

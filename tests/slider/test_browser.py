@@ -20,7 +20,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from helpers.colab_machine import colab  # noqa: F401  the fixture
 from helpers.flat_slider import LAMBDAS, jpeg, make_slider, output_colour, source_colour, target_colour
 from PIL import Image
 
@@ -562,7 +561,7 @@ def test_the_widget_in_jupyterlab(browser, tmp_path):
         page.close()
 
 
-def test_the_widget_with_colabs_versions(browser, colab, tmp_path):  # noqa: F811
+def test_the_widget_with_colabs_versions(browser, colab, tmp_path):
     """ipywidgets 7.7.1 and the anywidget that Colab ships, in the Notebook that it ships."""
     with served([colab / "python", "-m", "notebook"], tmp_path) as address:
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
