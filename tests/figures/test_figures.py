@@ -32,6 +32,7 @@ from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
 from pix2pix_colab.loss import LAMBDAS
 from pix2pix_colab.training import Progress, TrainConfig
+from pix2pix_colab.utils.images import to_float
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore:.* deprecated - use:DeprecationWarning")  # pyparsing's words
 
@@ -90,6 +91,12 @@ def test_grey_images_stand_in_a_grid_beside_colour():
         grid = grid_of(image_grid(columns))
         for i, (_, images) in enumerate(columns):
             assert torch.equal(image_at(grid, 1, i, 10), images[1].expand(3, -1, -1))
+
+
+def test_images_of_the_networks_are_shown_as_those_of_files():
+    images = noise(2, 3, 10, 16)
+    batch = to_float(images).requires_grad_()
+    assert torch.equal(grid_of(image_grid([("batch", batch)])), grid_of(image_grid([("files", images)])))
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])

@@ -16,3 +16,7 @@ def test_source_code_is_shown_highlighted():
     code = show_source(discriminator_loss)
     assert code.data == inspect.getsource(discriminator_loss) and code.language == "python"
     assert 'class="highlight"' in code._repr_html_() and "discriminator_loss" in code._repr_html_()
+
+
+def test_a_table_that_is_markdown_already_is_shown_as_it_is():
+    assert show_table("| a |\n| --- |\n| 1 |")._repr_markdown_() == "| a |\n| --- |\n| 1 |"

@@ -164,6 +164,12 @@ def test_an_image_of_any_size_is_translated_by_each_lambda(generators, size):
     assert (slider.data["targets"], slider.data["metrics"], slider.data["names"]) == ([], [], ["your image"])
 
 
+def test_a_tensor_is_taken_as_the_image_that_it_is(generators):
+    image = smooth(70, 40)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    assert slider_of_image(generators, pixels).data == slider_of_image(generators, image).data
+
+
 def test_a_file_its_name_and_its_bytes_are_the_same(generators, tmp_path):
     file = tmp_path / "mein Häuschen.png"
     smooth(70, 40).save(file)

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..data import Pairs
 from ..evaluation import find_disagreement, measure
 from ..loss import lambda_label
+from ..utils.images import to_uint8
 
 GAP = 6  # px between images
 
@@ -21,7 +22,8 @@ def image_grid(columns: Columns, image_inches: float = 1.6) -> Figure:
     """A grid with a column for each heading and a row for each image.
 
     Args:
-        columns: headings and their images, uint8 (N, 3, H, W) in colour or (N, 1, H, W) in grey, all of equal size.
+        columns: headings and their images, (N, 3, H, W) in colour or (N, 1, H, W) in grey, all of equal size; uint8, or
+            float in [-1, 1] as the networks have them.
         image_inches: the width of an image in the figure.
     """
     rows, _, height, width = columns[0][1].shape
@@ -46,7 +48,8 @@ def draw_grid(axes: Axes, columns: Columns) -> None:
 
 
 def _in_colour(images: Tensor) -> Tensor:
-    """Repeat a grey channel three times: (N, 1 or 3, H, W) -> (N, 3, H, W), on the CPU."""
+    """Convert (N, 1 or 3, H, W) to uint8 (N, 3, H, W) on the CPU; a grey channel is repeated three times."""
+    images = to_uint8(images.detach()) if images.is_floating_point() else images
     return images.cpu().expand(-1, 3, -1, -1)
 
 

@@ -8,9 +8,9 @@ from IPython.display import Code, Markdown
 from ..utils.markdown import markdown_table
 
 
-def show_table(rows: Sequence[Mapping[str, object] | tuple]) -> Markdown:
-    """Table of equal-keyed rows, dicts or NamedTuples."""
-    return Markdown(markdown_table(rows))
+def show_table(table: str | Sequence[Mapping[str, object] | tuple]) -> Markdown:
+    """Table, given as Markdown or as rows: dicts of equal keys, or NamedTuples."""
+    return Markdown(table if isinstance(table, str) else markdown_table(table))
 
 
 def show_source(thing: object) -> Code:

@@ -43,17 +43,20 @@ def slider_of_pairs(pairs: Pairs, outputs: Mapping[float, Tensor], report: Repor
     return LambdaSlider(encoded, encode(pairs.source), encode(pairs.target), named, caption, pairs.names)
 
 
-def slider_of_image(generators: Mapping[float, UNetGenerator], image: Image.Image | str | Path | bytes) -> LambdaSlider:
+def slider_of_image(
+    generators: Mapping[float, UNetGenerator], image: Image.Image | Tensor | str | Path | bytes
+) -> LambdaSlider:
     """The slider of one image, translated by the generator of each λ.
 
     Args:
-        image: a PIL image, a file, or a file's bytes, of any size and mode. The source is shown as the generators get
-            it: upright, 8 bits, what is transparent on white, and scaled down to ``LONGEST``.
+        image: a PIL image, a uint8 tensor (C, H, W), a file, or a file's bytes, of any size and mode. The source is
+            shown as the generators get it: upright, 8 bits, what is transparent on white, and at most ``LONGEST`` px.
 
     Raises:
         ValueError: if it can't be read as an image.
         MemoryError: as ``translate`` does.
     """
+    image = to_pil_image(image.cpu()) if isinstance(image, Tensor) else image
     name = "your image" if isinstance(image, bytes | Image.Image) else Path(image).name
     if isinstance(image, Image.Image):
         image = convert(image)
