@@ -3,17 +3,20 @@
 import io
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from ..data import Pairs
-from ..evaluation import Report
 from ..generator import UNetGenerator
 from ..inference import translate
 from ..utils.images import convert, load_image
 from .widget import LambdaSlider
+
+if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
+    from ..evaluation import Report
 
 LONGEST = 2048  # px; a larger image is scaled down, or else six λ of it take minutes and gigabytes
 
@@ -30,7 +33,7 @@ def _encode(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def slider_of_pairs(pairs: Pairs, outputs: Mapping[float, Tensor], report: Report | None = None) -> LambdaSlider:
+def slider_of_pairs(pairs: Pairs, outputs: Mapping[float, Tensor], report: "Report | None" = None) -> LambdaSlider:
     """The slider of some test pairs.
 
     Args:
