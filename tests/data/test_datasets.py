@@ -168,31 +168,31 @@ def test_the_mirror_of_the_environment_comes_first(serve, images, tmp_path, monk
     assert server.asked == [("/school/tiny.tar.gz", None)]
 
 
-def test_an_archive_on_the_shelf_is_not_fetched_again(serve, images, tmp_path):
+def test_an_archive_in_the_cache_is_not_fetched_again(serve, images, tmp_path):
     """As on Google Drive, from one machine to the next."""
-    archive, shelf = pack(images), tmp_path / "drive" / "data"
+    archive, cache = pack(images), tmp_path / "drive" / "data"
     server = serve(archive)
-    download("tiny", tmp_path / "monday", shelf)
-    assert (shelf / "tiny.tar.gz").read_bytes() == archive and len(server.asked) == 1
-    folder = open_dataset("tiny", tmp_path / "tuesday", shelf)
+    download("tiny", tmp_path / "monday", cache)
+    assert (cache / "tiny.tar.gz").read_bytes() == archive and len(server.asked) == 1
+    folder = open_dataset("tiny", tmp_path / "tuesday", cache)
     assert len(server.asked) == 1 and visible(folder) == ["test", "train"]
     assert hidden(tmp_path / "tuesday") == []
 
 
-def test_a_damaged_archive_on_the_shelf_is_replaced(serve, images, tmp_path):
-    archive, shelved = pack(images), tmp_path / "tiny.tar.gz"
+def test_a_damaged_archive_in_the_cache_is_replaced(serve, images, tmp_path):
+    archive, cached = pack(images), tmp_path / "tiny.tar.gz"
     server = serve(archive)
-    shelved.write_bytes(archive[:100])
-    with pytest.warns(UserWarning, match=r"tiny\.tar\.gz is passed over, and fetched anew: .* is no sound archive"):
+    cached.write_bytes(archive[:100])
+    with pytest.warns(UserWarning, match=r"tiny\.tar\.gz can't be used and is fetched again: .* is no sound archive"):
         download("tiny", tmp_path / "data", tmp_path)
-    assert len(server.asked) == 1 and shelved.read_bytes() == archive
+    assert len(server.asked) == 1 and cached.read_bytes() == archive
 
 
-def test_a_shelf_that_cannot_be_written_is_no_obstacle(serve, images, tmp_path):
+def test_a_cache_that_cannot_be_written_is_no_obstacle(serve, images, tmp_path):
     serve(pack(images))
-    (tmp_path / "shelf").write_text("a file where a folder should be")
+    (tmp_path / "cache").write_text("a file where a folder should be")
     with pytest.warns(UserWarning, match=r"tiny\.tar\.gz can't be written, so it will be fetched again"):
-        assert visible(download("tiny", tmp_path / "data", tmp_path / "shelf")) == ["test", "train"]
+        assert visible(download("tiny", tmp_path / "data", tmp_path / "cache")) == ["test", "train"]
 
 
 def test_an_unknown_name_gets_a_sentence(tmp_path):

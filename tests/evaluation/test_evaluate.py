@@ -2,7 +2,7 @@
 
 import math
 import re
-from urllib.error import URLError
+from unittest import mock
 
 import pytest
 import torch
@@ -49,7 +49,7 @@ def pairs() -> Pairs:
 @pytest.fixture(autouse=True)
 def offline(monkeypatch, tmp_path):
     """No network, as in a place without one; a GPU would round in its own way; a net that learns for a second."""
-    monkeypatch.setattr(perceptual, "urlopen", lambda *_, **__: (_ for _ in ()).throw(URLError("no network")))
+    monkeypatch.setattr(perceptual, "fetch", mock.Mock(side_effect=ConnectionError("no network")))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     for load in (perceptual._alexnet, perceptual._inception):
         load.cache_clear()
