@@ -64,10 +64,11 @@ def _extract(archive: Path, folder: Path) -> None:
         raise ValueError("it is a web page")
     with archive.open("rb") as file:
         is_zip = file.read(2) == b"PK"
-    limit = MAX_RATIO * archive.stat().st_size + SLACK
+    limit, name = MAX_RATIO * archive.stat().st_size + SLACK, archive.name.lstrip(".")
     with zipfile.ZipFile(archive) if is_zip else tarfile.open(archive, tarinfo=_TarMember) as packed:
-        members = _check_sizes(_zip_files(packed) if is_zip else _tar_files(packed, limit), folder, limit)
-        bar = tqdm(members, f"unpack {archive.name.lstrip('.')}", unit="file", delay=2)
+        files = _zip_files(packed) if is_zip else _tar_files(packed, limit)
+        members = _check_sizes(tqdm(files, f"check {name}", unit="file", delay=2), folder, limit)
+        bar = tqdm(members, f"unpack {name}", unit="file", delay=2)
         packed.extractall(folder, bar, **{} if is_zip else {"filter": "data"})
 
 
