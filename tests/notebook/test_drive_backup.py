@@ -125,7 +125,12 @@ def test_a_machine_that_vanishes_in_a_copy_leaves_the_old_or_the_new(tmp_path, m
 
 def test_what_is_replaced_is_emptied_before_the_trash_gets_it(tmp_path, monkeypatch):
     trash, unlink = [], Path.unlink
-    monkeypatch.setattr(Path, "unlink", lambda path, **o: (trash.append(path.stat().st_size), unlink(path, **o)))
+
+    def watch(path, **options):
+        trash.extend([path.stat().st_size] if path.exists() else [])
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", watch)
     for text in ("old", "new"):
         (tmp_path / "source").write_text(text)
         copy_whole(tmp_path / "source", tmp_path / "target")

@@ -56,7 +56,6 @@ def _delete(file: Path) -> None:
 
     Google Drive keeps deleted files in its trash, where the checkpoints of one night would fill the quota.
     """
-    if file.exists():
-        if file.is_file():  # not a device
-            os.truncate(file, 0)
-        file.unlink()
+    if file.is_file():
+        os.truncate(file, 0)
+    file.unlink(missing_ok=True)
