@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from urllib.error import URLError
+from unittest import mock
 
 import pytest
 import torch
@@ -47,7 +47,7 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
     """No network; the CPU, since a GPU would round differently; a segmentation network that trains for a second."""
-    monkeypatch.setattr(lpips_kid, "urlopen", lambda *_, **__: (_ for _ in ()).throw(URLError("no network")))
+    monkeypatch.setattr(lpips_kid, "fetch", mock.Mock(side_effect=ConnectionError("no network")))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     for load in (lpips_kid._alexnet, lpips_kid._inception):
         load.cache_clear()

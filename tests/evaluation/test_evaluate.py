@@ -2,7 +2,7 @@
 
 import math
 import re
-from urllib.error import URLError
+from unittest import mock
 
 import pytest
 import torch
@@ -48,7 +48,7 @@ def pairs() -> Pairs:
 @pytest.fixture(autouse=True)
 def offline(monkeypatch, tmp_path):
     """No network; the CPU, since a GPU rounds differently; a segmentation network that trains for a second."""
-    monkeypatch.setattr(lpips_kid, "urlopen", lambda *_, **__: (_ for _ in ()).throw(URLError("no network")))
+    monkeypatch.setattr(lpips_kid, "fetch", mock.Mock(side_effect=ConnectionError("no network")))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
     for load in (lpips_kid._alexnet, lpips_kid._inception):
         load.cache_clear()

@@ -2,7 +2,6 @@
 
 import re
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
         server.asked.append((self.path, self.headers["Range"]))
         fault = server.always | (server.faults.pop(0) if server.faults else {})
         if fault.get("silent"):
-            return self.server.over.wait(20)
+            return self.server.over.wait(600)
         body, status, headers = fault.get("body", server.body), fault.get("status", 200), {}
         wanted = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
         if wanted and status == 200 and fault.get("ranges", True):
@@ -57,7 +56,7 @@ class Handler(BaseHTTPRequestHandler):
                 if self.server.over.is_set():
                     return
                 self.wfile.write(body[first : first + piece])
-                time.sleep(pause)
+                self.server.over.wait(pause)
 
     def log_message(self, *_):
         pass

@@ -1,4 +1,4 @@
-"""What outlives the machine: kept on a slow or faulty disk without holding anybody up, brought back, packed."""
+"""The Drive backup: on a slow or failing Drive without holding up a training, restored elsewhere, and as a zip file."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from helpers.noise import noise_pairs
 
-from pix2pix_colab.notebook import drive_backup as keep
+from pix2pix_colab.notebook import drive_backup
 from pix2pix_colab.notebook.drive_backup import DriveBackup, files_to_back_up, pack, restore, unpack_runs
 from pix2pix_colab.training import TrainConfig, train
 from pix2pix_colab.training import loop as training
@@ -39,24 +39,24 @@ def files(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
-KEPT = {f"lambda_100/{name}": name for name in ("checkpoint.pt", "history.csv")}
+BACKED_UP = {f"lambda_100/{name}": name for name in ("checkpoint.pt", "history.csv")}
 
 
-def test_what_is_worth_keeping_is_kept(folder, place):
-    keeper = DriveBackup(folder, place)
-    assert keeper.start() == []
-    keeper.close()
-    assert files(place) == KEPT
+def test_files_are_backed_up(folder, place):
+    backup = DriveBackup(folder, place)
+    assert backup.start() == []
+    backup.close()
+    assert files(place) == BACKED_UP
 
 
-def test_what_changes_is_kept_again_soon(folder, place):
-    keeper = DriveBackup(folder, place, seconds=0.01)
-    keeper.start()
+def test_a_changed_file_is_copied_again_soon(folder, place):
+    backup = DriveBackup(folder, place, seconds=0.01)
+    backup.start()
     (folder / "lambda.html").write_text("a page")
     wait_for(lambda: (place / "lambda.html").exists())
     (folder / "lambda.html").write_text("another page")
     wait_for(lambda: (place / "lambda.html").read_text() == "another page")
-    keeper.close()
+    backup.close()
 
 
 def wait_for(condition, seconds: float = 20):
@@ -66,32 +66,32 @@ def wait_for(condition, seconds: float = 20):
         time.sleep(0.01)
 
 
-def test_the_larger_a_file_the_more_seldom_it_is_copied(folder, place, monkeypatch):
-    monkeypatch.setattr(keep, "BYTES_PER_SECOND", 1)  # 13 seconds for a checkpoint, one for a byte
+def test_a_large_file_is_copied_less_often(folder, place, monkeypatch):
+    monkeypatch.setattr(drive_backup, "MAX_BYTES_PER_SECOND", 1)  # 13 seconds for a checkpoint, one for a byte
     copied, copy = [], shutil.copy2
     monkeypatch.setattr(shutil, "copy2", lambda source, target: (copied.append(source.name), copy(source, target)))
-    keeper = DriveBackup(folder, place, seconds=0.01)
-    keeper.start()
+    backup = DriveBackup(folder, place, seconds=0.01)
+    backup.start()
     wait_for(lambda: len(copied) == 2)
     (folder / "lambda_100" / "checkpoint.pt").write_text("a newer checkpoint")
     (folder / "x").write_text("x")
     wait_for(lambda: len(copied) == 3)
     assert copied[2] == "x", "what is new comes at once, the checkpoint not before it is due"
-    keeper.close()
+    backup.close()
     assert (place / "lambda_100" / "checkpoint.pt").read_text() == "a newer checkpoint", "but at the end comes all"
 
 
-def test_what_is_missing_is_brought_back_and_nothing_else(folder, place):
+def test_only_missing_files_are_restored(folder, place):
     shutil.copytree(folder, place)
     for name in ("checkpoint.pt", "history.csv"):
         (folder / "lambda_100" / name).unlink()
     (place / "lambda_100" / "history.csv").write_text("of yesterday")
     (folder / "lambda_100" / "checkpoint.pt").write_text("of today")
-    keeper = DriveBackup(folder, place)
-    assert keeper.start() == [Path("lambda_100/history.csv")]
-    assert keeper.start() == [], "once is enough"
-    assert sum(thread.name == f"keep {folder}" for thread in threading.enumerate()) == 1
-    keeper.close()
+    backup = DriveBackup(folder, place)
+    assert backup.start() == [Path("lambda_100/history.csv")]
+    assert backup.start() == [], "once is enough"
+    assert sum(thread.name == f"back up {folder}" for thread in threading.enumerate()) == 1
+    backup.close()
     assert (folder / "lambda_100" / "history.csv").read_text() == "of yesterday"
     assert (place / "lambda_100" / "checkpoint.pt").read_text() == "of today"
 
@@ -125,7 +125,12 @@ def test_a_machine_that_vanishes_in_a_copy_leaves_the_old_or_the_new(tmp_path, m
 
 def test_what_is_replaced_is_emptied_before_the_trash_gets_it(tmp_path, monkeypatch):
     trash, unlink = [], Path.unlink
-    monkeypatch.setattr(Path, "unlink", lambda path, **o: (trash.append(path.stat().st_size), unlink(path, **o)))
+
+    def watch(path, **options):
+        trash.extend([path.stat().st_size] if path.exists() else [])
+        unlink(path, **options)
+
+    monkeypatch.setattr(Path, "unlink", watch)
     for text in ("old", "new"):
         (tmp_path / "source").write_text(text)
         copy_whole(tmp_path / "source", tmp_path / "target")
@@ -142,16 +147,16 @@ def test_a_disk_that_fails_is_a_warning_and_work_goes_on(folder, place, monkeypa
         return copy(source, target)
 
     monkeypatch.setattr(shutil, "copy2", fail_first)
-    keeper = DriveBackup(folder, place, seconds=0.01)
+    backup = DriveBackup(folder, place, seconds=0.01)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        keeper.start()
+        backup.start()
         wait_for(lambda: said)
         time.sleep(0.1)
         assert len(said) == 1 and "No space left on device" in str(said[0].message), "once, not at every try"
         full = False
-        keeper.close()
-    assert files(place) == KEPT
+        backup.close()
+    assert files(place) == BACKED_UP
 
 
 def test_slow_writes_do_not_hold_up_a_training(tmp_path, monkeypatch):
@@ -165,12 +170,12 @@ def test_slow_writes_do_not_hold_up_a_training(tmp_path, monkeypatch):
         shutil.copyfile(source, target)
 
     monkeypatch.setattr(shutil, "copy2", slow)
-    keeper = DriveBackup(tmp_path / "here", tmp_path / "drive", seconds=0.001)
-    keeper.start()
+    backup = DriveBackup(tmp_path / "here", tmp_path / "drive", seconds=0.001)
+    backup.start()
     run = train(pairs, TINY, tmp_path / "here", lambda _: copying.wait(0.2), device="cpu", log_every=1)
     assert copying.is_set() and len(run.history) == 8, "it has ended, with a copy still on its way"
     release.set()
-    keeper.close()
+    backup.close()
     kept = {path: (tmp_path / "drive" / path).read_bytes() for path in files_to_back_up(tmp_path / "here")}
     assert kept == {path: (tmp_path / "here" / path).read_bytes() for path in kept}
     assert set(map(str, kept)) == {"checkpoint.pt", "history.csv"}
@@ -179,11 +184,11 @@ def test_slow_writes_do_not_hold_up_a_training(tmp_path, monkeypatch):
 def test_a_packed_run_is_taken_in_elsewhere(folder, tmp_path):
     file = pack(folder / "lambda_100", tmp_path / "here")
     assert file == tmp_path / "here" / "pix2pix-quick-lambda_100.zip"
-    assert zipfile.ZipFile(file).namelist() == [f"runs/quick/{name}" for name in KEPT]
+    assert zipfile.ZipFile(file).namelist() == [f"runs/quick/{name}" for name in BACKED_UP]
     (tmp_path / "there" / "runs" / "quick" / "lambda_100").mkdir(parents=True)
     (tmp_path / "there" / "runs" / "quick" / "lambda_100" / "history.csv").write_text("newer")
     assert unpack_runs(file, tmp_path / "there") == [Path("quick/lambda_100/checkpoint.pt")]
-    assert files(tmp_path / "there" / "runs" / "quick") == KEPT | {"lambda_100/history.csv": "newer"}
+    assert files(tmp_path / "there" / "runs" / "quick") == BACKED_UP | {"lambda_100/history.csv": "newer"}
     assert unpack_runs(file, tmp_path / "there") == []
 
 

@@ -114,8 +114,8 @@ def few_synthetic(root: Path) -> Workspace:
     [ConnectionError("http://… can't be fetched: check the network."), ValueError("http://… gave 3 bytes, not 4.")],
 )
 def test_without_a_network_synthetic_facades_are_used_and_that_is_said(tmp_path, monkeypatch, capsys, error):
-    def fail(where, root, shelf):
-        assert (where, root, shelf) == ("facades", tmp_path / "data", None)
+    def fail(where, root, cache):
+        assert (where, root, cache) == ("facades", tmp_path / "data", None)
         raise error
 
     monkeypatch.setattr(module, "open_dataset", fail)

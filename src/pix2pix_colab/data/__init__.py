@@ -1,6 +1,7 @@
 """Pairs of images: read from files, downloaded or synthetic, and cropped and mirrored as batches (notebook 1)."""
 
 from .downloads import DATASETS, Dataset, download, open_dataset, unpack
+from .downloads.fetch import Patience, fetch
 from .pairs import JITTER_SIZE, Pairs, jitter_size, read_pairs, write_pairs
 from .synthetic import LABEL_COLOURS, synthetic_facades
 
@@ -10,7 +11,9 @@ __all__ = [
     "LABEL_COLOURS",
     "Dataset",
     "Pairs",
+    "Patience",
     "download",
+    "fetch",
     "jitter_size",
     "open_dataset",
     "read_pairs",

@@ -3,24 +3,20 @@
 torchmetrics computes both. The nets' weights (233 and 96 MB) are fetched once, to where ``torch.hub`` keeps such files.
 """
 
-import hashlib
-import os
-import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
 
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 
+from ..data import Patience, fetch
 from ..utils.device import fork_rng
 
-TIMEOUT = 10.0  # seconds for an address to connect, and for a server to say anything
-SLOWEST = 2**18  # bytes per second, of a server worth waiting for
+PATIENCE = Patience(rounds=1, timeout=10, slowest=2**18, grace=10)  # all but LPIPS and KID works without a network
 SMALLEST = 31  # px, of which AlexNet's strides leave one
 BATCH = 16  # images in a net at once
 SUBSETS = 100  # of KID
@@ -125,9 +121,10 @@ def _load(metric: str, url: str, build: Callable[[], nn.Module], device: torch.d
     file = Path(torch.hub.get_dir(), "checkpoints", url.rpartition("/")[2])
     try:
         if not file.exists():
-            _download(url, file)
-    except (OSError, HTTPException) as error:
-        why = f"{file.name} can't be fetched from {urlsplit(url).hostname} ({' '.join(str(error).split())})"
+            _fetch_once(url, file)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        why = f"{file.name} can't be fetched from {urlsplit(url).hostname} ({reason})"
         advice = f"connect to a network and call again, or put that file into {file.parent}"
         raise ConnectionError(f"{metric} needs weights, and {why}: {advice}.") from error
     try:
@@ -140,22 +137,14 @@ def _load(metric: str, url: str, build: Callable[[], nn.Module], device: torch.d
     return net.to(device)
 
 
-def _download(url: str, file: Path) -> None:
-    """Save a file whose name ends in its sha256, only as a whole. torch.hub's own way knows no timeout, and prints."""
+def _fetch_once(url: str, file: Path) -> None:
+    """Download a file whose name ends in the start of its sha256, as torch.hub's do. Its own way has no timeout."""
+
+    def check(_: Path, digest: str) -> None:
+        if not digest.startswith(file.stem.rpartition("-")[2]):
+            raise ValueError("what came is another file, or not all of it")
+
     file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    request = Request(url, headers={"User-Agent": "torch.hub"})  # as torch.hub: Python's own is turned away by some
-    sha256, began, came = hashlib.sha256(), time.monotonic(), 0
-    try:
-        with urlopen(request, timeout=TIMEOUT) as answer, part.open("wb") as stream:
-            while chunk := answer.read1(2**20):  # read waits for a whole chunk, however slow
-                sha256.update(chunk)
-                came += stream.write(chunk)
-                seconds = time.monotonic() - began
-                if seconds > TIMEOUT and came < SLOWEST * seconds:
-                    raise TimeoutError(f"it gives less than {SLOWEST:,} bytes per second")
-        if not sha256.hexdigest().startswith(file.stem.rpartition("-")[2]):
-            raise OSError("what came is another file, or not all of it")
-        part.replace(file)
-    finally:
-        part.unlink(missing_ok=True)
+    with FileLock(file.parent.with_name(".weights.lock")):
+        if not file.exists():  # another process may have fetched it meanwhile
+            fetch([url], file, check=check, patience=PATIENCE, progress=False)

@@ -1,4 +1,4 @@
-"""Checkpoints: written whole or not at all, proven readable, and read without pickle."""
+"""Checkpoints, written atomically, checked by reading them back, and loaded without pickle."""
 
 import os
 import zipfile
@@ -6,34 +6,27 @@ from pathlib import Path
 
 import torch
 
+from ..utils.files import atomic_write
+
 
 def save_checkpoint(path: str | Path, state: dict, previous: Path | None = None) -> None:
     """Write ``state`` (tensors, numbers, strings, and dicts and lists of them) to ``path``, atomically.
 
-    It is written beside the file, flushed to the disk and read back. Only then is it renamed, so a reader sees the old
-    one or the new one, never a torn one, and a write that fails leaves nothing behind.
+    It is flushed to the disk and read back before it takes the place of the old one.
 
     Args:
-        previous: where the old file is moved to; None gives it up.
+        previous: where the old file is moved to; None replaces it.
     """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    try:
+    with atomic_write(Path(path), previous) as partial:
         with partial.open("wb") as file:
             torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
         load_checkpoint(partial)
-        if previous and path.exists():
-            path.replace(previous)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """What ``save_checkpoint`` wrote, with its tensors on the CPU.
+    """Load what ``save_checkpoint`` wrote, with its tensors on the CPU.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -52,7 +45,7 @@ def load_checkpoint(path: str | Path) -> dict:
 
 
 def check_same(path: str | Path, saved: dict, wanted: dict) -> None:
-    """Refuse to go on with settings that a checkpoint was not made with.
+    """Refuse to resume with other settings than a checkpoint was made with.
 
     Raises:
         ValueError: naming each setting that differs, its saved value and the wanted one.

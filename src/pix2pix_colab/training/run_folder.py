@@ -1,4 +1,4 @@
-"""A run's folder: its two checkpoints and its history, for one training at a time."""
+"""The folder of a training run: its two checkpoints and its history, locked by the process that trains."""
 
 import csv
 import errno
@@ -9,13 +9,14 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from ..utils.files import atomic_write
 from .checkpoint import load_checkpoint, save_checkpoint
 
 NEWEST, PREVIOUS, HISTORY, LOCK = "checkpoint.pt", "checkpoint.previous.pt", "history.csv", "training.lock"
 
 
 def load_newest(folder: str | Path) -> tuple[dict, Path]:
-    """The newest sound checkpoint of a run, and its file. A damaged one is passed over with a warning.
+    """Load the newest sound checkpoint of a run, and return it with its file. A damaged one is a warning.
 
     Raises:
         FileNotFoundError: if the folder holds none.
@@ -37,20 +38,19 @@ def load_newest(folder: str | Path) -> tuple[dict, Path]:
 def _load(path: Path) -> dict:
     state = load_checkpoint(path)
     if not isinstance(state, dict) or not {"config", "pairs", "steps", "steps_done", "history"} <= state.keys():
-        raise ValueError(f"{path} is no run's, or another version's: train again, into another folder.")
+        raise ValueError(f"{path} is not a run's checkpoint, or another version wrote it: train into another folder.")
     return state
 
 
 class FolderInUseError(RuntimeError):
-    """Another training is at work in a run's folder."""
+    """Another process trains in this folder already."""
 
 
 class RunFolder:
-    """A run's folder, open for one training: in a ``with`` block no other can write there.
+    """The folder of a training run, as a context manager that locks it: no other training can write there.
 
     It holds ``checkpoint.pt``, the newest checkpoint; ``checkpoint.previous.pt``, the one before; and ``history.csv``,
-    the losses for pandas or a spreadsheet. They are written by a thread of their own, so that a slow disk doesn't hold
-    up the training.
+    the losses for pandas or a spreadsheet. A thread writes them, so that a slow disk doesn't hold up the training.
 
     Raises:
         FolderInUseError: on entering, if another training is at work there.
@@ -59,19 +59,19 @@ class RunFolder:
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
-        self.saved = "nothing had been saved"  # what is safe, in words
+        self.saved = "nothing had been saved"  # what is on the disk, for error messages
         self._damaged = False  # the newest checkpoint, which must not then take the place of the previous one
         self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future | None = None
 
     def load(self) -> dict | None:
-        """The newest sound checkpoint, or None where there is none yet. Raises ValueError if none is sound."""
+        """Load the newest sound checkpoint, or return None if there is none yet. Raise ValueError if none is sound."""
         if not any((self.path / name).exists() for name in (NEWEST, PREVIOUS)):
             return None
         state, file = load_newest(self.path)
         self._damaged = file.name == PREVIOUS
-        self._tell(state)
+        self._note_saved(state)
         return state
 
     def __enter__(self) -> "RunFolder":
@@ -92,13 +92,12 @@ class RunFolder:
         self._thread.shutdown()
 
     def save(self, state: dict, wait: bool = False) -> None:
-        """Write a checkpoint of the state as it is now, and its history.
+        """Write a checkpoint of the current state, and its history, while the training goes on.
 
-        It is written while the training goes on, and an error in writing is raised by the next call. If the one before
-        is still being written, nothing is done.
+        An error in writing is raised by the next call. If the last one is still being written, nothing is done.
 
         Args:
-            wait: come back when it is safe on the disk.
+            wait: return only when it is on the disk.
         """
         if self._writing and not wait and not self._writing.done():
             return
@@ -119,9 +118,9 @@ class RunFolder:
         write_history(self.path / HISTORY, state["history"])  # first: it may be ahead of the checkpoint, not behind
         save_checkpoint(self.path / NEWEST, state, None if self._damaged else self.path / PREVIOUS)
         self._damaged = False
-        self._tell(state)
+        self._note_saved(state)
 
-    def _tell(self, state: dict) -> None:
+    def _note_saved(self, state: dict) -> None:
         self.saved = f"the checkpoint of step {state['steps_done']:,} is intact"
 
     def _explain(self, error: Exception) -> OSError:
@@ -137,20 +136,15 @@ class RunFolder:
 
 
 def write_history(path: Path, rows: list[dict]) -> None:
-    """Rows as a CSV with a line of headings, atomically. pandas reads NaN back as such."""
-    partial = path.with_name(path.name + ".partial")
-    try:
-        with partial.open("w", newline="") as file:
-            table = csv.DictWriter(file, rows[0] if rows else [])
-            table.writeheader()
-            table.writerows(rows)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Write rows to a CSV file with a header, atomically. pandas reads NaN back as such."""
+    with atomic_write(path) as partial, partial.open("w", newline="") as file:
+        table = csv.DictWriter(file, rows[0] if rows else [])
+        table.writeheader()
+        table.writerows(rows)
 
 
 def _to_cpu(state):
-    """A copy that the training doesn't change any more."""
+    """Copy a state to the CPU, so that further training doesn't change it."""
     if isinstance(state, torch.Tensor):
         return state.detach().to("cpu", copy=True)
     if isinstance(state, dict):

@@ -1,34 +1,61 @@
-"""Files written as a whole or not at all, and the room for them."""
+"""Atomic writes and copies of files, and the free space they need."""
 
 import errno
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 REPLACED, PARTIAL = ".replaced", ".partial"
 
 
 def require_space(folder: Path, needed: int) -> None:
-    """Raises OSError, with the figures, if the disk of ``folder`` has less than the ``needed`` bytes."""
+    """Raise OSError, with the sizes, if the disk of ``folder`` has less than the ``needed`` bytes."""
     if (free := shutil.disk_usage(folder).free) < needed:
         raise OSError(errno.ENOSPC, f"{needed / 1e9:,.2f} GB are needed, {free / 1e9:,.2f} GB are free")
+
+
+@contextmanager
+def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``, which is renamed to ``path`` when the ``with`` block ends.
+
+    A reader sees the old file or the new one, never a part of it. After an error in the block the old one is still
+    there, and the temporary one is deleted.
+
+    Args:
+        previous: where the old file is moved to; None replaces it.
+    """
+    partial = path.with_name(path.name + PARTIAL)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield partial
+        if previous and path.exists():
+            path.replace(previous)
+        partial.replace(path)
+    finally:
+        _delete(partial)
 
 
 def copy_whole(source: Path, target: Path) -> None:
     """Copy a file, so that ``target`` is the old one or the new one whenever the machine vanishes.
 
-    What is replaced is emptied before it is deleted: Google Drive keeps deleted files in its trash, where a night's
-    checkpoints would fill the quota.
+    The old one is moved away, and not overwritten by the rename, so that it can be emptied before it is deleted.
     """
-    partial, replaced = (target.with_name(target.name + ending) for ending in (PARTIAL, REPLACED))
-    target.parent.mkdir(parents=True, exist_ok=True)
+    replaced = target.with_name(target.name + REPLACED)
     try:
-        shutil.copy2(source, partial)
-        if target.exists():
-            target.replace(replaced)
-        partial.replace(target)
+        with atomic_write(target, previous=replaced) as partial:
+            shutil.copy2(source, partial)
     finally:
-        for gone in (partial, replaced) if target.exists() else (partial,):
-            if gone.exists():
-                os.truncate(gone, 0)
-                gone.unlink()
+        if target.exists():
+            _delete(replaced)
+
+
+def _delete(file: Path) -> None:
+    """Empty a file and delete it, if it exists.
+
+    Google Drive keeps deleted files in its trash, where the checkpoints of one night would fill the quota.
+    """
+    if file.is_file():
+        os.truncate(file, 0)
+    file.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Data sets from the network, Google Drive or an archive, checked and unpacked."""
+"""Downloads of data sets from the network, Google Drive or an archive, checked and unpacked."""
 
 from .archives import unpack
 from .datasets import download, open_dataset

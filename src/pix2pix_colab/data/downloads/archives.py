@@ -1,40 +1,35 @@
-"""A .zip or .tar file of any compression, unpacked as a whole or not at all, and inside its own folder only."""
+"""Extraction of .zip and .tar archives: all of an archive or nothing, and only inside its own folder."""
 
-import bz2
-import gzip
-import lzma
 import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import IO
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from ...utils.files import require_space
 
-MAX_RATIO = 200  # times the archive's size: photos hardly shrink, drawn label maps to a hundredth at most
+MAX_RATIO = 200  # times the archive's size: photos hardly shrink, label maps to a hundredth at most
 SLACK = 64 << 20  # bytes more, for a small archive
 MAX_FILES = 1_000_000
 CHUNK = 1 << 20  # bytes
-OPENERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}  # by the first bytes; else a plain tar
 
 
 def unpack(archive: str | Path, folder: str | Path, label: str | None = None) -> Path:
-    """Unpack an archive, whatever its name, as ``folder``, which appears when all is read and checked, not before.
+    """Extract an archive of any compression to ``folder``, which appears when all is extracted, not before.
 
-    An older folder of that name is replaced. Empty folders and macOS's __MACOSX are left out. The caller sees to it
-    that no two processes unpack to one folder at once.
+    An older folder of that name is replaced. Empty folders and macOS's __MACOSX are left out. Two processes must not
+    unpack to the same folder at once.
 
     Args:
-        label: what errors call the archive, such as the address that it came from.
+        label: what errors call the archive, such as its address.
 
     Raises:
         FileNotFoundError: if there is no such file.
-        ValueError: if it is no archive, damaged or encrypted, reaches out of its folder, holds symbolic links or
-            devices, or is a bomb: over ``MAX_RATIO`` times larger unpacked (+ ``SLACK``), or over ``MAX_FILES`` files.
+        ValueError: if it is no archive, damaged or encrypted, leads out of its folder, holds links or devices, or is a
+            bomb: over ``MAX_RATIO`` times larger unpacked (+ ``SLACK``), or over ``MAX_FILES`` files.
         OSError: if the disk is full or can't be written.
     """
     archive, folder = Path(archive), Path(folder)
@@ -44,106 +39,87 @@ def unpack(archive: str | Path, folder: str | Path, label: str | None = None) ->
     shutil.rmtree(temporary, ignore_errors=True)  # left by a process that was killed
     try:
         temporary.mkdir(parents=True)
-        _write_files(archive, temporary)
+        _extract(archive, temporary)
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     except Exception as error:  # the decoders raise nearly anything on a damaged file
         if isinstance(error, OSError) and error.errno:  # the decoders' own have no number
             sentence = f"{label or archive} can't be unpacked into {folder} ({error.strerror}): free some space."
             raise OSError(error.errno, sentence) from error
-        raise ValueError(f"{label or archive} is no sound archive ({error}): fetch or pack it again.") from error
+        reason = str(error).partition(":\n")[0]  # without what tarfile says of each compression
+        raise ValueError(f"{label or archive} is no sound archive ({reason}): fetch or pack it again.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
 def is_web_page(file: Path) -> bool:
-    """By its first sign: what a server may send instead of the file."""
+    """Whether a file starts as HTML does, which a server may send in place of the file."""
     with file.open("rb") as stream:
         return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 
 
-def _write_files(archive: Path, folder: Path) -> None:
-    limit, total, count = MAX_RATIO * archive.stat().st_size + SLACK, 0, 0
-    with tqdm(desc=f"unpack {archive.name.lstrip('.')}", unit="B", unit_scale=True, delay=2) as bar:
-        for name, size, content in _files(archive, limit):
-            count += 1
-            _check_limits(total + size, count, limit)  # as declared
-            require_space(folder, size)
-            target = _target(folder, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with content, target.open("wb") as output:
-                while chunk := content.read(CHUNK):
-                    total += len(chunk)
-                    _check_limits(total, count, limit)  # as it is
-                    bar.update(output.write(chunk))
-    if not count:
-        raise ValueError("it holds no files")
-
-
-def _check_limits(total: int, count: int, limit: int) -> None:
-    if total > limit or count > MAX_FILES:
-        raise ValueError(f"it unpacks to over {limit:,} bytes or {MAX_FILES:,} files, more than images would")
-
-
-def _target(folder: Path, name: str) -> Path:
-    """Where a file goes; an absolute path is taken for a relative one."""
-    parts = PurePosixPath(name.replace("\\", "/").lstrip("/")).parts
-    target = folder.joinpath(*parts)
-    if ".." in parts or not target.is_relative_to(folder):  # on Windows, C:x is not
-        raise ValueError(f"{name} lies outside of its folder")
-    return target
-
-
-def _files(archive: Path, limit: int) -> Iterator[tuple[str, int, IO[bytes]]]:
-    """Name, declared size and content of each file. No link is ever made, so none can lead out of the folder."""
+def _extract(archive: Path, folder: Path) -> None:
     if is_web_page(archive):
         raise ValueError("it is a web page")
     with archive.open("rb") as file:
-        start = file.read(6)
-    if start.startswith(b"PK"):
-        files = _zip_files(archive)
-    else:
-        opener = next((OPENERS[magic] for magic in OPENERS if start.startswith(magic)), open)
-        files = _tar_files(opener(archive, "rb"), limit)
-    yield from (file for file in files if "__MACOSX" not in file[0])
+        is_zip = file.read(2) == b"PK"
+    limit, name = MAX_RATIO * archive.stat().st_size + SLACK, archive.name.lstrip(".")
+    with zipfile.ZipFile(archive) if is_zip else tarfile.open(archive, tarinfo=_TarMember) as packed:
+        files = _zip_files(packed) if is_zip else _tar_files(packed, limit)
+        members = _check_sizes(tqdm(files, f"check {name}", unit="file", delay=2), folder, limit)
+        bar = tqdm(members, f"unpack {name}", unit="file", delay=2)
+        packed.extractall(folder, bar, **{} if is_zip else {"filter": "data"})
 
 
-def _zip_files(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
-    with zipfile.ZipFile(archive) as packed:
-        for info in packed.infolist():
-            if info.flag_bits & 1:
-                raise ValueError(f"{info.filename} is encrypted: pack it without a password")
-            if stat.S_ISLNK(info.external_attr >> 16):
-                raise ValueError(f"{info.filename} is a link: pack the file itself")
-            if not info.is_dir():
-                yield info.filename, info.file_size, packed.open(info)  # reading it to its end checks its CRC
+def _check_sizes(files: Iterable[tuple], folder: Path, limit: int) -> list:
+    """List the members of an archive, if their declared sizes (which no more is extracted than) are acceptable."""
+    members, total = [], 0
+    for member, size in files:
+        members.append(member)
+        total += size
+        if total > limit or len(members) > MAX_FILES:
+            raise ValueError(f"it unpacks to over {limit:,} bytes or {MAX_FILES:,} files, more than images would")
+    if not members:
+        raise ValueError("it holds no files")
+    require_space(folder, total)
+    return members
 
 
-def _tar_files(unpacked: IO[bytes], limit: int) -> Iterator[tuple[str, int, IO[bytes]]]:
-    with unpacked, tarfile.open(fileobj=(stream := _Watched(unpacked)), mode="r:") as tar:
-        files = {}
-        for member in tar:
-            if not (member.isfile() or member.islnk() or member.isdir()):
-                raise ValueError(f"{member.name} is a link or a device: pack the file itself")
-            if not member.isdir():
-                # looked up here: tarfile would read all of the archive to find what a hard link names
-                file = files[member.name] = files[member.linkname] if member.islnk() else member
-                yield member.name, file.size, tar.extractfile(file)
-        if len(stream.last) != tarfile.BLOCKSIZE or any(stream.last):  # tarfile takes any odd block for the end
-            raise ValueError("it breaks off")
-        if all(stream.read(CHUNK) for _ in range(limit // CHUNK + 1)):  # on to the end, for gzip's checksum
-            raise ValueError("it goes on and on behind its last file")
+def _safe_name(name: str, plain: bool) -> str:
+    """The path of a member in its folder; an absolute one is taken as relative."""
+    if not plain:
+        raise ValueError(f"{name} is a link or a device: pack the file itself")
+    if ".." in (name := name.replace("\\", "/").lstrip("/")).split("/"):
+        raise ValueError(f"{name} lies outside of its folder")
+    return name
 
 
-class _Watched:
-    """A stream for tarfile that refuses a header of many megabytes, and remembers the last block that was read."""
+def _zip_files(packed: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, int]]:
+    for info in packed.infolist():
+        if info.flag_bits & 1:
+            raise ValueError(f"{info.filename} is encrypted: pack it without a password")
+        kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if it was packed on Windows
+        info.filename = _safe_name(info.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
+        if not info.is_dir() and "__MACOSX" not in info.filename:
+            yield info, info.file_size
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream, self.seek, self.tell, self.last = stream, stream.seek, stream.tell, b""
 
-    def read(self, size: int) -> bytes:
-        if not 0 <= size <= CHUNK:
-            raise ValueError(f"a header of {size:,} bytes")
-        self.last = self.stream.read(size)
-        return self.last
+class _TarMember(tarfile.TarInfo):
+    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
+        if not (self.isfile() or self.isdir()) and self.size > CHUNK:  # a long name: tarfile reads it into memory
+            raise ValueError(f"a header of {self.size:,} bytes")
+        return super()._proc_member(tar)
+
+
+def _tar_files(packed: tarfile.TarFile, limit: int) -> Iterator[tuple[tarfile.TarInfo, int]]:
+    for member in packed:
+        member.name = _safe_name(member.name, member.isfile() or member.isdir())
+        if member.isfile() and "__MACOSX" not in member.name:
+            yield member, member.size
+    packed.fileobj.seek(packed.offset)
+    end = packed.fileobj.read(tarfile.BLOCKSIZE)
+    if len(end) != tarfile.BLOCKSIZE or any(end):  # tarfile takes any block that is no header for the end
+        raise ValueError("it breaks off")
+    if all(packed.fileobj.read(CHUNK) for _ in range(limit // CHUNK + 1)):  # to the end, where gzip's checksum is
+        raise ValueError("it goes on and on behind its last file")

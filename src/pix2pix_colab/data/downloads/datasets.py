@@ -1,4 +1,4 @@
-"""Data sets downloaded by name, and whatever else can be opened as one."""
+"""Data sets by name, folder, archive, address or Google Drive link: downloaded, checked and unpacked once."""
 
 import re
 import shutil
@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from filelock import FileLock
 
-from ...utils.files import copy_whole, require_space
+from ...utils.files import atomic_write, copy_whole, require_space
 from ...utils.images import is_image
 from .archives import unpack
 from .fetch import drive_id, fetch, fetch_drive, part_of, sha256
@@ -19,11 +19,12 @@ CHECKSUMS = "sha256.txt"  # none is published: the first one seen is recorded, i
 DISK_FACTOR = 2.2  # times the archive's size, for it and its images, which hardly shrink, at once
 
 
-def download(name: str, root: str | Path = "data", shelf: str | Path | None = None) -> Path:
-    """Fetch a data set by name, with a progress bar, check it and unpack it; once it is there, it is not fetched again.
+def download(name: str, root: str | Path = "data", cache: str | Path | None = None) -> Path:
+    """Download a data set by name, with a progress bar, check and unpack it, unless it is there already.
 
     Args:
-        shelf: a folder that outlives this machine: an archive is taken from there if it is there, and left there.
+        cache: a folder of archives, such as on Google Drive: one that is there isn't fetched, and one fetched is copied
+            there.
 
     Returns:
         The folder ``root/name``, which holds a folder for each split. It appears when all is checked, not before.
@@ -41,12 +42,12 @@ def download(name: str, root: str | Path = "data", shelf: str | Path | None = No
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / f".{name}.lock"):
             if not folder.exists():  # another process may have downloaded it meanwhile
-                _install(dataset, root, shelf)
+                _install(dataset, root, Path(cache, f"{name}.tar.gz") if cache else None)
     _check_splits(folder, dataset, f"{folder} is incomplete: delete it and download again.")
     return folder
 
 
-def _install(dataset: Dataset, root: Path, shelf: str | Path | None) -> None:
+def _install(dataset: Dataset, root: Path, cached: Path | None) -> None:
     archive, unpacked, checksum = root / f".{dataset.name}.tar.gz", root / f".{dataset.name}", ""
     other = "holds other images than expected: try later, or set PIX2PIX_MIRROR to another server."
 
@@ -59,11 +60,10 @@ def _install(dataset: Dataset, root: Path, shelf: str | Path | None) -> None:
 
     _check_disk(dataset, root, archive)
     try:
-        shelved = shelf and Path(shelf, f"{dataset.name}.tar.gz")
-        if not (shelved and _take_from_shelf(shelved, archive, check)):
+        if not (cached and _copy_from_cache(cached, archive, check)):
             fetch(dataset.addresses, archive, dataset.size, dataset.tolerance, check)
-            if shelved:
-                _leave_on_shelf(shelved, archive)
+            if cached:
+                _copy_to_cache(archive, cached)
         archive.unlink()
         _record(checksum, root / CHECKSUMS)
         (unpacked / dataset.name).rename(root / dataset.name)
@@ -71,23 +71,23 @@ def _install(dataset: Dataset, root: Path, shelf: str | Path | None) -> None:
         shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def _take_from_shelf(shelved: Path, archive: Path, check: Callable[[Path, str], None]) -> bool:
-    if not shelved.exists():
+def _copy_from_cache(cached: Path, archive: Path, check: Callable[[Path, str], None]) -> bool:
+    if not cached.exists():
         return False
     try:
-        copy_whole(shelved, archive)
+        copy_whole(cached, archive)
         check(archive, sha256(archive))
         return True
     except (OSError, ValueError) as error:
-        warnings.warn(f"{shelved} is passed over, and fetched anew: {error}", stacklevel=5)
+        warnings.warn(f"{cached} can't be used and is fetched again: {error}", stacklevel=5)
         return False
 
 
-def _leave_on_shelf(shelved: Path, archive: Path) -> None:
+def _copy_to_cache(archive: Path, cached: Path) -> None:
     try:
-        copy_whole(archive, shelved)
+        copy_whole(archive, cached)
     except OSError as error:
-        warnings.warn(f"{shelved} can't be written, so it will be fetched again: {error}", stacklevel=5)
+        warnings.warn(f"{cached} can't be written, so it will be fetched again: {error}", stacklevel=5)
 
 
 def _check_disk(dataset: Dataset, root: Path, archive: Path) -> None:
@@ -100,7 +100,7 @@ def _check_disk(dataset: Dataset, root: Path, archive: Path) -> None:
 
 
 def _compare(checksum: str, file: Path) -> None:
-    """Raises ValueError if another sha256 is recorded for the archive."""
+    """Raise ValueError if another sha256 is recorded for the archive."""
     digest, name = checksum.split()
     for line in file.read_text().splitlines() if file.exists() else []:
         if line.split()[1:] == [name] and line.split()[0] != digest:
@@ -111,9 +111,10 @@ def _compare(checksum: str, file: Path) -> None:
 
 
 def _record(checksum: str, file: Path) -> None:
-    if not file.exists() or checksum not in file.read_text().splitlines():
-        with file.open("a") as output:
-            output.write(checksum + "\n")
+    recorded = file.read_text().splitlines() if file.exists() else []
+    if checksum not in recorded:
+        with atomic_write(file) as partial:
+            partial.write_text("".join(f"{line}\n" for line in [*recorded, checksum]))
 
 
 def _check_splits(folder: Path, dataset: Dataset, message: str) -> None:
@@ -123,13 +124,13 @@ def _check_splits(folder: Path, dataset: Dataset, message: str) -> None:
             raise ValueError(f"{message} (The split {split} has {found} images, not {expected}.)")
 
 
-def open_dataset(where: str | Path, root: str | Path = "data", shelf: str | Path | None = None) -> Path:
-    """The folder of a data set, wherever it is; it is fetched and unpacked once, and again if an archive has changed.
+def open_dataset(where: str | Path, root: str | Path = "data", cache: str | Path | None = None) -> Path:
+    """Find the folder of a data set. An archive is downloaded and unpacked once, and again if the file has changed.
 
     Args:
         where: a name in DATASETS, a folder, a .zip or .tar file of any compression, the http address of one, or the
             link or id of one on Google Drive.
-        shelf: as ``download`` takes it.
+        cache: as ``download`` takes it, for a data set by name.
 
     Returns:
         The folder itself, or that in ``root`` which holds what the archive does.
@@ -141,7 +142,7 @@ def open_dataset(where: str | Path, root: str | Path = "data", shelf: str | Path
     where, root = str(where).strip(), Path(root)
     path, address = Path(where).expanduser(), urlsplit(where)
     if where in DATASETS:
-        return download(where, root, shelf)
+        return download(where, root, cache)
     if where and path.is_dir():
         return path
     if path.is_file():
@@ -158,7 +159,7 @@ def open_dataset(where: str | Path, root: str | Path = "data", shelf: str | Path
 
 
 def _folder_name(file: str) -> str:
-    """A plain folder name for an archive's contents: never a path, hidden, or one of DATASETS."""
+    """Make a plain folder name of an archive's: never a path, hidden, or one of DATASETS."""
     stem = re.sub(r"\.(zip|tar|tgz|tbz2?|txz|tar\.\w+)$", "", file, flags=re.IGNORECASE)
     name = re.sub(r"[^\w. -]", "_", stem).strip(". ")[:100] or "archive"
     return f"{name}-own" if name in DATASETS else name
@@ -180,7 +181,7 @@ def _unpack_drive(link: str, folder: Path) -> None:
 
 
 def _open_once(name: str, source: str, root: Path, make: Callable[[Path], object]) -> Path:
-    """``root/name``, made if it isn't there or was made from another source."""
+    """Call ``make`` for the folder ``root/name``, unless it was made from the same source before; return the folder."""
     folder, stamp, new = root / name, root / f".{name}.source", root / f".{name}.new"
     root.mkdir(parents=True, exist_ok=True)
     with FileLock(root / f".{name}.lock"):

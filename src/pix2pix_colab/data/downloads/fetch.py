@@ -1,10 +1,11 @@
-"""One file from the net, over whatever mirrors and interruptions; what has come is kept for the next try."""
+"""Download of one file: from several mirrors, resumed after interruptions, checked before it appears."""
 
 import hashlib
 import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -12,14 +13,21 @@ from tqdm.auto import tqdm
 from ...utils.files import require_space
 from .archives import CHUNK, is_web_page
 
-TRIES = 3  # rounds over all mirrors that bring nothing new
-PAUSE = 2.0  # seconds after the first round, twice as many after the second
-TIMEOUT = 30.0  # seconds for a server to connect, and to say anything
-SLOWEST = 4096  # bytes per second, of a server worth waiting for
-PATIENCE = 30.0  # seconds before that is judged
+PAUSE = 2.0  # seconds after the first round that brings nothing new, twice as many after the second
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
 
-Judge = Callable[[int | None], str]  # says what is wrong with a size, if anything
+
+@dataclass(frozen=True)
+class Patience:
+    """Limits on the time that servers are given."""
+
+    rounds: int = 3  # over all mirrors that bring nothing new
+    timeout: float = 30.0  # seconds to connect, and to send anything
+    slowest: int = 4096  # bytes per second, on average
+    grace: float = 30.0  # seconds before the average counts
+
+
+PATIENCE = Patience()
 
 
 class _Failure(Exception):
@@ -32,28 +40,32 @@ def fetch(
     size: int | None = None,
     tolerance: float = 0,
     check: Callable[[Path, str], object] | None = None,
+    patience: Patience = PATIENCE,
+    progress: bool = True,
 ) -> str:
-    """Download a file, with a progress bar, from the first of its addresses that gives it; return its sha256.
+    """Download a file from the first of its addresses that gives it; return its sha256.
 
-    It appears when it is complete. Until then it grows in a hidden file beside it, which is kept on a fault and from
-    which the next mirror, try or call goes on; whether the pieces fit is for a checksum to tell. Plain ``requests``,
+    It appears when it is complete. Until then it grows in a hidden file beside it, which is kept on a fault, and with
+    which the next mirror, try or call resumes; whether the pieces fit is for a checksum to tell. Plain ``requests``,
     because gdown has no timeout, saves error pages, and appends the whole file where a server ignores Range.
 
     Args:
         size: in bytes; a server that offers another, by more than ``tolerance`` × size, is left at once.
         check: is given the complete file and its sha256 before it appears. On a ValueError the file is deleted and, if
             it had come in pieces, fetched once more from the start.
+        progress: whether to show a progress bar.
 
     Raises:
-        ConnectionError: if no address gives the file, with the reason for each.
+        ConnectionError: if no address gives the file, with the reason for each; its cause is the last reason.
         OSError: if the disk is full or can't be written.
         ValueError: that of ``check``.
     """
     file = Path(file)
     part = part_of(file)
     part.parent.mkdir(parents=True, exist_ok=True)
+    download = _Download(part, size, tolerance, patience, progress)
     for last in (False, True):
-        in_pieces = _gather(addresses, part, _judge(size, tolerance))
+        in_pieces = download.from_any(addresses)
         digest = sha256(part)
         try:
             if check:
@@ -68,88 +80,108 @@ def fetch(
 
 
 def part_of(file: Path) -> Path:
-    """Where ``fetch`` keeps what has come of a file."""
+    """Where ``fetch`` keeps the part of a file that it has downloaded."""
     return file.with_name(f".{file.name.lstrip('.')}.part")
 
 
-def _judge(size: int | None, tolerance: float) -> Judge:
-    def judge(offered: int | None) -> str:
-        fits = size is None or offered is None or abs(offered - size) <= tolerance * size
-        return "" if fits else f"{offered:,} bytes instead of {size:,}"
-
-    return judge
-
-
-def _gather(addresses: Sequence[str], part: Path, judge: Judge) -> bool:
-    """Mirror by mirror, round by round, until all is in ``part``; return whether it came in pieces."""
-    reasons, most, fruitless = {}, _length(part), 0
-    while fruitless < TRIES:
-        for address in addresses:
-            try:
-                return _try(address, part, judge)
-            except _Failure as failure:
-                reasons[address] = str(failure)
-        fruitless = 0 if _length(part) > most + CHUNK else fruitless + 1  # 8 GB may take many interrupted rounds
-        most = max(most, _length(part))
-        time.sleep(PAUSE * fruitless if fruitless < TRIES else 0)
-    each = "; ".join(f"{address}: {reason}" for address, reason in reasons.items())
-    kept = f" (The {_length(part):,} bytes that have come are kept.)" if _length(part) else ""
-    raise ConnectionError(f"Nothing could be fetched ({each}): check the network, or try again later.{kept}")
-
-
-def _length(file: Path) -> int:
-    return file.stat().st_size if file.exists() else 0
-
-
 def sha256(file: Path) -> str:
-    """In hexadecimal digits, as ``sha256sum`` prints it."""
+    """Compute the sha256 in hexadecimal digits, as ``sha256sum`` prints it."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _try(address: str, part: Path, judge: Judge) -> bool:
-    import requests  # not needed, and not always there, where pairs are drawn or read
-    import urllib3
+@dataclass
+class _Download:
+    """A file that grows in ``part``; the other fields are as ``fetch`` takes them."""
 
-    try:
-        return _transfer(address, part, _length(part), judge)
-    except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
-        raise _Failure(f"no answer within {TIMEOUT:g} seconds") from error
-    except requests.exceptions.RequestException as error:
-        cause = getattr(error.args[0] if error.args else error, "reason", error)
-        raise _Failure(f"no connection, {type(cause).__name__}") from error
-    except urllib3.exceptions.HTTPError as error:  # in the body, which is read past requests
-        raise _Failure(f"it broke off after {_length(part):,} bytes") from error
-    except OSError as error:
-        advice = f"free some space and call again, it goes on with the {_length(part):,} bytes that have come"
-        raise OSError(error.errno, f"{part} can't be written ({error.strerror}): {advice}.") from error
+    part: Path
+    size: int | None
+    tolerance: float
+    patience: Patience
+    progress: bool
 
+    @property
+    def length(self) -> int:
+        return self.part.stat().st_size if self.part.exists() else 0
 
-def _transfer(address: str, part: Path, start: int, judge: Judge) -> bool:
-    """Fetch the file from byte ``start`` on, behind what has come; return whether it was in pieces."""
-    import requests
+    def wrong_size(self, offered: int | None) -> str:
+        """Describe what is wrong with a size, if anything."""
+        fits = self.size is None or offered is None or abs(offered - self.size) <= self.tolerance * self.size
+        return "" if fits else f"{offered:,} bytes instead of {self.size:,}"
 
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
-    with requests.get(address, headers=headers, stream=True, timeout=TIMEOUT) as response:
-        first, total = _offer(response)
-        if start and response.status_code != 200 and (first != start or judge(total)):
-            response.close()
-            return _transfer(address, part, 0, judge)  # not the rest that was asked for: the whole, then
-        if first not in (0, start) or judge(total):
-            raise _Failure(f"it offers {judge(total) or 'another part than asked for'}")
-        if response.status_code != 416:  # which says that nothing is behind what has come
-            _save(response, part, first, total)
-    length = _length(part)
-    if length < (total or 0):
-        raise _Failure(f"it broke off after {length:,} of {total:,} bytes")
-    if not length or judge(length):
-        part.unlink(missing_ok=True)
-        raise _Failure(f"it gave {judge(length) or 'nothing'}")
-    return first > 0
+    def from_any(self, addresses: Sequence[str]) -> bool:
+        """Try mirror by mirror, round by round, until ``part`` is complete; return whether it came in pieces."""
+        reasons, longest, fruitless = {}, self.length, 0
+        while fruitless < self.patience.rounds:
+            for address in addresses:
+                try:
+                    return self.from_one(address)
+                except _Failure as failure:
+                    reasons[address] = failure
+            fruitless = 0 if self.length > longest + CHUNK else fruitless + 1  # 8 GB may take many interrupted rounds
+            longest = max(longest, self.length)
+            time.sleep(PAUSE * fruitless if fruitless < self.patience.rounds else 0)
+        each = "; ".join(f"{address}: {reason}" for address, reason in reasons.items())
+        kept = f" (The {self.length:,} bytes that have come are kept.)" if self.length else ""
+        sentence = f"Nothing could be fetched ({each}): check the network, or try again later.{kept}"
+        raise ConnectionError(sentence) from reasons[addresses[-1]]
+
+    def from_one(self, address: str) -> bool:
+        import requests  # not needed, and not always installed, where pairs are synthetic or read
+        import urllib3
+
+        try:
+            return self.transfer(address, self.length)
+        except (requests.exceptions.Timeout, urllib3.exceptions.TimeoutError) as error:
+            raise _Failure(f"no answer within {self.patience.timeout:g} seconds") from error
+        except requests.exceptions.RequestException as error:
+            cause = getattr(error.args[0] if error.args else error, "reason", error)
+            raise _Failure(f"no connection, {type(cause).__name__}") from error
+        except urllib3.exceptions.HTTPError as error:  # in the body, which is read past requests
+            raise _Failure(f"it broke off after {self.length:,} bytes") from error
+        except OSError as error:
+            advice = f"free some space and call again, it resumes with the {self.length:,} bytes that have come"
+            raise OSError(error.errno, f"{self.part} can't be written ({error.strerror}): {advice}.") from error
+
+    def transfer(self, address: str, start: int) -> bool:
+        """Request the file from byte ``start`` on, and append it to ``part``; return whether it was in pieces."""
+        import requests
+
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        with requests.get(address, headers=headers, stream=True, timeout=self.patience.timeout) as response:
+            first, total = _offer(response)
+            wrong = self.wrong_size(total)
+            if start and response.status_code != 200 and (first != start or wrong):
+                response.close()
+                return self.transfer(address, 0)  # not the rest that was asked for: the whole, then
+            if first not in (0, start) or wrong:
+                raise _Failure(f"it offers {wrong or 'another part than asked for'}")
+            if response.status_code != 416:  # which says that nothing follows what has come
+                self.save(response, first, total)
+        if self.length < (total or 0):
+            raise _Failure(f"it broke off after {self.length:,} of {total:,} bytes")
+        if not self.length or self.wrong_size(self.length):
+            wrong = self.wrong_size(self.length) or "nothing"
+            self.part.unlink(missing_ok=True)
+            raise _Failure(f"it gave {wrong}")
+        return first > 0
+
+    def save(self, response, first: int, total: int | None) -> None:
+        require_space(self.part.parent, total - first if total else 0)
+        read = getattr(response.raw, "read1", response.raw.read)  # read waits for a whole chunk, however slow
+        began, came, name = time.monotonic(), 0, self.part.name.strip(".")[:-5]
+        bar = tqdm(desc=name, total=total, initial=first, unit="B", unit_scale=True, disable=not self.progress)
+        with bar, self.part.open("ab" if first else "wb") as output:
+            while chunk := read(CHUNK, decode_content=False):
+                came += len(chunk)
+                bar.update(output.write(chunk))
+                seconds = time.monotonic() - began
+                if seconds > self.patience.grace and came < self.patience.slowest * seconds:
+                    raise _Failure(f"it gives less than {self.patience.slowest:,} bytes per second")
 
 
 def _offer(response) -> tuple[int | None, int | None]:
-    """The byte that an answer starts with, and the bytes of the whole file; None where it doesn't say."""
+    """The first byte of a response, and the size of the whole file; None where it doesn't say."""
     headers = response.headers
     if response.status_code not in (200, 206, 416):
         raise _Failure(f"it answers {response.status_code} {response.reason}")
@@ -162,22 +194,8 @@ def _offer(response) -> tuple[int | None, int | None]:
     return int(told[1]) if told and told[1] else total, total
 
 
-def _save(response, part: Path, first: int, total: int | None) -> None:
-    require_space(part.parent, total - first if total else 0)
-    read = getattr(response.raw, "read1", response.raw.read)  # read waits for a whole chunk, however slow
-    began, came = time.monotonic(), 0
-    bar = tqdm(desc=part.name.strip(".")[:-5], total=total, initial=first, unit="B", unit_scale=True)
-    with bar, part.open("ab" if first else "wb") as output:
-        while chunk := read(CHUNK, decode_content=False):
-            came += len(chunk)
-            bar.update(output.write(chunk))
-            seconds = time.monotonic() - began
-            if seconds > PATIENCE and came < SLOWEST * seconds:
-                raise _Failure(f"it gives less than {SLOWEST:,} bytes per second")
-
-
 def drive_id(link: str) -> str | None:
-    """The file's id in a Google Drive link, or in a bare id; None if there is none."""
+    """Find the file's id in a Google Drive link, or in a bare id; None if there is none."""
     found = re.search(r"(?:^|/d/|[?&]id=)([\w-]{25,})(?=$|[/?&#])", link, re.ASCII)
     return found[1] if found else None
 
