@@ -1,7 +1,9 @@
 """Pairs of images: read from files, downloaded or synthetic, and cropped and mirrored as batches (notebook 1)."""
 
 from .downloads import DATASETS, Dataset, download, open_dataset, unpack
-from .pairs import JITTER_SIZE, Pairs, jitter_size, read_pairs, write_pairs
+from .pair_files import read_pairs, write_pairs
+from .pairs import JITTER_SIZE, Pairs, jitter_size
+from .streamed_pairs import StreamedPairs
 from .synthetic import LABEL_COLOURS, synthetic_facades
 
 __all__ = [
@@ -10,6 +12,7 @@ __all__ = [
     "LABEL_COLOURS",
     "Dataset",
     "Pairs",
+    "StreamedPairs",
     "download",
     "jitter_size",
     "open_dataset",

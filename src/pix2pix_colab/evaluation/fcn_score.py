@@ -66,7 +66,7 @@ def train_segmenter(pairs: Pairs, path: str | Path, device: torch.device | str =
     Raises:
         ValueError: as ``read_labels`` does.
     """
-    read_labels(pairs.source[:8])
+    read_labels(pairs[:8].source)
     device, path = torch.device(device), Path(path)
     steps = min(MOST, max(FEWEST, EPOCHS * len(pairs) // BATCH_SIZE))
     key = {"pairs": pairs.fingerprint(), "steps": steps, "seed": seed, "width": WIDTH}
