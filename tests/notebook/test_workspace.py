@@ -121,7 +121,7 @@ def test_without_a_network_drawn_facades_stand_in_and_that_is_said(tmp_path, mon
     monkeypatch.setattr(module, "open_dataset", fail)
     train, test = few_drawn(tmp_path).load_pairs()
     assert [(len(pairs), pairs.size) for pairs in (train, test)] == [(2, 286), (1, 256)]
-    assert train.names[0].startswith("drawn")
+    assert train.names[0].startswith("synthetic")
     out = capsys.readouterr().out
     assert str(error) in out
     assert "Going on with the drawn facades instead of facades." in out
