@@ -27,7 +27,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from pix2pix_colab.data import read_pairs
 from pix2pix_colab.discriminator import PatchDiscriminator
 from pix2pix_colab.generator import UNetGenerator
-from pix2pix_colab.training import WARM_UP, TrainConfig, Training
+from pix2pix_colab.training import TrainConfig, Training
+from pix2pix_colab.training.cuda_graph import WARM_UP
 from pix2pix_colab.utils.device import default_device, fast_cudnn
 
 DEVICE = default_device()
