@@ -20,6 +20,7 @@ lab: $(VENV)/.ready-lab
 test: $(VENV)/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/oxlint --deny-warnings src
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --durations 5  # nbval here and as on Colab, side by side
 
 # How fast a step is, and how fast pairs come, against the textbook's way; how fast the slider moves.

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+pytest_plugins = ["helpers.colab_machine"]  # the fixtures of simulated machines
 STAND_IN = Path(__file__).parent / "helpers" / "stand_in"
 
 

@@ -1,4 +1,4 @@
-"""The command line: it trains and evaluates, explains itself, and says in one line what a user can mend."""
+"""The command line: sweep, evaluate, help, and errors of the user in one line."""
 
 import math
 import re
@@ -19,9 +19,9 @@ from pix2pix_colab.evaluation import Report, evaluate, fcn_score, lpips_kid
 from pix2pix_colab.training import TrainConfig, read_sweep, sweep
 from pix2pix_colab.utils.markdown import markdown_table
 
-NO_NET = "a net could learn to read labels off photos"
+NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
 NO_LABELS = "The sources are no label maps"
-MEASURED = ["l1", "psnr", "ssim", "sharpness", "texture", "colour_l", "colour_a", "colour_b"]
+MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "colour_l", "colour_a", "colour_b"]
 CONFIG = TrainConfig(epochs=1, width=2, image_size=128)
 
 
@@ -52,7 +52,7 @@ def offline(monkeypatch, tmp_path):
     for load in (lpips_kid._alexnet, lpips_kid._inception):
         load.cache_clear()
     monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))
-    for name, value in {"WIDTH": 4, "FEWEST": 12, "MOST": 12}.items():
+    for name, value in {"WIDTH": 4, "MIN_STEPS": 12, "MAX_STEPS": 12}.items():
         monkeypatch.setattr(fcn_score, name, value)
 
 
@@ -121,7 +121,7 @@ def test_help_explains(command, capsys):
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_what_a_user_can_mend_is_one_line_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys):
+def test_an_error_of_the_user_is_one_line_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys):
     noise_folder(tmp_path / "pairs")
     (tmp_path / "damaged" / "lambda_0").mkdir(parents=True)
     (tmp_path / "damaged" / "lambda_0" / "checkpoint.pt").write_bytes(b"no checkpoint")
@@ -133,7 +133,7 @@ def test_what_a_user_can_mend_is_one_line_and_exit_code_2(arguments, sentence, t
     assert said.startswith("error: ") and sentence in said and said.count("\n") == 1
 
 
-def test_what_is_our_fault_is_a_traceback(tmp_path, monkeypatch):
+def test_a_bug_is_a_traceback(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "sweep", lambda *_: {}["missing"])
     with pytest.raises(KeyError):
         main(["sweep", str(noise_folder(tmp_path / "pairs")), str(tmp_path / "runs")])
@@ -160,26 +160,26 @@ def test_it_prints_table_differences_and_claims(folder, offline, capsys):
     outputs = {k: translate(run.load_generator(), pairs.source) for k, run in read_sweep(folder / "runs").items()}
     assert found == printed(evaluate(outputs, pairs, train_pairs, folder / "runs", "cpu")) + "\n"
     head, *tables = found.split("\n\n")
-    assert head.startswith("| 6 images | λ = 0 | L1 only | photos |\n")
-    assert re.search(r"\| labels by class IoU ↑ \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ±", head)
+    assert head.startswith("| 6 images | λ = 0 | L1 only | targets |\n")
+    assert re.search(r"\| class IoU ↑ \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ±", head)
     assert sum("row − column" in table for table in tables) == len(MEASURED) + 3
     assert tables[-1].startswith("| the paper says |") and tables[-1].count("L1 only |") == 3
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 10), ("test", 6)])
-def test_it_says_why_there_is_no_fcn_score(folder, offline, capsys, split, count):
+def test_it_gives_the_reason_for_a_missing_fcn_score(folder, offline, capsys, split, count):
     """On the training pairs, or on a folder without any others."""
     source, words = (folder / "pairs", ["--split", split]) if split == "train" else (folder / "pairs" / "test", [])
     main(["evaluate", str(source), str(folder / "runs"), *words])
     found = capsys.readouterr().out
-    assert f"| {count} images |" in found and NO_NET in found and "| labels" not in found
+    assert f"| {count} images |" in found and NO_TRAINING_PAIRS in found and "accuracy ↑" not in found
 
 
 def test_a_test_split_needs_no_train_split(folder, offline, tmp_path, capsys):
     write_pairs(synthetic_facades(2, 128), tmp_path / "test")
     main(["evaluate", str(tmp_path), str(folder / "runs"), "--split", "test"])
     found = capsys.readouterr().out
-    assert "| 2 images |" in found and NO_NET in found
+    assert "| 2 images |" in found and NO_TRAINING_PAIRS in found
 
 
 def test_training_pairs_of_no_label_maps_are_not_even_read(folder, offline, tmp_path, capsys, monkeypatch):

@@ -1,4 +1,4 @@
-"""The U-Net against the table of the paper's code, and against the same net written recursively, as the authors do."""
+"""The U-Net against the table of the paper's Torch code, and against the same network written recursively."""
 
 from itertools import pairwise
 
@@ -38,7 +38,7 @@ def of_type(network: nn.Module, *types: type) -> list[nn.Module]:
 
 
 class NestedBlock(nn.Module):
-    """One level of the U-Net as the paper's code has it: a block holds the block below it, and joins itself to it."""
+    """One level of the recursive U-Net: a block holds the block below it, and concatenates its input to its output."""
 
     def __init__(self, outer: int, inner: int, below: nn.Module | None, outermost: bool = False, dropout: bool = False):
         super().__init__()
@@ -48,7 +48,7 @@ class NestedBlock(nn.Module):
         if outermost:
             layers = [down, below, nn.ReLU(True), up, nn.Tanh()]
         elif below is None:
-            layers = [nn.LeakyReLU(0.2, True), down, nn.ReLU(True), up, nn.BatchNorm2d(outer)]
+            layers = [nn.LeakyReLU(0.2, True), down, nn.ReLU(True), up, nn.BatchNorm2d(outer), nn.Dropout(0.5)]
         else:
             layers = [nn.LeakyReLU(0.2, True), down, nn.BatchNorm2d(inner), below]
             layers += [nn.ReLU(True), up, nn.BatchNorm2d(outer)] + [nn.Dropout(0.5)] * dropout
@@ -59,10 +59,10 @@ class NestedBlock(nn.Module):
 
 
 def nested_unet(width: int, levels: int) -> NestedBlock:
-    """Built from the inside out, with the weights drawn as PyTorch likes."""
+    """Built from the inside out, with PyTorch's default weights and dropout in the first three decoder layers."""
     block = NestedBlock(width * 8, width * 8, None)
-    for _ in range(levels - 5):
-        block = NestedBlock(width * 8, width * 8, block, dropout=True)
+    for level in range(levels - 5):
+        block = NestedBlock(width * 8, width * 8, block, dropout=level < 2)
     for outer in (width * 4, width * 2, width):
         block = NestedBlock(outer, outer * 2, block)
     return NestedBlock(3, width, block, outermost=True)
@@ -77,7 +77,7 @@ def test_the_layers_follow_the_table(paper):
     names = [type(module).__name__.removesuffix("2d") for module in leaves(paper)]
     encoder = ["Conv", *["LeakyReLU", "Conv", "BatchNorm"] * 6, "LeakyReLU", "Conv"]
     up = ["ReLU", "ConvTranspose", "BatchNorm"]
-    assert names == [*encoder, *up, *[*up, "Dropout"] * 3, *up * 3, "ReLU", "ConvTranspose", "Tanh"]
+    assert names == [*encoder, *[*up, "Dropout"] * 3, *up * 4, "ReLU", "ConvTranspose", "Tanh"]
 
 
 def test_the_layers_have_the_filters_of_the_table(paper):
@@ -110,12 +110,12 @@ def test_layers_run_in_the_order_they_are_listed(image_size):
     assert ran == leaves(generator)
 
 
-def test_dropout_is_at_4_8_and_16_px():
+def test_dropout_is_in_the_first_three_decoder_layers():
     generator, sizes = UNetGenerator(width=1), []
     for module in of_type(generator, nn.Dropout):
         module.register_forward_hook(lambda _, inputs, output: sizes.append(output.shape[-1]))
     generator(source(1, 3, 256, 256))
-    assert sizes == [4, 8, 16]
+    assert sizes == [2, 4, 8]
 
 
 @pytest.mark.parametrize("training", [True, False])

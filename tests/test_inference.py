@@ -198,6 +198,20 @@ def test_colour_becomes_grey_as_pillow_does_it():
 
 
 @pytest.mark.parametrize(
+    ("orientation", "turn"), [(1, None), (3, Image.Transpose.ROTATE_180), (6, Image.Transpose.ROTATE_90)]
+)
+def test_a_pil_image_is_set_upright_as_its_exif_data_say(orientation, turn):
+    """Orientation 6: to be seen upright, it is to be rotated by 90° clockwise."""
+    upright = Image.fromarray(noise(90, 60, 3).numpy())
+    given = upright.transpose(turn) if turn is not None else upright.copy()
+    given.getexif()[274] = orientation
+    expected, generator = translate(Echo(128), upright), Echo(128)
+    output = translate(generator, given)
+    assert output.size == (60, 90) and output.tobytes() == expected.tobytes() == upright.tobytes()
+    assert translate(generator, output).tobytes() == output.tobytes(), "it doesn't carry the orientation any more"
+
+
+@pytest.mark.parametrize(
     ("source", "target", "shape", "expected"),
     [
         (1, 1, (9, 8), (9, 8)),

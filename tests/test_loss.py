@@ -1,4 +1,4 @@
-"""The seed equation by hand, and λ from 0 to ∞."""
+"""The pix2pix objective by hand, and λ from 0 to ∞."""
 
 import math
 

@@ -1,7 +1,7 @@
-"""Whether Colab still ships what is tested: `python tools/colab_versions.py` compares our list with the published one.
+"""Compare the versions that are tested with those that Colab ships: `python tools/colab_versions.py`.
 
-Prints what differs as a Markdown table. The exit status is 0 if nothing does, 1 if something does, 2 if Colab's list
-can't be had. `--write` takes Colab's versions over.
+The differences are printed as a Markdown table. The exit status is 0 if there are none, 1 if there are some, and 2 if
+Colab's list can't be fetched. `--write` writes Colab's versions into the list of tested ones.
 """
 
 import argparse
@@ -20,12 +20,12 @@ PIN = re.compile(r"^([\w.-]+)==([\w.+!-]+)$", re.MULTILINE)
 
 
 def read_pins(text: str) -> dict[str, str]:
-    """Versions by package, without the local part that tells builds (torch 2.11.0+cu128 is 2.11.0)."""
+    """Parse versions by package, without the build's local part (torch 2.11.0+cu128 is 2.11.0)."""
     return {canonicalize_name(name): Version(version).public for name, version in PIN.findall(text)}
 
 
 def fetch_published(address: str) -> dict[str, str]:
-    """Raises OSError or ValueError, with a sentence, if there is no list to be had."""
+    """Fetch Colab's versions. Raises OSError or ValueError if the list can't be fetched or parsed."""
     try:
         response = requests.get(address, timeout=TIMEOUT)
         response.raise_for_status()
@@ -38,7 +38,7 @@ def fetch_published(address: str) -> dict[str, str]:
 
 
 def changes(committed: dict[str, str], published: dict[str, str]) -> dict[str, tuple[str, str]]:
-    """The committed and Colab's version of each package for which they differ."""
+    """Packages whose versions differ: the committed version and Colab's."""
     now = {name: published.get(name, "gone") for name in committed}
     return {name: (committed[name], now[name]) for name in committed if committed[name] != now[name]}
 
@@ -47,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default=PUBLISHED)
     parser.add_argument("--file", type=Path, default=CONSTRAINTS)
-    parser.add_argument("--write", action="store_true", help="take Colab's versions over")
+    parser.add_argument("--write", action="store_true", help="write Colab's versions into the list")
     options = parser.parse_args(arguments)
     text = options.file.read_text()
     try:
@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def renewed(pin: re.Match, differ: dict[str, tuple[str, str]]) -> str:
-    """A line of the file with Colab's version; what Colab ships no more stays, for a person to delete."""
+    """Line of the file with Colab's version. A package that Colab no longer ships stays, for a person to delete."""
     new = differ.get(canonicalize_name(pin[1]), ("", "gone"))[1]
     return pin[0] if new == "gone" else f"{pin[1]}=={new}"
 

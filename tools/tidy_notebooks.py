@@ -1,8 +1,8 @@
-"""The state that the committed notebooks are kept in: `python tools/tidy_notebooks.py` brings them there.
+"""Bring the notebooks into their committed state: `python tools/tidy_notebooks.py`.
 
-One set-up cell for all, and every badge and address of the READMEs, from one line of pyproject.toml, the repository's
-address; the same metadata; and no output but that of the cells marked NBVAL_CHECK_OUTPUT, which nbval compares. `--run`
-executes the notebooks first, to refresh those.
+All have the same set-up cell and metadata, and no outputs except those of cells marked NBVAL_CHECK_OUTPUT, which nbval
+compares. `--run` executes the notebooks first, to refresh these outputs. The repository's address, in the set-up cell,
+the badges and the READMEs, comes from one line of pyproject.toml.
 """
 
 import argparse
@@ -55,7 +55,7 @@ ON_COLAB = REPOSITORY.replace("https://github.com", "https://colab.research.goog
 
 
 def badge(path: Path) -> str:
-    """The first line of a notebook: a button that opens it in Colab."""
+    """First line of a notebook: the button that opens it in Colab."""
     return f"[![Open in Colab]({BADGE})]({ON_COLAB}/blob/main/notebooks/{path.name})"
 
 
@@ -66,7 +66,7 @@ def readdress(text: str) -> str:
 
 
 def tidy(notebook: NotebookNode, path: Path) -> str:
-    """The notebook's file as it is to be committed. Its cells are changed in place."""
+    """Text of the notebook in its committed state. Its cells are changed in place."""
     title, setup, *_ = cells = notebook.cells
     title.source = "\n".join([badge(path), *title.source.splitlines()[1:]])
     setup.source = SETUP

@@ -93,14 +93,14 @@ def run_sweep(options: Namespace) -> None:
 
 def run_evaluate(options: Namespace) -> None:
     """Print the tables of a sweep."""
-    from .evaluation import evaluate, read_labels  # torchmetrics takes seconds to import, and a sweep does without
+    from .evaluation import decode_label_maps, evaluate  # here: a sweep needs no torchmetrics, which imports slowly
 
     runs, device = read_sweep(options.runs), default_device()
     config = next(iter(runs.values())).config
     pairs, train_pairs = _read_pairs(options, options.split, config.image_size, config)[:].to(device), None  # in memory
     if options.split in ("val", "test"):
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
-            read_labels(pairs.source[:1])
+            decode_label_maps(pairs.source[:1])
             train_pairs = _read_pairs(options, "train", jitter_size(config.image_size), config)
     outputs = {k: translate(run.load_generator(device), pairs.source) for k, run in runs.items()}
     report = evaluate(outputs, pairs, train_pairs, options.runs, device)

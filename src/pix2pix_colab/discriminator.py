@@ -1,4 +1,4 @@
-"""The PatchGAN discriminator of pix2pix."""
+"""The PatchGAN discriminator."""
 
 import torch
 from torch import Tensor, nn
@@ -7,14 +7,15 @@ from .generator import init_weights
 
 
 class PatchDiscriminator(nn.Module):
-    """The 70×70 PatchGAN of Isola et al. 2017 (section 3.2.2 and appendix 6.1.2), as their PyTorch code has it.
+    """70×70 PatchGAN discriminator (Isola et al. 2017, section 3.2.2 and appendix 6.1.2).
 
-    It sees the source beside a real or a generated image and says of each patch, not of the whole, whether it is real.
+    Its input is the source, concatenated with a real or a generated image. It classifies each 70×70 patch of the image
+    as real or fake.
 
     Args:
         width: filters of the first layer (the paper's ndf). 64 gives 2,768,705 parameters.
-        source_channels: 3 for colour (the paper's), 1 for grey.
-        target_channels: those of the image, likewise.
+        source_channels: 3 for colour (as in the paper), 1 for grey.
+        target_channels: 3 or 1, the channels of the image.
 
     Shape:
         source (N, source_channels, S, S) and image (N, target_channels, S, S), both in [-1, 1] -> logits
@@ -41,7 +42,7 @@ class PatchDiscriminator(nn.Module):
         return self.layers(torch.cat([source, image], dim=1))  # (N, 1, 30, 30) at 256 px
 
     def _check(self, source: Tensor, image: Tensor) -> None:
-        """Raise ValueError for a source and an image that don't fit each other, or the first layer."""
+        """Raise ValueError if source and image differ in N, H or W, or have other channels than the first layer."""
         batch, channels = source.shape[:1] + source.shape[2:], (self.source_channels, self.target_channels)
         equal = source.ndim == image.ndim == 4 and image.shape[:1] + image.shape[2:] == batch
         if not equal or (source.shape[1], image.shape[1]) != channels:
@@ -51,7 +52,7 @@ class PatchDiscriminator(nn.Module):
             )
 
     def receptive_field(self) -> int:
-        """Side in pixels of the square that one logit sees: 70 (r = (r - 1) · stride + kernel, from the last layer)."""
+        """Side of one logit's receptive field in px: 70, by r = (r - 1) · stride + kernel from the last layer back."""
         size = 1
         for module in reversed(list(self.modules())):
             if isinstance(module, nn.Conv2d):

@@ -1,4 +1,4 @@
-"""The U-Net generator of pix2pix."""
+"""The U-Net generator."""
 
 import math
 
@@ -6,21 +6,22 @@ import torch
 from torch import Tensor, nn
 
 IMAGE_SIZES = (128, 256, 512)
+DROPOUT_LAYERS = 3  # the first of the decoder, as in the Torch code; the PyTorch code has them one layer later
 
 
 class UNetGenerator(nn.Module):
-    """The U-Net of Isola et al. 2017 (section 3.2.1 and appendix 6.1), as their PyTorch code has it.
+    """U-Net generator (Isola et al. 2017, section 3.2.1 and appendix 6.1), with the layers of their Torch code.
 
-    An encoder halves the image until one pixel is left, a decoder doubles it back, and encoder layer i is joined to
-    decoder layer n - i by concatenation (n layers each, 8 at 256 px). The noise z of the paper is the dropout.
+    The encoder halves the image until one pixel is left, and the decoder doubles it back. Both have n layers, 8 at
+    256 px. Skip connections concatenate encoder layer i and decoder layer n - i. Dropout is the noise z of the paper.
 
     Args:
         width: filters of the first layer (the paper's ngf). 64 gives 54,413,955 parameters at 256 px.
-        image_size: 128, 256 or 512 px; it sets the number of layers, log2(image_size).
-        dropout: probability, in the decoder layers of 8 × width filters but the first (4, 8 and 16 px at 256 px).
-        skips: False severs the skip connections, which leaves the paper's "encoder-decoder" (section 4.2).
-        source_channels: 3 for colour (the paper's), 1 for grey.
-        target_channels: those of the output, likewise.
+        image_size: 128, 256 or 512 px. It sets the number of layers, n = log2(image_size).
+        dropout: probability in the first three decoder layers, whose outputs are 2, 4 and 8 px.
+        skips: False removes the skip connections: the "encoder-decoder" of the paper's section 4.3.
+        source_channels: 3 for colour (as in the paper), 1 for grey.
+        target_channels: 3 or 1, the channels of the output.
 
     Shape:
         source (N, source_channels, H, W) in [-1, 1] -> output (N, target_channels, H, W) in [-1, 1]; H and W are
@@ -54,7 +55,7 @@ class UNetGenerator(nn.Module):
         self.decoder = nn.ModuleList()
         inputs = filters[-1]
         for i, outputs in enumerate(reversed(filters[:-1])):  # 512 512 512 512 256 128 64
-            self.decoder.append(_up(inputs, outputs, dropout if 0 < i < layers - 4 else None))
+            self.decoder.append(_up(inputs, outputs, dropout if i < DROPOUT_LAYERS else None))
             inputs = outputs * 2 if skips else outputs
         last = nn.ConvTranspose2d(inputs, target_channels, kernel_size=4, stride=2, padding=1)
         self.decoder.append(nn.Sequential(nn.ReLU(), last, nn.Tanh()))
@@ -66,7 +67,7 @@ class UNetGenerator(nn.Module):
         for down in self.encoder:
             x = down(x)  # (N, filters, S/2, S/2), ..., (N, 8 × width, 1, 1)
             features.append(x)
-        features.pop()  # the bottleneck has no partner
+        features.pop()  # the bottleneck has no skip connection
         for up in self.decoder[:-1]:
             x = up(x)  # (N, filters, 2, 2), ..., (N, width, S/2, S/2)
             skip = features.pop()
@@ -74,7 +75,7 @@ class UNetGenerator(nn.Module):
         return self.decoder[-1](x)  # (N, target_channels, S, S)
 
     def _check(self, source: Tensor) -> None:
-        """Raise ValueError for a source that the layers don't fit."""
+        """Raise ValueError if the source has other channels, or a size that the layers can't halve."""
         channels, size = self.source_channels, self.image_size
         if source.ndim != 4 or source.shape[1] != channels or any(not s or s % size for s in source.shape[2:]):
             raise ValueError(
@@ -84,7 +85,7 @@ class UNetGenerator(nn.Module):
 
 
 def init_weights(module: nn.Module) -> None:
-    """Draw a layer's weights as in appendix 6.2: convolutions N(0, 0.02), BatchNorm N(1, 0.02), biases 0."""
+    """Initialise a layer's weights (appendix 6.2): convolutions N(0, 0.02), BatchNorm N(1, 0.02), biases 0."""
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)
     elif isinstance(module, nn.BatchNorm2d):
@@ -94,14 +95,14 @@ def init_weights(module: nn.Module) -> None:
 
 
 def _down(inputs: int, outputs: int, activation: bool, norm: bool) -> nn.Sequential:
-    """Halve the image. No norm on the bottleneck: over one pixel of one image it would give 0 (the paper's erratum)."""
+    """Encoder layer: halves the image. The bottleneck has no norm: over one pixel it would give 0 (paper, erratum)."""
     layers = [nn.LeakyReLU(0.2)] if activation else []
     layers.append(nn.Conv2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=False))
     return nn.Sequential(*layers, *([nn.BatchNorm2d(outputs)] if norm else []))
 
 
 def _up(inputs: int, outputs: int, dropout: float | None) -> nn.Sequential:
-    """Double the image."""
+    """Decoder layer: doubles the image."""
     convolution = nn.ConvTranspose2d(inputs, outputs, kernel_size=4, stride=2, padding=1, bias=False)
     layers = [nn.ReLU(), convolution, nn.BatchNorm2d(outputs)]
     return nn.Sequential(*layers, *([] if dropout is None else [nn.Dropout(dropout)]))

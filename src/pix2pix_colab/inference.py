@@ -1,4 +1,4 @@
-"""What a generator makes of an image: of any size, as a PIL image, an array or a tensor."""
+"""Inference: translate images of any size by the paper's test-time rule."""
 
 from typing import TypeVar
 
@@ -17,26 +17,26 @@ Images = TypeVar("Images", Image.Image, np.ndarray, Tensor)
 
 @torch.no_grad()
 def translate(generator: UNetGenerator, source: Images, seed: int = 0) -> Images:
-    """Generate an output for each source by the paper's test-time rule (section 3.3).
+    """Translate each source with the generator, by the paper's test-time rule (section 3.3).
 
-    Each image goes through by itself: dropout is on, drawn from ``seed`` anew for every image, and BatchNorm takes the
-    statistics of that one image. So an output depends on its source and the seed alone, not on what it is batched
-    with. Nothing is changed: not the generator's mode or buffers, and not the random state.
+    Images pass one at a time: dropout is on, seeded by ``seed`` for every image, and BatchNorm uses the statistics of
+    that image. So an output depends only on its source and the seed. The generator's mode and buffers and the global
+    random state stay as they are.
 
-    An image of any size goes through whole, mirrored at its borders up to multiples of the generator's image size, and
-    the output is cropped back. Grey becomes colour and colour grey where the generator takes the other one.
+    The source may have any size: it is padded by reflection to multiples of the generator's image size, and the output
+    is cropped back. Grey sources are converted to colour, and colour to grey, if the generator needs it.
 
     Args:
-        source: a PIL image of any mode but F, or uint8: an array (H, W), (H, W, 1) or (H, W, 3), or a tensor
-            (C, H, W) or (N, C, H, W) with C 1 or 3.
+        source: a PIL image of any mode but F, which is turned upright as its EXIF data say; or uint8: an array (H, W),
+            (H, W, 1) or (H, W, 3), or a tensor (C, H, W) or (N, C, H, W) with C 1 or 3.
 
     Returns:
-        The same kind, in the same size, in as many channels as the generator's target has: a PIL image in the mode L or
-        RGB; an array (H, W, C), or (H, W) for grey made of (H, W); a tensor on the device of ``source``.
+        The output in the type and size of the source, with the generator's target channels: a PIL image in mode L or
+        RGB; an array (H, W, C), or (H, W) if both images are grey; a tensor on the device of ``source``.
 
     Raises:
-        ValueError: for anything else, such as floats, and for images without a pixel.
-        MemoryError: if the memory of the GPU or the machine doesn't suffice.
+        ValueError: for any other type, such as floats, and for empty images.
+        MemoryError: if the GPU or the machine runs out of memory.
     """
     _check(source)
     if isinstance(source, Image.Image):
@@ -53,7 +53,7 @@ def translate(generator: UNetGenerator, source: Images, seed: int = 0) -> Images
 
 
 def _check(source: object) -> None:
-    """Raise ValueError for what ``translate`` doesn't take."""
+    """Raise ValueError if the source has a type or shape that ``translate`` does not accept."""
     if not _is_taken(source):
         numbers = getattr(source, "dtype", getattr(source, "mode", ""))  # of an array or tensor, of a PIL image
         size = tuple(getattr(source, "shape", getattr(source, "size", ())))
@@ -101,7 +101,7 @@ def _translate(generator: UNetGenerator, images: Tensor, seed: int) -> Tensor:
 
 
 def _with_channels(images: Tensor, channels: int) -> Tensor:
-    """Grey (N, 1, H, W) as colour (N, 3, H, W), or the other way round, to the bit as Pillow does it."""
+    """Convert between grey (N, 1, H, W) and colour (N, 3, H, W), bit-identical to Pillow."""
     if images.shape[1] <= channels:
         return images.expand(-1, channels, -1, -1)
     red, green, blue = images.int().split(1, dim=1)
@@ -109,20 +109,20 @@ def _with_channels(images: Tensor, channels: int) -> Tensor:
 
 
 def _pad(images: Tensor, multiple: int) -> Tensor:
-    """Mirror (N, C, H, W) at the borders until H and W are multiples; to a pixel, by as much on either side."""
+    """Pad (N, C, H, W) by reflection to multiples of ``multiple``, equally on both sides (to within a pixel)."""
     for axis in (2, 3):
         images = images.index_select(axis, _mirrored(images.shape[axis], multiple).to(images.device))
     return images
 
 
 def _mirrored(size: int, multiple: int) -> Tensor:
-    """Which pixels a padded line consists of. 3 px up to 8: 2 1 0 1 2 1 0 1, since mirrors are mirrored again."""
+    """Source index of each pixel in a padded line. 3 px padded to 8: 2 1 0 1 2 1 0 1, reflected repeatedly."""
     room, period = -size % multiple, max(1, 2 * (size - 1))
     way = torch.arange(-(room // 2), size + room - room // 2) % period  # from the first pixel to the last, and back
     return torch.minimum(way, period - way)
 
 
 def _crop(images: Tensor, height: int, width: int) -> Tensor:
-    """The middle of (N, C, H, W): what ``_pad`` was given."""
+    """Centre crop of (N, C, H, W): the inverse of ``_pad``."""
     top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
     return images[..., top : top + height, left : left + width]

@@ -1,4 +1,4 @@
-"""An evaluation from end to end: which metrics there are, what they are taken of, and why others are missing."""
+"""Evaluation from end to end: which metrics are measured, of which images, and why others are missing."""
 
 import math
 import re
@@ -10,17 +10,16 @@ from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from pix2pix_colab.data import Pairs, synthetic_facades
-from pix2pix_colab.evaluation import fcn_score as labels
-from pix2pix_colab.evaluation import lpips_kid as perceptual
+from pix2pix_colab.evaluation import fcn_score, lpips_kid
 from pix2pix_colab.evaluation import report as module
-from pix2pix_colab.evaluation.fcn_score import confusion, read_labels, train_segmenter
+from pix2pix_colab.evaluation.fcn_score import confusion_matrices, decode_label_maps, train_segmenter
 from pix2pix_colab.evaluation.metrics import METRICS, measure
-from pix2pix_colab.evaluation.report import LABEL_FIGURES, evaluate
+from pix2pix_colab.evaluation.report import FCN_SCORES, evaluate
 from pix2pix_colab.evaluation.significance import Interval
 
-NO_NET = "a net could learn to read labels off photos"
+NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
 NO_LABELS = "The sources are no label maps"
-MEASURED = ["l1", "psnr", "ssim", "sharpness", "texture", "colour_l", "colour_a", "colour_b"]
+MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "colour_l", "colour_a", "colour_b"]
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:
@@ -28,7 +27,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def outputs_of(pairs: Pairs) -> dict[float, Tensor]:
-    """In the place of generators: of λ = 0 nothing to do with the source, of 100 the photo with grain, of ∞ a blur."""
+    """Stand-ins for generated images: λ = 0 has another target, λ = 100 the target with noise, ∞ the target blurred."""
     target = pairs.target.float()
     grain = 20 * torch.randn(target.shape, generator=torch.Generator().manual_seed(0))
     blur = avg_pool2d(target, 9, 1, 4, count_include_pad=False)
@@ -48,39 +47,39 @@ def pairs() -> Pairs:
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch, tmp_path):
-    """No network, as in a place without one; a GPU would round in its own way; a net that learns for a second."""
-    monkeypatch.setattr(perceptual, "urlopen", lambda *_, **__: (_ for _ in ()).throw(URLError("no network")))
+    """No network; the CPU, since a GPU rounds differently; a segmentation network that trains for a second."""
+    monkeypatch.setattr(lpips_kid, "urlopen", lambda *_, **__: (_ for _ in ()).throw(URLError("no network")))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    for load in (perceptual._alexnet, perceptual._inception):
+    for load in (lpips_kid._alexnet, lpips_kid._inception):
         load.cache_clear()
     monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))
-    for name, value in {"WIDTH": 4, "FEWEST": 12, "MOST": 12}.items():
-        monkeypatch.setattr(labels, name, value)
+    for name, value in {"WIDTH": 4, "MIN_STEPS": 12, "MAX_STEPS": 12}.items():
+        monkeypatch.setattr(fcn_score, name, value)
 
 
-def test_label_maps_are_read_off_the_outputs_and_the_photos(pairs, train_pairs, tmp_path):
+def test_the_fcn_scores_of_outputs_and_targets_are_measured(pairs, train_pairs, tmp_path):
     outputs = outputs_of(pairs)
     report = evaluate(outputs, pairs, train_pairs, tmp_path / "runs", "cpu")
-    assert list(report.measured) == [*MEASURED, *LABEL_FIGURES] == [k for k in METRICS if k not in ("lpips", "kid")]
-    assert (report.images, list(report.photos)) == (6, list(LABEL_FIGURES))
+    assert list(report.measured) == [*MEASURED, *FCN_SCORES] == [k for k in METRICS if k not in ("lpips", "kid")]
+    assert (report.images, list(report.targets)) == (6, list(FCN_SCORES))
     assert all(list(row) == [0, 100, math.inf] for row in report.measured.values())
     assert (tmp_path / "runs" / "segmenter.pt").exists(), "so that it is trained once"
     segmenter = train_segmenter(train_pairs, tmp_path / "runs" / "segmenter.pt")
-    truth = read_labels(pairs.source)
-    for key, figure in LABEL_FIGURES.items():
-        for images, measurement in ((pairs.target, report.photos[key]), (outputs[100], report.measured[key][100])):
-            seen = confusion(segmenter, images, truth)
-            assert torch.equal(measurement.rows, seen.float()) and measurement.figure is figure
-            assert measurement.value == pytest.approx(figure(seen.double().mean(dim=0)).item())
+    truth = decode_label_maps(pairs.source)
+    for key, statistic in FCN_SCORES.items():
+        for images, measurement in ((pairs.target, report.targets[key]), (outputs[100], report.measured[key][100])):
+            counts = confusion_matrices(segmenter, images, truth)
+            assert torch.equal(measurement.per_image, counts.float()) and measurement.statistic is statistic
+            assert measurement.value == pytest.approx(statistic(counts.double().mean(dim=0)).item())
     for k, output in outputs.items():
         for key, measurement in measure(output, pairs.target).items():
-            assert torch.equal(report.measured[key][k].rows, measurement.rows)
+            assert torch.equal(report.measured[key][k].per_image, measurement.per_image)
 
 
 def test_without_a_network_the_report_says_so(pairs, monkeypatch):
     monkeypatch.setattr(module, "KID_IMAGES", len(pairs))
     report = evaluate(outputs_of(pairs), pairs)
-    assert set(report.missing) == {"lpips", "kid", *LABEL_FIGURES} and not report.kid
+    assert set(report.missing) == {"lpips", "kid", *FCN_SCORES} and not report.kid
     for key, name in (("lpips", "LPIPS"), ("kid", "KID")):
         assert re.match(rf"{name} needs weights, and .* can't be fetched from .*no network", report.missing[key])
     table = report.table()
@@ -96,34 +95,39 @@ def test_too_few_images_for_kid_are_a_reason(pairs):
 
 @pytest.mark.parametrize(
     ("source", "taught", "why"),
-    [("label maps", False, NO_NET), ("noise", True, NO_LABELS), ("noise", False, NO_LABELS), ("grey", True, NO_LABELS)],
+    [
+        ("label maps", False, NO_TRAINING_PAIRS),
+        ("noise", True, NO_LABELS),
+        ("noise", False, NO_LABELS),
+        ("grey", True, NO_LABELS),
+    ],
 )
-def test_why_no_labels_are_read_is_said(pairs, train_pairs, tmp_path, source, taught, why):
+def test_the_reason_for_a_missing_fcn_score_is_given(pairs, train_pairs, tmp_path, source, taught, why):
     sources = {"label maps": pairs.source, "noise": noise(6, 3, 128, 128), "grey": pairs.source[:, :1]}
     these = Pairs(sources[source], pairs.target, pairs.names)
     report = evaluate(outputs_of(pairs), these, train_pairs if taught else None, tmp_path)
-    assert list(report.measured) == MEASURED and not report.photos
-    assert all(why in report.missing[key] for key in LABEL_FIGURES)
-    names = "labels per pixel, labels per class, labels by class IoU"
+    assert list(report.measured) == MEASURED and not report.targets
+    assert all(why in report.missing[key] for key in FCN_SCORES)
+    names = "per-pixel accuracy, per-class accuracy, class IoU"
     assert f"\n\n{names}: not measured. {report.missing['class_iou']}" in report.table()
-    assert not list(tmp_path.glob("*.pt")), "nothing is trained for nothing"
+    assert not list(tmp_path.glob("*.pt")), "no segmentation network is trained in vain"
 
 
-def test_training_pairs_that_teach_no_labels_are_a_reason(pairs, tmp_path):
+def test_training_pairs_without_label_maps_are_a_reason(pairs, tmp_path):
     others = Pairs(noise(2, 3, 143, 143), noise(2, 3, 143, 143), ["1", "2"])
     report = evaluate(outputs_of(pairs), pairs, others, tmp_path)
-    assert all(NO_LABELS in report.missing[key] for key in LABEL_FIGURES)
+    assert all(NO_LABELS in report.missing[key] for key in FCN_SCORES)
 
 
 def test_with_weights_lpips_and_kid_are_measured(pairs, monkeypatch):
     target = pairs.target
 
-    def far(output: Tensor, photos: Tensor, device: torch.device) -> Tensor:
-        assert torch.equal(photos, target) and device == torch.device("cpu")
-        return (output.float() - photos).abs().mean(dim=(1, 2, 3)) / 255
+    def far(output: Tensor, targets: Tensor, device: torch.device) -> Tensor:
+        assert torch.equal(targets, target) and device == torch.device("cpu")
+        return (output.float() - targets).abs().mean(dim=(1, 2, 3)) / 255
 
-    def apart(outputs: dict, photos: Tensor, device: torch.device) -> dict:
-        assert torch.equal(photos, target) and device == torch.device("cpu")
+    def apart(outputs: dict, targets: Tensor, device: torch.device) -> dict:
+        assert torch.equal(targets, target) and device == torch.device("cpu")
         return {k: (0.01 * (i + 1), 0.002) for i, k in enumerate(outputs)}
 
     monkeypatch.setattr(module, "lpips", far)
@@ -131,9 +135,9 @@ def test_with_weights_lpips_and_kid_are_measured(pairs, monkeypatch):
     monkeypatch.setattr(module, "KID_IMAGES", len(pairs))
     outputs = outputs_of(pairs)
     report = evaluate(outputs, pairs)
-    assert list(report.measured) == [*MEASURED, "lpips"] and set(report.missing) == set(LABEL_FIGURES)
+    assert list(report.measured) == [*MEASURED, "lpips"] and set(report.missing) == set(FCN_SCORES)
     for k, output in outputs.items():
-        assert torch.equal(report.measured["lpips"][k].rows, far(output, target, torch.device("cpu")))
+        assert torch.equal(report.measured["lpips"][k].per_image, far(output, target, torch.device("cpu")))
     assert report.kid == {
         k: Interval(*map(pytest.approx, (10 * (i + 1), 10 * (i + 1) - 3.92, 10 * (i + 1) + 3.92)))
         for i, k in enumerate(outputs)
@@ -146,7 +150,7 @@ def test_outputs_that_do_not_fit_their_targets_are_an_error(pairs):
         evaluate({0: pairs.target[:5]}, pairs)
 
 
-def test_grey_photos_are_measured(pairs, train_pairs, tmp_path):
+def test_grey_targets_are_measured(pairs, train_pairs, tmp_path):
     grey = Pairs(pairs.source, pairs.target[:, :1], pairs.names)
     report = evaluate(outputs_of(grey), grey, train_pairs, tmp_path)
-    assert list(report.measured) == [*MEASURED, *LABEL_FIGURES]
+    assert list(report.measured) == [*MEASURED, *FCN_SCORES]

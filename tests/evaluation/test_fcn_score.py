@@ -1,4 +1,4 @@
-"""A net reads labels off photos: it is trained once, and its figures are those of hand-made cases and torchmetrics."""
+"""The segmentation network is trained once, and the FCN scores agree with hand-made cases and torchmetrics."""
 
 import io
 
@@ -14,9 +14,9 @@ from pix2pix_colab.evaluation import fcn_score as module
 from pix2pix_colab.evaluation.fcn_score import (
     class_accuracy,
     class_iou,
-    confusion,
+    confusion_matrices,
+    decode_label_maps,
     pixel_accuracy,
-    read_labels,
     train_segmenter,
 )
 
@@ -25,7 +25,7 @@ PALETTE = torch.tensor(list(LABEL_COLOURS.values()), dtype=torch.uint8)
 
 
 def painted(classes: Tensor) -> Tensor:
-    """Classes (N, S, S) in their colours, uint8 (N, 3, S, S)."""
+    """Class indices (N, S, S) as a label map in colour, uint8 (N, 3, S, S)."""
     return PALETTE[classes].permute(0, 3, 1, 2)
 
 
@@ -38,7 +38,7 @@ def as_jpeg(image: Tensor, quality: int = 75) -> Tensor:
 @pytest.fixture(scope="module", autouse=True)
 def fewer_steps():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "FEWEST", 240)
+        patch.setattr(module, "MIN_STEPS", 240)
         yield
 
 
@@ -62,41 +62,41 @@ def no_training(monkeypatch):
     monkeypatch.setattr(module, "_train", fail)
 
 
-def test_labels_are_read_back():
+def test_label_maps_are_decoded():
     classes = torch.randint(CLASSES, (2, 16, 16), generator=torch.Generator().manual_seed(0))
-    assert torch.equal(read_labels(painted(classes)), classes)
+    assert torch.equal(decode_label_maps(painted(classes)), classes)
 
 
 def test_labels_survive_jpeg():
     source = synthetic_facades(3, 256).source
-    truth, damaged = read_labels(source), torch.stack([as_jpeg(image) for image in source])
+    truth, damaged = decode_label_maps(source), torch.stack([as_jpeg(image) for image in source])
     assert not torch.equal(damaged, source)
-    found = read_labels(damaged)
+    found = decode_label_maps(damaged)
     highest, lowest = (torch.nn.functional.max_pool2d(t.float(), 9, 1, 4) for t in (truth, -truth))
     within = highest == -lowest  # four pixels from any edge
     assert (found == truth).float().mean() > 0.8 and (found == truth)[within].float().mean() > 0.995
 
 
-def test_what_is_no_label_map_gets_a_sentence():
+def test_images_that_are_no_label_maps_are_refused():
     noise = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     edges = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
     for images in (noise, edges, synthetic_facades(2, 128).target, noise[:, :1]):
         with pytest.raises(ValueError, match="The sources are no label maps in the twelve colours"):
-            read_labels(images)
+            decode_label_maps(images)
 
 
-def test_figures_by_hand():
-    """Of ten pixels of the first class eight are seen as it and two as the second, of which there are six."""
+def test_scores_by_hand():
+    """Ten pixels of the first class, eight of them classified correctly; six of the second, three correctly."""
     counts = torch.tensor([[8, 2, 0], [3, 3, 0], [0, 0, 0]])  # the third doesn't occur
     assert pixel_accuracy(counts) == pytest.approx(11 / 16)
     assert class_accuracy(counts) == pytest.approx((0.8 + 0.5) / 2)
     assert class_iou(counts) == pytest.approx((8 / 13 + 3 / 8) / 2)
-    phantom = torch.tensor([[8, 0, 2], [0, 6, 0], [0, 0, 0]])  # the third is seen where it isn't
+    phantom = torch.tensor([[8, 0, 2], [0, 6, 0], [0, 0, 0]])  # the third is predicted, but doesn't occur
     assert class_accuracy(phantom) == pytest.approx((0.8 + 1) / 2)
     assert class_iou(phantom) == pytest.approx((0.8 + 1 + 0) / 3)
 
 
-def test_figures_are_those_of_torchmetrics():
+def test_scores_are_those_of_torchmetrics():
     random = torch.Generator().manual_seed(1)
     truth, seen = (torch.randint(5, (4000,), generator=random) for _ in range(2))
     seen = torch.where(torch.rand(4000, generator=random) < 0.6, truth, seen)
@@ -106,15 +106,15 @@ def test_figures_are_those_of_torchmetrics():
     assert class_iou(counts) == pytest.approx(multiclass_jaccard_index(seen, truth, 5).item())
 
 
-@pytest.mark.parametrize("figure", [pixel_accuracy, class_accuracy, class_iou])
-def test_figures_take_means_and_many_at_once(figure):
+@pytest.mark.parametrize("score", [pixel_accuracy, class_accuracy, class_iou])
+def test_scores_take_means_and_batches(score):
     counts = torch.randint(9, (4, 3, 5, 5), generator=torch.Generator().manual_seed(2)).float()
-    assert figure(counts).shape == (4, 3)
-    torch.testing.assert_close(figure(counts / 7), figure(counts))
-    torch.testing.assert_close(figure(counts)[2, 1], figure(counts[2, 1]))
+    assert score(counts).shape == (4, 3)
+    torch.testing.assert_close(score(counts / 7), score(counts))
+    torch.testing.assert_close(score(counts)[2, 1], score(counts[2, 1]))
 
 
-def test_confusion_counts_what_is_seen():
+def test_a_confusion_matrix_counts_pixels_by_true_and_predicted_class():
     truth = torch.randint(CLASSES, (2, 8, 8), generator=torch.Generator().manual_seed(3))
     seen = truth.clone()
     seen[0, 0, :4], seen[1] = (truth[0, 0, :4] + 1) % CLASSES, 7
@@ -124,11 +124,11 @@ def test_confusion_counts_what_is_seen():
             super().__init__()
             self.unused, self.image = torch.nn.Parameter(torch.zeros(1)), 0
 
-        def forward(self, photos: Tensor) -> Tensor:
+        def forward(self, images: Tensor) -> Tensor:
             self.image += 1
             return torch.nn.functional.one_hot(seen[self.image - 1][None], CLASSES).permute(0, 3, 1, 2).float()
 
-    counts = confusion(Oracle(), torch.zeros(2, 3, 8, 8, dtype=torch.uint8), truth)
+    counts = confusion_matrices(Oracle(), torch.zeros(2, 3, 8, 8, dtype=torch.uint8), truth)
     assert counts.shape == (2, CLASSES, CLASSES)
     for image in range(2):
         for t in range(CLASSES):
@@ -136,15 +136,15 @@ def test_confusion_counts_what_is_seen():
                 assert counts[image, t, s] == ((truth[image] == t) & (seen[image] == s)).sum()
 
 
-def test_it_learns_to_read_photos(pairs, segmenter_path, no_training):
+def test_it_learns_to_segment_targets(pairs, segmenter_path, no_training):
     test = synthetic_facades(8, 128, seed=1)
-    segmenter, truth = train_segmenter(pairs, segmenter_path), read_labels(test.source)
-    found = confusion(segmenter, test.target, truth).sum(dim=0)
+    segmenter, truth = train_segmenter(pairs, segmenter_path), decode_label_maps(test.source)
+    found = confusion_matrices(segmenter, test.target, truth).sum(dim=0)
     commonest = truth.flatten().bincount().max() / truth.numel()
-    assert pixel_accuracy(found) > commonest + 0.05, "more than to call everything wall"
+    assert pixel_accuracy(found) > commonest + 0.05, "better than to classify every pixel as wall"
     assert class_iou(found) > 2 / CLASSES * commonest
-    blank = confusion(segmenter, torch.full_like(test.target, 128), truth).sum(dim=0)
-    assert pixel_accuracy(found) > pixel_accuracy(blank) + 0.05, "it looks at the image"
+    blank = confusion_matrices(segmenter, torch.full_like(test.target, 128), truth).sum(dim=0)
+    assert pixel_accuracy(found) > pixel_accuracy(blank) + 0.05, "the prediction depends on the image"
 
 
 def test_it_is_trained_once(pairs, segmenter_path, no_training):
@@ -158,7 +158,7 @@ def test_it_is_trained_once(pairs, segmenter_path, no_training):
         train_segmenter(pairs, segmenter_path, seed=1)
 
 
-def test_a_damaged_file_is_made_anew(pairs, segmenter_path, tmp_path, monkeypatch):
+def test_a_damaged_file_is_replaced(pairs, segmenter_path, tmp_path, monkeypatch):
     path, content = tmp_path / "segmenter.pt", segmenter_path.read_bytes()
     trained = []
     monkeypatch.setattr(module, "_train", lambda *given: trained.append(given))
@@ -172,7 +172,7 @@ def test_a_damaged_file_is_made_anew(pairs, segmenter_path, tmp_path, monkeypatc
 
 def test_an_interrupted_training_leaves_nothing(pairs, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "EPOCHS", 1)
-    monkeypatch.setattr(module, "FEWEST", 2)
+    monkeypatch.setattr(module, "MIN_STEPS", 2)
     monkeypatch.setattr(torch.optim.AdamW, "step", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         train_segmenter(pairs, tmp_path / "segmenter.pt")
@@ -180,7 +180,7 @@ def test_an_interrupted_training_leaves_nothing(pairs, tmp_path, monkeypatch):
 
 
 def test_equal_seeds_give_equal_bits_and_leave_no_trace(pairs, tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "FEWEST", 3)
+    monkeypatch.setattr(module, "MIN_STEPS", 3)
     monkeypatch.setattr(module, "EPOCHS", 0)
     state = torch.get_rng_state()
     nets = [train_segmenter(pairs, tmp_path / f"{name}.pt", seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1))]
@@ -189,8 +189,8 @@ def test_equal_seeds_give_equal_bits_and_leave_no_trace(pairs, tmp_path, monkeyp
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
 
 
-def test_pairs_without_label_maps_teach_nothing(tmp_path):
-    photos = synthetic_facades(2, 143)
+def test_pairs_without_label_maps_are_refused(tmp_path):
+    pairs = synthetic_facades(2, 143)
     with pytest.raises(ValueError, match="no label maps"):
-        train_segmenter(Pairs(photos.target, photos.source, photos.names), tmp_path / "segmenter.pt")
+        train_segmenter(Pairs(pairs.target, pairs.source, pairs.names), tmp_path / "segmenter.pt")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""The metrics, against cases made by hand, against scikit-image, and against colours computed in another way."""
+"""The metrics against hand-made cases, scikit-image, scipy, and colours computed in another way."""
 
 import math
 
@@ -14,12 +14,12 @@ from torch.nn.functional import avg_pool2d, interpolate
 from pix2pix_colab.data import synthetic_facades
 from pix2pix_colab.evaluation.fcn_score import class_accuracy, class_iou, pixel_accuracy
 from pix2pix_colab.evaluation.metrics import (
-    GRADIENTS,
+    GRADIENT_BINS,
     METRICS,
     Measurement,
-    disagreement,
+    find_disagreement,
     gradient_magnitude,
-    intersection,
+    histogram_intersection,
     lab_histograms,
     measure,
     ratio,
@@ -68,7 +68,7 @@ def facades() -> Tensor:
     return synthetic_facades(6, 128, seed=1).target
 
 
-def test_every_metric_can_be_measured_and_has_its_name():
+def test_every_metric_can_be_measured_and_has_a_name():
     assert set(METRICS) == set(measure(*photo_like())) | LABELS | PERCEPTUAL
     assert {each.__name__ for each in (pixel_accuracy, class_accuracy, class_iou)} == LABELS
     assert list(measure(*photo_like())) == [key for key in METRICS if key not in LABELS | PERCEPTUAL], "in their order"
@@ -77,22 +77,23 @@ def test_every_metric_can_be_measured_and_has_its_name():
     assert {metric.better for metric in METRICS.values()} == {"↑", "↓", "→ 1"}
 
 
-def test_a_value_is_the_figure_of_the_mean_of_its_rows():
+def test_a_value_is_the_statistic_of_the_mean_over_images():
     rows = torch.tensor([[1.0, 2.0], [5.0, 2.0]])
     assert Measurement(rows[:, 0]).value == 3
     assert Measurement(rows, ratio).value == 3 / 2
-    assert Measurement(torch.stack([rows, rows.flip(1)], dim=1), intersection).value == 2 + 2  # of (3, 2) and (2, 3)
+    pairs = torch.stack([rows, rows.flip(1)], dim=1)  # of means (3, 2) and (2, 3)
+    assert Measurement(pairs, histogram_intersection).value == 2 + 2
 
 
 def test_equal_images_measure_best(facades):
     found = values(facades, facades)
-    assert (found.pop("l1"), found.pop("texture"), found.pop("psnr")) == (0, 0, math.inf)
+    assert (found.pop("l1"), found.pop("gradient_distance"), found.pop("psnr")) == (0, 0, math.inf)
     assert found == pytest.approx(dict.fromkeys(found, 1), abs=1e-5)
 
 
-def test_each_image_has_its_row():
+def test_each_image_has_a_value():
     for key, measurement in measure(*photo_like()).items():
-        assert measurement.rows.dtype == torch.float32 and len(measurement.rows) == 3, key
+        assert measurement.per_image.dtype == torch.float32 and len(measurement.per_image) == 3, key
 
 
 def test_a_constant_offset_by_hand():
@@ -100,18 +101,18 @@ def test_a_constant_offset_by_hand():
     output = target + torch.tensor([51, 5], dtype=torch.uint8)[:, None, None, None]
     found = measure(output, target)
     # 51 of 255 are 0.4 of [-1, 1]; PSNR = 10 log10(2² / 0.4²) = 10 log10(25); 5 are a tenth or so: 20 log10(255 / 5)
-    torch.testing.assert_close(found["l1"].rows, torch.tensor([0.4, 10 / 255]))
+    torch.testing.assert_close(found["l1"].per_image, torch.tensor([0.4, 10 / 255]))
     decibels = torch.tensor([10 * math.log10(25), 20 * math.log10(51)])
-    torch.testing.assert_close(found["psnr"].rows, decibels, rtol=1e-4, atol=0)
+    torch.testing.assert_close(found["psnr"].per_image, decibels, rtol=1e-4, atol=0)
     assert found["sharpness"].value == pytest.approx(1, abs=1e-4), "edges are as they were"
-    assert found["texture"].value == pytest.approx(0, abs=1e-4)
+    assert found["gradient_distance"].value == pytest.approx(0, abs=1e-4)
     assert found["colour_l"].value < 0.95, "but they are lighter"
 
 
 def test_psnr_is_that_of_scikit_image():
     output, target = photo_like()
     expected = [peak_signal_noise_ratio(t.numpy(), o.numpy()) for o, t in zip(output, target, strict=True)]
-    found = measure(output, target)["psnr"].rows
+    found = measure(output, target)["psnr"].per_image
     torch.testing.assert_close(found, torch.tensor(expected).float(), rtol=1e-4, atol=0)
 
 
@@ -124,7 +125,8 @@ def test_ssim_is_that_of_scikit_image():
         structural_similarity(*(np.pad(image.numpy(), padding, mode="reflect") for image in images), **settings)
         for images in zip(output, target, strict=True)
     ]
-    torch.testing.assert_close(measure(output, target)["ssim"].rows, torch.tensor(expected).float(), rtol=0, atol=1e-3)
+    found = measure(output, target)["ssim"].per_image
+    torch.testing.assert_close(found, torch.tensor(expected).float(), rtol=0, atol=1e-3)
 
 
 def test_gradient_magnitude_by_hand():
@@ -138,31 +140,31 @@ def test_gradient_magnitude_by_hand():
     torch.testing.assert_close(gradient_magnitude(one)[0], expected)
 
 
-def test_sharpness_is_a_multiple_of_the_photos():
+def test_sharpness_is_relative_to_the_targets():
     y, x = torch.meshgrid(torch.arange(32), torch.arange(32), indexing="ij")
     target = torch.stack([2 * x, 6 * y])[:, None].expand(-1, 3, -1, -1).byte()  # slopes 2 and 6
     output = torch.stack([x, 8 - x // 4])[:, None].expand(-1, 3, -1, -1).byte()  # slopes 1 and, by steps, 1/4
     found = measure(output, target)["sharpness"]
     steep = 7 / 31  # 7 steps within 31 differences
-    torch.testing.assert_close(found.rows, torch.tensor([[1, 2], [steep, 6]]), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(found.per_image, torch.tensor([[1, 2], [steep, 6]]), rtol=1e-4, atol=1e-5)
     assert found.value == pytest.approx((1 + steep) / (2 + 6)), "of all images together, not the mean of two ratios"
 
 
-def test_blur_costs_sharpness_and_noise_adds_it_and_both_cost_texture(facades):
+def test_blur_lowers_sharpness_and_noise_raises_it_and_both_raise_the_gradient_distance(facades):
     smooth, rough = values(blurred(facades), facades), values(grainy(facades), facades)
     assert smooth["sharpness"] < 0.75 and rough["sharpness"] > 1.25
-    assert smooth["texture"] > 0.25 and rough["texture"] > 0.25
+    assert smooth["gradient_distance"] > 0.25 and rough["gradient_distance"] > 0.25
     for strength in (3, 5):  # and more costs more
         more = values(blurred(facades, strength + 2), facades)
         less = values(blurred(facades, strength), facades)
-        assert more["sharpness"] < less["sharpness"] and more["texture"] > less["texture"]
+        assert more["sharpness"] < less["sharpness"] and more["gradient_distance"] > less["gradient_distance"]
 
 
-def test_texture_is_the_wasserstein_distance_of_scipy(facades):
+def test_gradient_distance_is_the_wasserstein_distance_of_scipy(facades):
     for output in (blurred(facades), grainy(facades), facades.flip(0)):
         ours, theirs = (gradient_magnitude(images.float()).round().flatten().numpy() for images in (output, facades))
         expected = wasserstein_distance(ours, theirs) / theirs.mean()
-        assert values(output, facades)["texture"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
+        assert values(output, facades)["gradient_distance"] == pytest.approx(expected, rel=1e-4, abs=1e-6)
 
 
 def ramps(*slopes: int) -> Tensor:
@@ -171,39 +173,39 @@ def ramps(*slopes: int) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("output", "target", "texture"),
+    ("output", "target", "expected"),
     [
         (ramps(12, 4), ramps(4, 12), 0),  # exchanged
         (ramps(0, 0), ramps(12, 20), 1),  # without any
         (ramps(6, 10), ramps(12, 20), 0.5),  # half as steep
         (ramps(24, 40), ramps(12, 20), 1),  # twice as steep
-        (ramps(12, 12), ramps(8, 16), 4 / 12),  # as sharp on average, but alike where the photos differ
+        (ramps(12, 12), ramps(8, 16), 4 / 12),  # as sharp on average, but equal, and the targets differ
     ],
     ids=["exchanged", "flat", "half", "twice", "alike"],
 )
-def test_texture_by_hand(output, target, texture):
+def test_gradient_distance_by_hand(output, target, expected):
     output, target = (interpolate(images.float(), (12, 6)).byte() for images in (output, target))  # SSIM needs 11 px
     output, target = (torch.cat([images, images.flip(-1)], dim=-1) for images in (output, target))
-    assert values(output, target)["texture"] == pytest.approx(texture, abs=1e-5)
+    assert values(output, target)["gradient_distance"] == pytest.approx(expected, abs=1e-5)
 
 
-def test_what_is_flat_has_lost_all_texture():
+def test_a_flat_output_has_gradient_distance_1():
     found = values(flat((128, 128, 128), size=64), noise(1, 3, 64, 64))
-    assert found["texture"] == pytest.approx(1, abs=1e-5), "all gradients must be moved, by their mean"
+    assert found["gradient_distance"] == pytest.approx(1, abs=1e-5), "all gradients must be moved, by their mean"
 
 
-def test_texture_tells_from_sharpness_what_is_too_strong_here_and_too_weak_there():
+def test_gradient_distance_sees_too_strong_and_too_weak_gradients_that_sharpness_averages_out():
     x = torch.arange(32).expand(32, 32)
     even, uneven = (2 * x).byte(), torch.where(x < 16, 0, 4 * (x - 16)).byte()  # slope 2, and 0 or 4
     found = values(uneven.expand(1, 3, -1, -1), even.expand(1, 3, -1, -1))
-    assert found["sharpness"] == pytest.approx(1, abs=0.05) and found["texture"] == pytest.approx(1, abs=0.05)
+    assert found["sharpness"] == pytest.approx(1, abs=0.05) and found["gradient_distance"] == pytest.approx(1, abs=0.05)
 
 
 def test_every_gradient_has_its_bin():
     extreme = torch.zeros(1, 3, 33, 33, dtype=torch.uint8)
     extreme[:, :, 1::2, 1::2] = 255
-    rows = measure(extreme, extreme)["texture"].rows
-    assert rows.shape == (1, 2, GRADIENTS) and rows[0, 0, 361] == 0.25, "the steepest, 255 · √2, fits in"
+    rows = measure(extreme, extreme)["gradient_distance"].per_image
+    assert rows.shape == (1, 2, GRADIENT_BINS) and rows[0, 0, 361] == 0.25, "the steepest, 255 · √2, fits in"
     torch.testing.assert_close(rows.sum(dim=-1), torch.ones(1, 2))
 
 
@@ -230,7 +232,7 @@ def test_colour_and_not_place_counts(facades):
     found, other = values(mixed, facades), values(grainy(facades), facades)
     assert [found[key] for key in COLOURS] == pytest.approx([1, 1, 1], abs=1e-5)
     assert other["colour_l"] < 0.97
-    assert found["l1"] > 0.1 and found["texture"] > 0.2
+    assert found["l1"] > 0.1 and found["gradient_distance"] > 0.2
 
 
 def test_a_histogram_has_its_colour_in_its_bin():
@@ -260,8 +262,8 @@ def common_colours(output: Tensor, target: Tensor, bradford: bool) -> list[float
 def test_colours_in_common_are_those_of_scikit_image(facades, kind):
     """Pillow rounds to 8 bits on the way, which moves pixels by a bin: that is 0.006 at most.
 
-    Another white, D65, moves all of a colour by up to four bins (and blue by thirty), for outputs and photos alike; the
-    drawn walls are so alike that such spikes matter: 0.05.
+    Another white, D65, moves all of a colour by up to four bins (and blue by thirty), in outputs and targets. The
+    synthetic walls are so alike that such spikes matter: 0.05.
     """
     images = {
         "photo-like": photo_like(),
@@ -279,7 +281,7 @@ def test_grey_is_measured_as_colour_of_three_equal_channels():
     output, target = (images[:, :1] for images in photo_like())
     grey, colour = measure(output, target), measure(output.expand(-1, 3, -1, -1), target.expand(-1, 3, -1, -1))
     for key, measurement in grey.items():
-        torch.testing.assert_close(measurement.rows, colour[key].rows, rtol=1e-4, atol=1e-5, msg=key)
+        torch.testing.assert_close(measurement.per_image, colour[key].per_image, rtol=1e-4, atol=1e-5, msg=key)
     assert grey["ssim"].value < 0.9 and grey["psnr"].value < 30 and grey["colour_l"].value < 0.95
     assert grey["colour_a"].value == grey["colour_b"].value == 1
     with pytest.raises(ValueError, match=r"\(3, 1, 64, 64\) outputs can't be measured against \(3, 3, 64, 64\)"):
@@ -288,18 +290,18 @@ def test_grey_is_measured_as_colour_of_three_equal_channels():
 
 def test_images_are_measured_one_by_one(monkeypatch):
     output, target = photo_like()
-    monkeypatch.setattr("pix2pix_colab.evaluation.metrics.AT_ONCE", 2)  # and one more
+    monkeypatch.setattr("pix2pix_colab.evaluation.metrics.BATCH_SIZE", 2)  # and one more
     together = measure(output, target)
     for i in range(3):
         for key, alone in measure(output[i : i + 1], target[i : i + 1]).items():
-            torch.testing.assert_close(together[key].rows[i], alone.rows[0], msg=key)
+            torch.testing.assert_close(together[key].per_image[i], alone.per_image[0], msg=key)
 
 
 def test_measuring_changes_nothing():
     output, target = photo_like()
     copies = output.clone(), target.clone()
     measure(output, target)
-    disagreement(output, target, target, 32)
+    find_disagreement(output, target, target, 32)
     assert torch.equal(output, copies[0]) and torch.equal(target, copies[1])
 
 
@@ -310,30 +312,30 @@ def test_numbers_of_images_that_cannot_be_measured_get_a_sentence(outputs, targe
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_disagreement_finds_the_one_detail_where_l1_prefers_the_blurred(channels):
-    """Everywhere else both are the photo. There, ours is the photo moved by a pixel: as sharp, and off by more."""
+def test_the_one_detail_on_which_l1_prefers_the_blurred_is_found(channels):
+    """Elsewhere both equal the target. There, ours is the target moved by a pixel: as sharp, and of a higher L1."""
     target = noise(3, channels, 128, 160)
     ours, theirs = target.clone(), target.clone()
     rows, columns = slice(48, 96), slice(84, 132)
     ours[1, :, rows, columns] = target[1, :, rows, columns].roll(1, dims=-1)
     theirs[1, :, rows, columns] = 128
-    assert disagreement(ours, theirs, target, size=48) == (1, rows, columns)
-    assert disagreement(theirs, ours, target, size=48) != (1, rows, columns), "L1 finds the blurred nearer"
+    assert find_disagreement(ours, theirs, target, size=48) == (1, rows, columns)
+    assert find_disagreement(theirs, ours, target, size=48) != (1, rows, columns), "L1 prefers the blurred"
 
 
-def test_disagreement_wants_both():
-    """What is nearer by L1 but as sharp, and what is less sharp but not nearer, is no disagreement."""
+def test_a_disagreement_needs_both():
+    """A lower L1 at equal sharpness is no disagreement, nor is a worse sharpness at a higher L1."""
     target = noise(3, 3, 96, 96)
     ours, theirs = target.clone(), target.clone()
-    ours[0] = target[0].roll(1, dims=-1)  # theirs is the photo: nearer, and as sharp
-    theirs[1] = 128  # ours is the photo, and theirs blurred
+    ours[0] = target[0].roll(1, dims=-1)  # theirs is the target: a lower L1, and as sharp
+    theirs[1] = 128  # ours is the target, and theirs blurred
     ours[2, :, 48:, 48:] = target[2, :, 48:, 48:].roll(1, dims=-1)
     theirs[2, :, 48:, 48:] = 128  # both
-    assert disagreement(ours, theirs, target, size=48) == (2, slice(48, 96), slice(48, 96))
+    assert find_disagreement(ours, theirs, target, size=48) == (2, slice(48, 96), slice(48, 96))
 
 
 def test_a_detail_lies_within_the_image():
     for size, side in ((96, 96), (96, 128), (40, 93)):
         images = [noise(2, 3, side, side, seed=i) for i in range(3)]
-        number, *parts = disagreement(*images, size=size)
+        number, *parts = find_disagreement(*images, size=size)
         assert number in (0, 1) and all(part.stop - part.start == size and part.stop <= side for part in parts)

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from pix2pix_colab.evaluation.metrics import METRICS, Measurement, intersection
-from pix2pix_colab.evaluation.report import CLAIMS, SURE, Report
-from pix2pix_colab.evaluation.significance import Interval, bootstrap, holm, permutation_p
+from pix2pix_colab.evaluation.metrics import METRICS, Measurement, histogram_intersection
+from pix2pix_colab.evaluation.report import CLAIMS, SIGNIFICANCE_LEVEL, Report
+from pix2pix_colab.evaluation.significance import Interval, bootstrap, holm_bonferroni, permutation_p_value
 from pix2pix_colab.loss import LAMBDAS
 
 COUNT = 20
@@ -28,7 +28,7 @@ def parse(table: str) -> list[dict[str, str]]:
     return [dict(zip(lines[0], line, strict=True)) for line in lines[2:]]
 
 
-L1 = {0: around(0.5), 100: around(0.3, 1), math.inf: around(0.297, 2)}  # the last two differ by chance
+L1 = {0: around(0.5), 100: around(0.3, 1), math.inf: around(0.297, 2)}  # the last two do not differ significantly
 
 
 @pytest.fixture
@@ -38,28 +38,28 @@ def report() -> Report:
         {"l1": L1, "pixel_accuracy": {k: around(0.1 + m.value, 3) for k, m in L1.items()}},
         {"pixel_accuracy": around(0.875, 4)},
         {0: Interval(40, 38, 43), 100: Interval(9.5, 9.0, 10.0), math.inf: Interval(112.125, 110, 114)},
-        {"lpips": "No network.", "class_iou": "Too few photos.", "class_accuracy": "Too few photos."},
+        {"lpips": "No network.", "class_iou": "Too few images.", "class_accuracy": "Too few images."},
     )
 
 
 def test_the_table_has_a_row_for_each_metric_and_a_column_for_each_lambda(report):
     table, *notes = report.table().split("\n\n")
     l1, pixels, kid = parse(table)
-    assert list(l1) == ["20 images", "λ = 0", "λ = 100", "L1 only", "photos"]
-    assert [row["20 images"] for row in (l1, pixels, kid)] == ["L1 ↓", "labels per pixel ↑", "KID × 1000 ↓"]
+    assert list(l1) == ["20 images", "λ = 0", "λ = 100", "L1 only", "targets"]
+    assert [row["20 images"] for row in (l1, pixels, kid)] == ["L1 ↓", "per-pixel accuracy ↑", "KID × 1000 ↓"]
     for label, k in (("λ = 0", 0), ("λ = 100", 100), ("L1 only", math.inf)):
         assert l1[label] == str(bootstrap(L1[k]))
         assert pixels[label] == str(bootstrap(report.measured["pixel_accuracy"][k]))
     assert l1["λ = 0"].startswith("0.500 ± 0.") and pixels["λ = 100"].startswith("0.400 ± 0.")
-    assert (l1["photos"], pixels["photos"], kid["photos"]) == ("", str(bootstrap(around(0.875, 4))), "")
+    assert (l1["targets"], pixels["targets"], kid["targets"]) == ("", str(bootstrap(around(0.875, 4))), "")
     assert [kid[label] for label in list(kid)[1:4]] == ["40.00 ± 2.50", "9.500 ± 0.500", "112.12 ± 2.00"]
     assert notes == [
         "LPIPS: not measured. No network.",
-        "labels by class IoU, labels per class: not measured. Too few photos.",
+        "class IoU, per-class accuracy: not measured. Too few images.",
     ]
 
 
-def test_where_nothing_is_missing_and_no_photos_are_measured_the_table_stands_alone():
+def test_with_nothing_missing_and_no_scores_of_the_targets_there_is_only_the_table():
     table = Report(COUNT, {"l1": L1}).table()
     assert list(parse(table)[0]) == ["20 images", "λ = 0", "λ = 100", "L1 only"]
 
@@ -73,7 +73,7 @@ def test_an_interval_is_the_bootstraps_and_kid_has_its_own(report):
 
 
 def test_the_slider_gets_each_metric_by_its_name(report):
-    assert list(report.named) == ["L1 ↓", "labels per pixel ↑", "KID × 1000 ↓"]
+    assert list(report.named) == ["L1 ↓", "per-pixel accuracy ↑", "KID × 1000 ↓"]
     assert report.named["L1 ↓"] == {k: m.value for k, m in L1.items()}
     assert report.named["KID × 1000 ↓"] == {0: 40, 100: 9.5, math.inf: 112.125}
 
@@ -82,26 +82,27 @@ def test_every_two_lambdas_are_compared(report):
     found = report.compare("l1")
     assert list(found) == [(0, 100), (0, math.inf), (100, math.inf)]
     assert [difference for difference, _ in found.values()] == pytest.approx([0.2, 0.203, 0.003], abs=1e-6)
-    plain = [permutation_p(L1[a], L1[b]) for a, b in found]
-    assert [p for _, p in found.values()] == holm(plain)
-    assert plain[:2] == pytest.approx([1e-4, 1e-4]) and holm(plain)[0] == pytest.approx(3e-4), "three comparisons cost"
-    assert plain[2] > SURE
+    plain = [permutation_p_value(L1[a], L1[b]) for a, b in found]
+    assert [p for _, p in found.values()] == holm_bonferroni(plain)
+    assert plain[:2] == pytest.approx([1e-4, 1e-4])
+    assert holm_bonferroni(plain)[0] == pytest.approx(3e-4), "adjusted for three comparisons"
+    assert plain[2] > SIGNIFICANCE_LEVEL
 
 
-def test_a_p_that_is_small_alone_is_not_among_many():
+def test_one_small_p_value_of_many_is_not_significant():
     """Two λ that differ at p = 0.03, and two others that don't."""
     own = torch.zeros(COUNT)
-    own[:6] = 1  # six of twenty images differ, all in one way: chance does that with p = 2 / 2⁶
+    own[:6] = 1  # six of twenty images differ, all in one direction: p = 2 / 2⁶
     row = {0: Measurement(IMAGES), 1: Measurement(IMAGES + own), 10: Measurement(IMAGES.clone())}
-    p = permutation_p(row[0], row[1])
-    assert p == pytest.approx(2 / 2**6, abs=0.006) and p < SURE
+    p = permutation_p_value(row[0], row[1])
+    assert p == pytest.approx(2 / 2**6, abs=0.006) and p < SIGNIFICANCE_LEVEL
     assert Report(COUNT, {"l1": {k: row[k] for k in (0, 1)}}).compare("l1")[0, 1][1] == p
     report = Report(COUNT, {"l1": row})
     assert report.compare("l1")[0, 1][1] == pytest.approx(3 * p)
     assert "(-0.300)" in report.difference_table("l1")
 
 
-def test_differences_have_signs_and_what_may_be_chance_is_in_brackets(report):
+def test_differences_have_signs_and_are_in_brackets_if_not_significant(report):
     first, second = parse(report.difference_table("l1"))
     head = "L1: row − column"
     assert first == {head: "λ = 0", "λ = 100": "+0.200", "L1 only": "+0.203"}
@@ -126,21 +127,22 @@ def test_a_claim_holds_or_not_or_is_undecided():
     colour = {0: around(0.8), 100: around(0.5, 1), math.inf: around(0.8, 2)}
     labels = {100: around(0.603), math.inf: around(0.6, 2)}
     found = Report(COUNT, {"sharpness": sharpness, "colour_a": colour, "class_iou": labels}).claims()
-    assert [row["and here it"] for row in found] == ["holds", "holds", "the opposite holds", "undecided"]
-    p = [permutation_p(sharpness[0], sharpness[math.inf]), permutation_p(sharpness[100], sharpness[math.inf])]
-    p += [permutation_p(rows[100], rows[math.inf]) for rows in (colour, labels)]
-    assert [row["p"] for row in found] == [f"{each:.4f}" for each in holm(p)]
+    assert [row["result"] for row in found] == ["holds", "holds", "the opposite holds", "undecided"]
+    compared = [(sharpness, 0), (sharpness, 100), (colour, 100), (labels, 100)]
+    p = [permutation_p_value(row[higher], row[math.inf]) for row, higher in compared]
+    assert [row["adjusted p"] for row in found] == [f"{each:.4f}" for each in holm_bonferroni(p)]
     assert found[0] == {
-        "the paper says": "λ = 0 has more sharpness than L1 only",
-        "by": "sharpness",
-        "there": "section 4.2",
+        "the paper says": "λ = 0 is sharper than L1 only",
+        "metric": "sharpness",
+        "paper": "section 4.2",
         "here": "1.300, 0.400",
-        "p": "0.0004",
-        "and here it": "holds",
+        "adjusted p": "0.0004",
+        "result": "holds",
     }
-    assert found[2]["the paper says"] == "λ = 100 has colours nearer to the photos' than L1 only"
-    assert (found[2]["there"], found[2]["here"]) == (".84 > .69", "0.500, 0.800")
-    assert (found[3]["by"], found[3]["here"]) == ("labels by class IoU", "0.603, 0.600")
+    assert found[2]["the paper says"] == "λ = 100 is closer to the targets' colours than L1 only"
+    assert (found[2]["paper"], found[2]["here"]) == (".84 > .69", "0.500, 0.800")
+    assert found[3]["the paper says"] == "λ = 100 has a higher FCN score than L1 only"
+    assert (found[3]["metric"], found[3]["here"]) == ("class IoU", "0.603, 0.600")
 
 
 @pytest.mark.parametrize(
@@ -156,12 +158,12 @@ def test_claims_of_lambdas_that_are_not_there_are_left_out(lambdas, count):
 
 
 def test_claims_of_metrics_that_are_not_there_are_left_out(report):
-    assert {row["by"] for row in report.claims()} == {"labels per pixel"}
+    assert {row["metric"] for row in report.claims()} == {"per-pixel accuracy"}
     assert Report(COUNT, {"l1": L1}).claims() == []
 
 
 def test_claims_are_those_of_the_paper():
-    """Of its λ alone, and each in the direction of its figures, if it has some."""
+    """They are about its three λ only, and agree with its values."""
     for claim in CLAIMS:
         assert {claim.higher, claim.lower} <= {0, 100, math.inf}
         if ">" in claim.paper:
@@ -169,15 +171,15 @@ def test_claims_are_those_of_the_paper():
             assert 1 > higher > lower > 0
 
 
-def test_a_figure_of_a_distribution_is_compared_as_such():
+def test_a_statistic_of_a_distribution_is_compared_as_such():
     """All images together have both colours, though no image has more than one."""
 
     def colours(*numbers: int) -> Tensor:
         return torch.nn.functional.one_hot(torch.tensor(numbers * 5), 4).float()
 
-    photos = colours(0, 1, 0, 1)
-    all_colours, one = colours(1, 0, 1, 0), colours(2, 2, 2, 2)
-    rows = {k: Measurement(torch.stack([c, photos], dim=1), intersection) for k, c in ((100, all_colours), (0, one))}
-    report = Report(COUNT, {"colour_l": rows})
+    target = colours(0, 1, 0, 1)
+    outputs = {100: colours(1, 0, 1, 0), 0: colours(2, 2, 2, 2)}
+    row = {k: Measurement(torch.stack([c, target], dim=1), histogram_intersection) for k, c in outputs.items()}
+    report = Report(COUNT, {"colour_l": row})
     difference, p = report.compare("colour_l")[100, 0]
     assert difference == 1 and p < 0.001

@@ -1,4 +1,4 @@
-"""Intervals and p-values against scipy, and against what they promise: simulated many times over."""
+"""Confidence intervals and p-values against scipy, and their coverage and error rates in simulations."""
 
 import math
 
@@ -10,10 +10,16 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from pix2pix_colab.evaluation import significance as intervals
+from pix2pix_colab.evaluation import significance
 from pix2pix_colab.evaluation.fcn_score import class_accuracy, class_iou, pixel_accuracy
-from pix2pix_colab.evaluation.metrics import Measurement, intersection, ratio
-from pix2pix_colab.evaluation.significance import PERMUTATIONS, Interval, bootstrap, holm, permutation_p
+from pix2pix_colab.evaluation.metrics import Measurement, histogram_intersection, ratio
+from pix2pix_colab.evaluation.significance import (
+    PERMUTATIONS,
+    Interval,
+    bootstrap,
+    holm_bonferroni,
+    permutation_p_value,
+)
 
 
 def random(seed: int) -> torch.Generator:
@@ -25,7 +31,7 @@ def normal(*shape: int, seed: int = 0) -> Tensor:
 
 
 def histograms(count: int, bins: int = 80, seed: int = 0) -> Tensor:
-    """Of outputs and photos that have some colours each, as images have, more of one and less of another."""
+    """Histograms of outputs and targets, of some colours each, with unequal shares, as images have."""
     colours = torch.randint(bins, (count, 2, 16), generator=random(seed))
     shares = torch.empty(count, 2, 16).exponential_(generator=random(seed))
     return torch.zeros(count, 2, bins).scatter_add_(2, colours, shares / shares.sum(dim=2, keepdim=True))
@@ -39,19 +45,19 @@ def confusions(count: int, classes: int = 4, seed: int = 0) -> Tensor:
 KINDS = {
     "mean": lambda seed, count=25: Measurement(normal(count, seed=seed) ** 2),
     "ratio": lambda seed, count=25: Measurement(normal(count, 2, seed=seed) ** 2 + 1, ratio),
-    "intersection": lambda seed, count=25: Measurement(histograms(count, seed=seed), intersection),
+    "intersection": lambda seed, count=25: Measurement(histograms(count, seed=seed), histogram_intersection),
     "pixel accuracy": lambda seed, count=25: Measurement(confusions(count, seed=seed), pixel_accuracy),
     "class accuracy": lambda seed, count=25: Measurement(confusions(count, seed=seed), class_accuracy),
     "class IoU": lambda seed, count=25: Measurement(confusions(count, seed=seed), class_iou),
 }
 
 
-def drawn_by_scipy(measurement: Measurement) -> np.ndarray:
-    """The figures of images drawn anew, by scipy: it is given their numbers, so that any figure can be bootstrapped."""
-    rows, figure = measurement
+def bootstrap_distribution(measurement: Measurement) -> np.ndarray:
+    """The bootstrap distribution by scipy, which resamples the indices of the images, so that any statistic will do."""
+    rows, statistic = measurement
     result = stats.bootstrap(
         (np.arange(len(rows)),),
-        lambda numbers: figure(rows[torch.from_numpy(numbers)].mean(dim=0)).item(),
+        lambda numbers: statistic(rows[torch.from_numpy(numbers)].mean(dim=0)).item(),
         n_resamples=3000,
         method="percentile",
         vectorized=False,
@@ -62,14 +68,15 @@ def drawn_by_scipy(measurement: Measurement) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_interval_is_that_of_scipy(kind):
-    """But for the bias, which is nothing for a mean; and for chance, a twentieth of the width."""
+    """Apart from the bias, which a mean doesn't have, and the sampling error, a twentieth of the width."""
     measurement = KINDS[kind](seed=3)
-    found, drawn = bootstrap(measurement), drawn_by_scipy(measurement)
-    low, high = np.quantile(drawn, [0.025, 0.975]) - drawn.mean() + measurement.value
+    found, values = bootstrap(measurement), bootstrap_distribution(measurement)
+    low, high = np.quantile(values, [0.025, 0.975]) - values.mean() + measurement.value
     assert found.value == measurement.value
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.1 * (high - low))
     if kind == "mean":
-        plain = stats.bootstrap((measurement.rows.numpy(),), np.mean, method="percentile", rng=1).confidence_interval
+        images = (measurement.per_image.numpy(),)
+        plain = stats.bootstrap(images, np.mean, method="percentile", rng=1).confidence_interval
         assert (found.low, found.high) == pytest.approx(tuple(plain), abs=0.1 * (high - low))
 
 
@@ -89,12 +96,12 @@ def test_the_interval_covers_the_true_mean_as_often_as_it_says(level, least, mos
 
 
 def test_the_interval_of_an_intersection_covers_what_other_images_would_have():
-    """Not what endless images would have, whose histograms are smooth and have more in common.
+    """Not the value of infinitely many images, whose histograms are smooth and share more.
 
-    It covers more often than it says: drawn anew, rough histograms also vary more. On drawn facades (720, in sets of 12
-    and 24; against blurred ones, and against others) it was by 0.9 to 1.3 as wide as it ought to be.
+    The coverage is higher than the level: resampled, rough histograms also vary more. On synthetic facades (720, in
+    sets of 12 and 24; against blurred ones, and against others) it was 0.9 to 1.3 times as wide as it should be.
     """
-    others = torch.stack([intersection(histograms(30, seed=seed).mean(dim=0)) for seed in range(1000, 3000)])
+    others = torch.stack([histogram_intersection(histograms(30, seed=seed).mean(dim=0)) for seed in range(1000, 3000)])
     found = [bootstrap(KINDS["intersection"](seed, 30), seed=seed) for seed in range(200)]
     assert np.mean([interval.low <= others.mean() <= interval.high for interval in found]) > 0.92
     width = np.mean([interval.high - interval.low for interval in found])
@@ -103,12 +110,12 @@ def test_the_interval_of_an_intersection_covers_what_other_images_would_have():
 
 @pytest.mark.parametrize("seed", range(10))
 def test_an_intersection_lies_within_its_interval(seed):
-    """Drawn anew, there are fewer different images, their histograms rougher, and nearly all figures lower."""
+    """A resample has fewer distinct images, so its histograms are rougher and nearly all values lower."""
     measurement = KINDS["intersection"](seed, 12)
-    found, drawn = bootstrap(measurement), drawn_by_scipy(measurement)
-    assert np.quantile(drawn, 0.975) < found.value, "so that an interval that isn't moved would leave it out"
+    found, values = bootstrap(measurement), bootstrap_distribution(measurement)
+    assert np.quantile(values, 0.975) < found.value, "an interval without the shift would not contain it"
     assert found.low < found.value < found.high
-    assert found.high - found.low == pytest.approx(np.diff(np.quantile(drawn, [0.025, 0.975])).item(), rel=0.15)
+    assert found.high - found.low == pytest.approx(np.diff(np.quantile(values, [0.025, 0.975])).item(), rel=0.15)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -118,29 +125,29 @@ def test_more_images_make_it_narrower(kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_image_has_no_width_and_says_nothing(kind):
+def test_one_image_has_an_interval_of_no_width_and_a_p_value_of_1(kind):
     measurements = [KINDS[kind](seed, 1) for seed in range(20)]
     for measurement in measurements:
         assert bootstrap(measurement) == pytest.approx((measurement.value,) * 3, rel=1e-5)
-        assert permutation_p(measurement, measurements[0]) == 1, "exchanged, it differs as much"
+        assert permutation_p_value(measurement, measurements[0]) == 1, "exchanged, it differs as much"
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_same_seed_gives_the_same_figures(kind):
+def test_the_same_seed_gives_the_same_values(kind):
     ours, theirs = KINDS[kind](0), KINDS[kind](1)
     state = torch.get_rng_state()
     assert bootstrap(ours) == bootstrap(ours) != bootstrap(ours, seed=1)
-    assert permutation_p(ours, theirs) == permutation_p(ours, theirs)
+    assert permutation_p_value(ours, theirs) == permutation_p_value(ours, theirs)
     assert torch.equal(torch.get_rng_state(), state)
 
 
 def test_two_images_by_hand():
-    """Drawn anew they are both the first, both the second, or one of each: the mean is 0, 1, or, half the time, 0.5."""
+    """A resample is the first twice, the second twice, or one of each: the mean is 0, 1, or, half the time, 0.5."""
     rows = torch.tensor([0.0, 1.0])
     assert bootstrap(Measurement(rows)) == pytest.approx((0.5, 0, 1), abs=0.03)
     assert bootstrap(Measurement(rows), 0.4) == pytest.approx((0.5, 0.5, 0.5), abs=0.03)
-    assert permutation_p(Measurement(rows), Measurement(rows * 3)) == 1  # it is 1 whichever is exchanged
-    assert permutation_p(Measurement(rows), Measurement(rows + 1)) == pytest.approx(0.5, abs=0.02)  # -1, 0, 0 or 1
+    assert permutation_p_value(Measurement(rows), Measurement(rows * 3)) == 1  # it is 1 whichever is exchanged
+    assert permutation_p_value(Measurement(rows), Measurement(rows + 1)) == pytest.approx(0.5, abs=0.02)  # ±1 or 0
 
 
 def test_a_higher_level_is_wider():
@@ -165,38 +172,39 @@ def test_p_is_that_of_scipy(count, apart):
         permutation_type="samples",
         n_resamples=np.inf,
     ).pvalue
-    found = permutation_p(Measurement(ours), Measurement(theirs))
+    found = permutation_p_value(Measurement(ours), Measurement(theirs))
     assert found == pytest.approx(exact, abs=3.5 * math.sqrt(exact * (1 - exact) / PERMUTATIONS) + 1e-4)
 
 
 @pytest.mark.parametrize("kind", ["ratio", "intersection", "class IoU"])
-def test_p_of_any_figure_is_that_of_exchanging_by_hand(kind):
+def test_p_of_any_statistic_is_that_of_exchanging_by_hand(kind):
     ours, theirs = KINDS[kind](0, 8), KINDS[kind](1, 8)
     if kind == "ratio":
-        ours = ours._replace(rows=ours.rows * torch.tensor([1.35, 1]))
+        ours = ours._replace(per_image=ours.per_image * torch.tensor([1.35, 1]))
     counted = []
     for number in range(2**8):
         exchanged = torch.tensor([number >> i & 1 for i in range(8)], dtype=bool)
-        exchanged = exchanged.reshape(-1, *[1] * (ours.rows.ndim - 1))
-        a, b = torch.where(exchanged, theirs.rows, ours.rows), torch.where(exchanged, ours.rows, theirs.rows)
-        counted.append((ours.figure(a.double().mean(dim=0)) - ours.figure(b.double().mean(dim=0))).abs().item())
+        exchanged = exchanged.reshape(-1, *[1] * (ours.per_image.ndim - 1))
+        images = ours.per_image, theirs.per_image
+        a, b = torch.where(exchanged, images[1], images[0]), torch.where(exchanged, *images)
+        counted.append((ours.statistic(a.double().mean(dim=0)) - ours.statistic(b.double().mean(dim=0))).abs().item())
     exact = np.mean(np.array(counted) >= counted[0] - 1e-9)
     assert 0.01 < exact < 0.99
-    assert permutation_p(ours, theirs) == pytest.approx(exact, abs=0.016)
+    assert permutation_p_value(ours, theirs) == pytest.approx(exact, abs=0.016)
 
 
 def null(kind: str, seed: int) -> tuple[Measurement, Measurement]:
-    """Two measurements of the same 15 images for which it is chance which is whose: the photos' part is the same."""
+    """Two exchangeable measurements of the same 15 images: the targets' part is equal."""
     ours, theirs = KINDS[kind](seed, 15), KINDS[kind](seed + 10_000, 15)
     if kind in ("ratio", "intersection"):
-        theirs.rows[:, 1] = ours.rows[:, 1]
+        theirs.per_image[:, 1] = ours.per_image[:, 1]
     return ours, theirs
 
 
 @pytest.mark.parametrize("kind", ["mean", "ratio", "intersection"])
-def test_where_there_is_nothing_all_p_are_equally_likely(kind, monkeypatch):
-    monkeypatch.setattr(intervals, "PERMUTATIONS", 999)  # which is quicker
-    found = [permutation_p(*null(kind, seed), seed=seed) for seed in range(250)]
+def test_p_values_are_uniform_under_the_null_hypothesis(kind, monkeypatch):
+    monkeypatch.setattr(significance, "PERMUTATIONS", 999)  # which is quicker
+    found = [permutation_p_value(*null(kind, seed), seed=seed) for seed in range(250)]
     assert stats.kstest(found, "uniform").pvalue > 0.01
     assert np.mean(np.array(found) < 0.05) < 0.09  # 0.05 and three standard errors
 
@@ -205,37 +213,37 @@ def test_where_there_is_nothing_all_p_are_equally_likely(kind, monkeypatch):
 def test_a_clear_difference_has_a_small_p(kind):
     ours, theirs = null(kind, 0)
     if kind == "intersection":
-        ours.rows[:, 0] = ours.rows[:, 1]  # the colours of the photos, to the point
-        ours.rows[:, 0, :5] += 0.01
+        ours.per_image[:, 0] = ours.per_image[:, 1]  # exactly the colours of the targets
+        ours.per_image[:, 0, :5] += 0.01
     elif kind == "ratio":
-        ours.rows[:, 0] += 5
+        ours.per_image[:, 0] += 5
     else:
-        ours.rows.add_(5)
-    assert permutation_p(ours, theirs) < 0.002
+        ours.per_image.add_(5)
+    assert permutation_p_value(ours, theirs) < 0.002
 
 
-def test_the_smallest_p_is_that_of_all_that_were_made():
+def test_the_smallest_p_value_is_one_of_the_permutations():
     ours, theirs = Measurement(normal(60) + 5), Measurement(normal(60, seed=1))
-    assert permutation_p(ours, theirs) == pytest.approx(1 / (PERMUTATIONS + 1))
+    assert permutation_p_value(ours, theirs) == pytest.approx(1 / (PERMUTATIONS + 1))
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_p_does_not_ask_who_comes_first(kind):
+def test_p_values_are_symmetric(kind):
     ours, theirs = KINDS[kind](0), KINDS[kind](1)
-    assert permutation_p(ours, theirs) == permutation_p(theirs, ours) > 0
+    assert permutation_p_value(ours, theirs) == permutation_p_value(theirs, ours) > 0
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_equal_measurements_have_a_p_of_1(kind):
-    assert permutation_p(KINDS[kind](0), KINDS[kind](0)) == 1
+def test_equal_measurements_have_a_p_value_of_1(kind):
+    assert permutation_p_value(KINDS[kind](0), KINDS[kind](0)) == 1
 
 
-def test_an_infinite_psnr_makes_nothing_sure():
-    """That of an output that is its photo."""
+def test_with_an_infinite_psnr_nothing_is_significant():
+    """It is infinite if an output equals its target."""
     ours, theirs = normal(9) + 20, normal(9, seed=1) + 12
-    assert permutation_p(Measurement(ours), Measurement(theirs)) < 0.01
+    assert permutation_p_value(Measurement(ours), Measurement(theirs)) < 0.01
     ours[3] = math.inf
-    assert permutation_p(Measurement(ours), Measurement(theirs)) == 1
+    assert permutation_p_value(Measurement(ours), Measurement(theirs)) == 1
 
 
 @pytest.mark.parametrize(
@@ -249,22 +257,22 @@ def test_an_infinite_psnr_makes_nothing_sure():
     ],
 )
 def test_holm_by_hand(p, adjusted):
-    assert holm(p) == pytest.approx(adjusted)
+    assert holm_bonferroni(p) == pytest.approx(adjusted)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_holm_keeps_its_promises(p):
-    adjusted = holm(p)
+def test_holm_bonferroni_has_its_properties(p):
+    adjusted = holm_bonferroni(p)
     assert all(before <= after <= 1 for before, after in zip(p, adjusted, strict=True))
     by_p = sorted(zip(p, adjusted, strict=True))
     assert [after for _, after in by_p] == sorted(adjusted), "a smaller p stays smaller"
     assert min(adjusted) == min(1, len(p) * min(p)), "the smallest is that of Bonferroni"
-    assert holm([p[i] for i in reversed(range(len(p)))]) == adjusted[::-1]
+    assert holm_bonferroni([p[i] for i in reversed(range(len(p)))]) == adjusted[::-1]
 
 
-def test_holm_makes_few_false_alarms():
-    """Of 15 comparisons of nothing, at least one is sure in about 5 % of all experiments; uncorrected, in a half."""
+def test_holm_bonferroni_bounds_false_positives():
+    """Of 15 true null hypotheses at least one is rejected in about 5 % of the experiments; unadjusted, in half."""
     p = torch.rand(2000, 15, generator=random(0))
-    alarms = np.mean([min(holm(each.tolist())) < 0.05 for each in p])
+    alarms = np.mean([min(holm_bonferroni(each.tolist())) < 0.05 for each in p])
     assert 0.035 < alarms < 0.065 < (p < 0.05).any(dim=1).float().mean()

@@ -1,4 +1,4 @@
-"""Every figure is drawn without a warning, with its images in their places and its words in order."""
+"""Every figure is drawn without a warning, with the right images in the right places and no overlapping text."""
 
 import io
 import math
@@ -32,6 +32,7 @@ from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
 from pix2pix_colab.loss import LAMBDAS
 from pix2pix_colab.training import Progress, TrainConfig
+from pix2pix_colab.utils.images import to_float
 
 pytestmark = pytest.mark.filterwarnings("error", "ignore:.* deprecated - use:DeprecationWarning")  # pyparsing's words
 
@@ -48,17 +49,17 @@ def headings(figure: Figure) -> list[str]:
     return [label.get_text() for label in figure.axes[0].get_xticklabels()]
 
 
-def sheet_of(figure: Figure) -> Tensor:
-    """The one composed image of a sheet, (H, W, 3)."""
+def grid_of(figure: Figure) -> Tensor:
+    """The composed image of an image grid, (H, W, 3)."""
     (axes,) = figure.axes
     (image,) = axes.images
     return torch.from_numpy(image.get_array().data.copy())
 
 
-def image_at(sheet: Tensor, row: int, column: int, height: int = 16, width: int = 16) -> Tensor:
-    """Image (row, column) of a sheet, (3, H, W)."""
+def image_at(grid: Tensor, row: int, column: int, height: int = 16, width: int = 16) -> Tensor:
+    """Image (row, column) of a grid, (3, H, W)."""
     top, left = row * (height + GAP), column * (width + GAP)
-    return sheet[top : top + height, left : left + width].permute(2, 0, 1)
+    return grid[top : top + height, left : left + width].permute(2, 0, 1)
 
 
 def size_of(figure: Figure) -> tuple[int, int]:
@@ -72,35 +73,41 @@ def row(step: int, discriminator: float = 0.6) -> dict:
     return {"step": step, "epoch": 1, "discriminator": discriminator, "adversarial": 1.0, "l1": 0.3}
 
 
-def test_each_image_of_a_sheet_is_at_its_place():
+def test_each_image_of_a_grid_is_at_its_place():
     first, second = noise(3, 3, 10, 16), noise(3, 3, 10, 16, seed=1)
     axes = Figure().subplots()
     draw_grid(axes, [("first", first), ("second", second)])
-    sheet = sheet_of(axes.figure)
-    assert sheet.shape == (3 * 10 + 2 * GAP, 2 * 16 + GAP, 3)
+    grid = grid_of(axes.figure)
+    assert grid.shape == (3 * 10 + 2 * GAP, 2 * 16 + GAP, 3)
     for i in range(3):
-        assert torch.equal(image_at(sheet, i, 0, 10), first[i])
-        assert torch.equal(image_at(sheet, i, 1, 10), second[i])
-    assert (sheet[:, 16 : 16 + GAP] == 255).all() and (sheet[10 : 10 + GAP] == 255).all()
+        assert torch.equal(image_at(grid, i, 0, 10), first[i])
+        assert torch.equal(image_at(grid, i, 1, 10), second[i])
+    assert (grid[:, 16 : 16 + GAP] == 255).all() and (grid[10 : 10 + GAP] == 255).all()
 
 
-def test_grey_images_stand_in_a_sheet_beside_colour():
+def test_grey_images_stand_in_a_grid_beside_colour():
     grey, colour = noise(2, 1, 10, 16), noise(2, 3, 10, 16, seed=1)
     for columns in ([("grey", grey), ("colour", colour)], [("colour", colour), ("grey", grey)], [("grey", grey)]):
-        sheet = sheet_of(image_grid(columns))
+        grid = grid_of(image_grid(columns))
         for i, (_, images) in enumerate(columns):
-            assert torch.equal(image_at(sheet, 1, i, 10), images[1].expand(3, -1, -1))
+            assert torch.equal(image_at(grid, 1, i, 10), images[1].expand(3, -1, -1))
+
+
+def test_images_of_the_networks_are_shown_as_those_of_files():
+    images = noise(2, 3, 10, 16)
+    batch = to_float(images).requires_grad_()
+    assert torch.equal(grid_of(image_grid([("batch", batch)])), grid_of(image_grid([("files", images)])))
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
 def test_grey_pairs_are_shown(before, after):
     pairs = Pairs(noise(3, before, 16, 16), noise(3, after, 16, 16, seed=1), ["1", "2", "3"])
-    sheets = sheet_of(pair_grid(pairs, across=2)), sheet_of(lambda_grid(pairs, {0: pairs.target}))
-    for places, sheet in zip((((0, 0), (0, 2), (1, 0)), ((0, 0), (1, 0), (2, 0))), sheets, strict=True):
+    grids = grid_of(pair_grid(pairs, across=2)), grid_of(lambda_grid(pairs, {0: pairs.target}))
+    for places, grid in zip((((0, 0), (0, 2), (1, 0)), ((0, 0), (1, 0), (2, 0))), grids, strict=True):
         for i, (row, column) in enumerate(places):
-            assert torch.equal(image_at(sheet, row, column), pairs.source[i].expand(3, -1, -1))
-            assert torch.equal(image_at(sheet, row, column + 1), pairs.target[i].expand(3, -1, -1))
-    assert torch.equal(image_at(sheets[1], 2, 2), pairs.target[2].expand(3, -1, -1))
+            assert torch.equal(image_at(grid, row, column), pairs.source[i].expand(3, -1, -1))
+            assert torch.equal(image_at(grid, row, column + 1), pairs.target[i].expand(3, -1, -1))
+    assert torch.equal(image_at(grids[1], 2, 2), pairs.target[2].expand(3, -1, -1))
 
 
 def test_headings_stand_over_their_columns():
@@ -116,45 +123,45 @@ def test_pairs_stand_in_rows_each_source_beside_its_target(count, across, rows):
     pairs = make_pairs(count)
     figure = pair_grid(pairs, across)
     assert headings(figure) == ["source", "target"] * across
-    sheet = sheet_of(figure)
-    assert sheet.shape == (rows * (16 + GAP) - GAP, 2 * across * (16 + GAP) - GAP, 3)
+    grid = grid_of(figure)
+    assert grid.shape == (rows * (16 + GAP) - GAP, 2 * across * (16 + GAP) - GAP, 3)
     for i in range(count):
-        assert torch.equal(image_at(sheet, i // across, i % across * 2), pairs.source[i])
-        assert torch.equal(image_at(sheet, i // across, i % across * 2 + 1), pairs.target[i])
+        assert torch.equal(image_at(grid, i // across, i % across * 2), pairs.source[i])
+        assert torch.equal(image_at(grid, i // across, i % across * 2 + 1), pairs.target[i])
     size_of(figure)
 
 
 @pytest.mark.parametrize("count", [1, 3, 6])
 def test_no_pair_is_left_out_of_a_row_that_is_not_full(count):
     pairs = make_pairs(count)
-    sheet = sheet_of(pair_grid(pairs, across=4))
+    grid = grid_of(pair_grid(pairs, across=4))
     last = count - 1
-    assert torch.equal(image_at(sheet, last // 4, last % 4 * 2), pairs.source[last])
-    assert torch.equal(image_at(sheet, last // 4, last % 4 * 2 + 1), pairs.target[last])
+    assert torch.equal(image_at(grid, last // 4, last % 4 * 2), pairs.source[last])
+    assert torch.equal(image_at(grid, last // 4, last % 4 * 2 + 1), pairs.target[last])
 
 
-def test_the_lambda_sheet_has_a_column_for_each_lambda():
+def test_the_lambda_grid_has_a_column_for_each_lambda():
     pairs, outputs = make_pairs(2), {k: noise(2, 3, 16, 16, seed=i) for i, k in enumerate((0, 100, math.inf), start=5)}
     figure = lambda_grid(pairs, outputs)
     assert headings(figure) == ["source", "target", "λ = 0", "λ = 100", "L1 only"]
     for i in range(2):
         images = [pairs.source[i], pairs.target[i], *(output[i] for output in outputs.values())]
-        assert all(torch.equal(image_at(sheet_of(figure), i, j), image) for j, image in enumerate(images))
+        assert all(torch.equal(image_at(grid_of(figure), i, j), image) for j, image in enumerate(images))
     size_of(figure)
     assert headings(lambda_grid(None, outputs)) == ["λ = 0", "λ = 100", "L1 only"]
 
 
 def test_features_go_from_black_to_white():
     features = torch.randn(1, 5, 8, 8, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    features = torch.cat([features, torch.full((1, 1, 8, 8), 3.0)], dim=1)  # and one that says nothing
+    features = torch.cat([features, torch.full((1, 1, 8, 8), 3.0)], dim=1)  # and a constant one
     figure = feature_grid(features, count=8)
     assert headings(figure) == [f"channel {i}" for i in range(1, 7)]
-    sheet = sheet_of(figure)
+    grid = grid_of(figure)
     for i in range(5):
-        image = image_at(sheet, 0, i, 8, 8)
+        image = image_at(grid, 0, i, 8, 8)
         assert image[0].argmax() == features[0, i].argmax() and image[0].argmin() == features[0, i].argmin()
         assert image.min() == 0 and image.max() >= 254
-    assert not image_at(sheet, 0, 5, 8, 8).any()
+    assert not image_at(grid, 0, 5, 8, 8).any()
     size_of(figure)
     assert headings(feature_grid(features, count=2)) == ["channel 1", "channel 2"]
 
@@ -173,7 +180,7 @@ def test_losses_are_drawn_against_the_step():
     size_of(figure)
 
 
-def test_l1_alone_has_no_adversarial_curves():
+def test_l1_only_has_no_adversarial_curves():
     figure = loss_curves([row(20, math.nan), row(40, math.nan)])
     assert not figure.axes[0].lines
     assert len(figure.axes[1].lines) == 1
@@ -189,12 +196,12 @@ def measured(value: float, seed: int = 0) -> Measurement:
 
 
 def make_report(lambdas: tuple[float, ...] = LAMBDAS, kid: bool = True) -> Report:
-    """With all metrics, and photos that are measured where they should be."""
+    """All metrics, and FCN scores of the targets."""
     found = {key: {k: measured(i + j, i) for j, k in enumerate(lambdas)} for i, key in enumerate(METRICS)}
     found.pop("kid")
-    photos = {key: measured(40.0) for key in ("pixel_accuracy", "class_iou")}
+    targets = {key: measured(40.0) for key in ("pixel_accuracy", "class_iou")}
     kids = {k: Interval(9 * i, 9 * i - 3, 9 * i + 5) for i, k in enumerate(lambdas)}
-    return Report(10, found, photos, kids if kid else {})
+    return Report(10, found, targets, kids if kid else {})
 
 
 @pytest.fixture
@@ -237,15 +244,15 @@ def test_each_metric_is_drawn_against_lambda_with_its_interval(report):
     assert_words_apart(figure)
 
 
-def test_the_photos_are_a_dashed_line(report):
+def test_the_targets_are_a_dashed_line(report):
     dashed = {}
     for axes, key in zip(metric_plot(report).axes, METRICS, strict=False):
         for line in axes.lines:
             if line.get_linestyle() == "--":
                 dashed[key] = line.get_ydata()[0]
                 (words,) = axes.texts
-                assert (words.get_text(), words.get_position()[1]) == ("photos", dashed[key])
-    assert dashed == {"sharpness": 1} | {key: photos.value for key, photos in report.photos.items()}
+                assert (words.get_text(), words.get_position()[1]) == ("targets", dashed[key])
+    assert dashed == {"sharpness": 1} | {key: measurement.value for key, measurement in report.targets.items()}
 
 
 @pytest.mark.parametrize(("count", "grid"), [(1, (1, 1)), (6, (1, 6)), (8, (2, 4)), (11, (2, 6)), (13, (3, 5))])
@@ -268,14 +275,14 @@ def test_other_sweeps_are_plotted_too(lambdas):
 
 @pytest.mark.parametrize("kid", [True, False])
 def test_what_is_better_is_up_and_to_the_right(kid):
-    """L1 is better if lower, and so are KID and texture: both axes run backwards."""
+    """L1, KID and gradient distance are better if lower: both axes are inverted."""
     report = make_report(kid=kid)
     outputs = {k: noise(3, 3, 160, 160, seed=i) for i, k in enumerate(LAMBDAS)}
     figure = tradeoff_plot(report, outputs, image=2, detail=64)
     axes, *details = figure.axes
-    key, name = ("kid", "KID × 1000") if kid else ("texture", "texture")
-    assert axes.get_xlabel() == "nearer to the photo (L1) →"
-    assert axes.get_ylabel() == f"more like photos ({name}) →"
+    key, name = ("kid", "KID × 1000") if kid else ("gradient_distance", "gradient distance")
+    assert axes.get_xlabel() == "closer to the target (L1) →"
+    assert axes.get_ylabel() == f"more realistic ({name}) →"
     assert METRICS["l1"].better == METRICS[key].better == "↓"
     assert axes.xaxis_inverted() and axes.yaxis_inverted()
     assert [text.get_text() for text in axes.texts] == ["λ = 0", "λ = 1", "λ = 10", "λ = 100", "λ = 1000", "L1 only"]
@@ -299,7 +306,7 @@ def test_the_tradeoff_shows_grey():
         assert torch.equal(torch.from_numpy(axes.images[0].get_array().data[..., 1].copy()), output[0, 0])
 
 
-def test_the_disagreement_is_shown_with_its_figures():
+def test_the_disagreement_is_shown_with_its_metrics():
     """The one place where they disagree, of images that are else as they should be."""
     pairs = make_pairs(2, 256)
     target = pairs.target
@@ -310,24 +317,24 @@ def test_the_disagreement_is_shown_with_its_figures():
     figure = disagreement_grid(100, math.inf, outputs, pairs)
     images = [each[1, :, rows, columns] for each in (pairs.source, outputs[100], outputs[math.inf], target)]
     for i, image in enumerate(images):
-        assert torch.equal(image_at(sheet_of(figure), 0, i, 128, 128), image)
+        assert torch.equal(image_at(grid_of(figure), 0, i, 128, 128), image)
     words = headings(figure)
-    assert (words[0], words[3]) == ("source", "the photo")
+    assert (words[0], words[3]) == ("source", "target")
     for heading, name, image in zip(words[1:3], ("λ = 100", "L1 only"), images[1:3], strict=True):
         found = {key: measurement.value for key, measurement in measure(image[None], images[3][None]).items()}
-        figures = f"{found['l1']:.2f}, SSIM {found['ssim']:.2f}\nsharpness {found['sharpness']:.2f}"
-        assert heading == f"{name}: L1 {figures}"
+        metrics = f"{found['l1']:.2f}, SSIM {found['ssim']:.2f}\nsharpness {found['sharpness']:.2f}"
+        assert heading == f"{name}: L1 {metrics}"
     assert_words_apart(figure)
 
 
 @pytest.mark.parametrize("heading", ["one", "one\ntwo", "one\ntwo\nthree"])
-def test_headings_of_several_lines_have_their_room(heading):
+def test_headings_of_several_lines_fit(heading):
     figure = image_grid([("source", noise(1, 3, 64, 64)), (heading, noise(1, 3, 64, 64))])
     assert_words_apart(figure)
 
 
 class Display:
-    """In the place of IPython's: notes what is displayed, and is the handle that updates it."""
+    """Stand-in for IPython's display: records what is displayed, and is the handle that updates it."""
 
     def __init__(self, picture=None, display_id=None):
         self.displayed, self.updates = [], []
@@ -410,9 +417,9 @@ def test_the_view_shows_samples_and_losses(shown, progress, generator, lambda_l1
     view = TrainingView(pairs)
     view(progress(0, lambda_l1=lambda_l1))
     figure = view.draw(progress(20, lambda_l1=lambda_l1))
-    sheet, adversarial, l1 = figure.axes
-    assert [label.get_text() for label in sheet.get_xticklabels()] == ["source", "output", "target"]
-    image = torch.from_numpy(sheet.images[0].get_array().data.copy())
+    grid, adversarial, l1 = figure.axes
+    assert [label.get_text() for label in grid.get_xticklabels()] == ["source", "output", "target"]
+    image = torch.from_numpy(grid.images[0].get_array().data.copy())
     output = translate(generator, pairs.source)
     for i in range(2):
         expected = (pairs.source[i], output[i], pairs.target[i])

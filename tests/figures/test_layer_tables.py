@@ -1,4 +1,4 @@
-"""The tables and drawings of the two networks, held against the facts of the paper's code and against gradients."""
+"""Tables and diagrams of the two networks against the paper's architecture and against gradients."""
 
 import warnings
 from itertools import pairwise
@@ -9,7 +9,7 @@ from matplotlib.colors import same_color
 from matplotlib.patches import Rectangle
 
 from pix2pix_colab.discriminator import PatchDiscriminator
-from pix2pix_colab.figures import network_diagrams as drawings
+from pix2pix_colab.figures import network_diagrams
 from pix2pix_colab.figures.layer_tables import generator_table, logit_patch, receptive_fields
 from pix2pix_colab.figures.network_diagrams import draw_discriminator, draw_generator
 from pix2pix_colab.generator import IMAGE_SIZES, UNetGenerator
@@ -33,7 +33,7 @@ def test_the_table_is_the_papers_generator(paper_rows):
 
 
 def test_normalisation_and_dropout_are_named_where_they_are(paper_rows):
-    assert [row.output[1] for row in paper_rows if "Dropout 0.5" in row.after] == [4, 8, 16]
+    assert [row.output[1] for row in paper_rows if "Dropout 0.5" in row.after] == [2, 4, 8]
     assert [row.name for row in paper_rows if "no BatchNorm" in row.after] == ["encoder 1", "encoder 8", "decoder 8"]
     assert [row.name for row in paper_rows if not row.before] == ["encoder 1"]
     assert paper_rows[1].before == "LeakyReLU 0.2"
@@ -71,7 +71,7 @@ def test_markdown_has_a_header_and_a_line_per_row(paper_rows):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_the_networks_are_left_as_they_were(training):
+def test_the_networks_are_not_changed(training):
     generator, discriminator = UNetGenerator(width=16).train(training), PatchDiscriminator(width=16).train(training)
     networks = generator, discriminator
     before = [{name: value.clone() for name, value in network.state_dict().items()} for network in networks]
@@ -91,6 +91,7 @@ def test_receptive_field_grows_to_70():
     assert [row.layer for row in rows] == [f"layer {i}" for i in (5, 4, 3, 2, 1)]
     assert [row.field for row in rows] == [4, 7, 16, 34, 70]
     assert rows[-1].field == discriminator.receptive_field()
+    assert [row.jump for row in rows] == [1, 1, 2, 4, 8]
     assert [row.start for row in rows] == [-1, -2, -5, -11, -23]
 
 
@@ -111,8 +112,8 @@ def test_the_drawn_patch_is_to_scale(image_size):
     discriminator = PatchDiscriminator(width=16)
     axes = draw_discriminator(discriminator, image_size).axes[0]
     boxes = [box for box in axes.patches if isinstance(box, Rectangle)]
-    tile = next(box for box in boxes if same_color(box.get_facecolor(), (drawings.IMAGE, 0.5)))
-    patch, logit = [box for box in boxes if same_color(box.get_edgecolor(), drawings.PATCH)][-2:]
+    tile = next(box for box in boxes if same_color(box.get_facecolor(), (network_diagrams.IMAGE, 0.5)))
+    patch, logit = [box for box in boxes if same_color(box.get_edgecolor(), network_diagrams.PATCH)][-2:]
     pixel = tile.get_width() / image_size
     drawn = (
         (tile.get_y() + tile.get_height() - patch.get_y() - patch.get_height()) / pixel,

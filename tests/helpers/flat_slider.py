@@ -32,14 +32,14 @@ def jpeg(colour: tuple[int, int, int], size: tuple[int, int] = (64, 64), corner:
 
 
 def make_slider(**more) -> LambdaSlider:
-    frames = {k: [jpeg(output_colour(i, j)) for j in range(3)] for i, k in enumerate(LAMBDAS)}
+    outputs = {k: [jpeg(output_colour(i, j)) for j in range(3)] for i, k in enumerate(LAMBDAS)}
     sources, targets = ([jpeg(colour(j)) for j in range(3)] for colour in (source_colour, target_colour))
     metrics = {"L1 ↓": {k: 0.1 * i for i, k in enumerate(LAMBDAS)}, "KID ↓": {100: 12.34}}
-    return LambdaSlider(frames, sources, targets, **{"metrics": metrics, "caption": "of 24 images"} | more)
+    return LambdaSlider(outputs, sources, targets, **{"metrics": metrics, "caption": "of 24 images"} | more)
 
 
 def compare(content: bytes) -> LambdaSlider:
-    """For ``OwnImage``: λ that leave an image as it is."""
+    """For ``ImageUpload``: λ that leave an image as it is."""
     if not content.startswith(b"\xff\xd8"):
         raise ValueError("<b>this</b> is no image")
     return LambdaSlider({0: [content], 1: [content]}, [content])

@@ -67,7 +67,7 @@ def test_colab_without_a_gpu_is_told_how_to_get_one(colab_page, capsys):
     set_up()
     said = capsys.readouterr().out
     assert "Runtime → Change runtime type → T4 GPU" in said and "preset   quick" in said
-    assert "gone when the machine is: DRIVE keeps it" in said
+    assert "deleted with the machine: set DRIVE to keep it" in said
 
 
 def test_the_package_of_another_ref_is_removed_and_that_is_said(monkeypatch):
@@ -95,8 +95,8 @@ def test_a_package_from_a_folder_is_left_as_it_is():
 def test_drive_is_mounted_and_kept_on(colab_page, tmp_path, capsys):
     set_up(drive=True)
     kept = tmp_path / "content" / "drive" / "MyDrive" / "pix2pix"
-    assert f"folder   {tmp_path / 'content' / 'pix2pix'}, kept in {kept}\n" in capsys.readouterr().out
-    assert open_workspace("quick").kept == (colab_page.drive / "pix2pix")
+    assert f"folder   {tmp_path / 'content' / 'pix2pix'}, backed up in {kept}\n" in capsys.readouterr().out
+    assert open_workspace("quick").backup == (colab_page.drive / "pix2pix")
     set_up(drive=True)
 
 
@@ -107,7 +107,7 @@ def test_drive_refused_gets_a_sentence(colab_page, monkeypatch):
 
 
 def test_drive_elsewhere_gets_a_sentence():
-    with pytest.raises(RuntimeError, match="DRIVE works on Colab alone: set it to False"):
+    with pytest.raises(RuntimeError, match="DRIVE works only on Colab: set it to False"):
         set_up(drive=True)
 
 
@@ -122,7 +122,7 @@ def test_a_run_is_downloaded_and_taken_in_tomorrow(colab_page, workspace, tmp_pa
     packed.rename(tomorrow / packed.name)
     for count in (1, 0):
         set_up()
-        assert f"back     {count} files from pix2pix-quick-lambda_100.zip" in capsys.readouterr().out
+        assert f"restored {count} files from pix2pix-quick-lambda_100.zip" in capsys.readouterr().out
     assert (open_workspace("quick").runs / "lambda_100" / "checkpoint.pt").read_bytes() == bytes(1_000_000)
 
 
@@ -133,7 +133,7 @@ def test_a_page_is_downloaded_as_it_is(colab_page, workspace):
 
 
 def test_what_is_kept_anyway_is_not_packed(colab_page, workspace, capsys):
-    kept = Workspace(workspace.root, PRESETS["quick"], workspace.device, kept=Path("/drive"))
+    kept = Workspace(workspace.root, PRESETS["quick"], workspace.device, backup=Path("/drive"))
     download_run(kept, kept.runs / "lambda_100")
     assert capsys.readouterr().out == f"{kept.runs / 'lambda_100'} is kept in /drive.\n"
     assert not list(colab_page.browser.iterdir())

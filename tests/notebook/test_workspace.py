@@ -95,7 +95,7 @@ def test_opening_writes_nothing(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_quick_pairs_are_drawn_with_room_for_crops(tmp_path, capsys):
+def test_quick_pairs_are_synthetic_with_room_for_crops(tmp_path, capsys):
     train, test = Workspace(tmp_path, PRESETS["quick"], CPU).load_pairs()
     assert (len(train), train.size) == (64, 286)
     assert (len(test), test.size) == (24, 256)
@@ -104,27 +104,27 @@ def test_quick_pairs_are_drawn_with_room_for_crops(tmp_path, capsys):
     assert torch.cdist(*small).min() > 1000  # no test building is one of those to train on: that would be below 400
 
 
-def few_drawn(root: Path) -> Workspace:
-    """The paper's preset, but where it can't be had, with 2 and 1 drawn pairs."""
-    return Workspace(root, replace(PRESETS["paper"], drawn=(2, 1)), CPU)
+def few_synthetic(root: Path) -> Workspace:
+    """The paper's preset, but where it can't be had, with 2 and 1 synthetic pairs."""
+    return Workspace(root, replace(PRESETS["paper"], counts=(2, 1)), CPU)
 
 
 @pytest.mark.parametrize(
     "error",
     [ConnectionError("http://… can't be fetched: check the network."), ValueError("http://… gave 3 bytes, not 4.")],
 )
-def test_without_a_network_drawn_facades_stand_in_and_that_is_said(tmp_path, monkeypatch, capsys, error):
+def test_without_a_network_synthetic_facades_are_used_and_that_is_said(tmp_path, monkeypatch, capsys, error):
     def fail(where, root, shelf):
         assert (where, root, shelf) == ("facades", tmp_path / "data", None)
         raise error
 
     monkeypatch.setattr(module, "open_dataset", fail)
-    train, test = few_drawn(tmp_path).load_pairs()
+    train, test = few_synthetic(tmp_path).load_pairs()
     assert [(len(pairs), pairs.size) for pairs in (train, test)] == [(2, 286), (1, 256)]
     assert train.names[0].startswith("synthetic")
     out = capsys.readouterr().out
     assert str(error) in out
-    assert "Going on with the drawn facades instead of facades." in out
+    assert "Using synthetic facades instead of facades." in out
 
 
 def write_splits(folder: Path, direction: str = "AtoB", **counts: int) -> torch.Tensor:
@@ -182,13 +182,19 @@ def test_quick_takes_minutes_for_any_number_of_pairs(tmp_path):
     assert workspace.config(train[:10]).epochs == 58  # 580 steps, as the 576 of 64 pairs in 9 epochs
 
 
+def test_settings_can_be_changed():
+    pairs = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["1"])
+    config = open_workspace("quick").config(pairs, lambda_l1=10, epochs=2)
+    assert (config.lambda_l1, config.epochs, config.width) == (10, 2, 16)
+
+
 def test_grey_pairs_get_nets_of_one_channel():
     grey = Pairs(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["1"])
     config = open_workspace("quick").config(grey)
     assert (config.source_channels, config.target_channels) == (1, 3)
 
 
-def test_own_pairs_are_never_replaced_by_drawn_ones(tmp_path, monkeypatch):
+def test_own_pairs_are_never_replaced_by_synthetic_ones(tmp_path, monkeypatch):
     monkeypatch.setenv("PIX2PIX_DATASET", str(tmp_path / "gone"))
     with pytest.raises(FileNotFoundError, match="gone"):
         replace(open_workspace("paper"), root=tmp_path).load_pairs()
@@ -240,26 +246,26 @@ def test_an_archive_can_be_uploaded_on_colab(tmp_path, colab_page):
 
 
 def test_elsewhere_uploading_gets_a_sentence(tmp_path):
-    with pytest.raises(ValueError, match="Uploading works on Colab alone: give the path"):
+    with pytest.raises(ValueError, match="Uploading works only on Colab: give the path"):
         replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
 
 
 def test_a_workspace_tells_what_it_is(tmp_path):
     workspace = Workspace(tmp_path, PRESETS["quick"], CPU)
     runs = tmp_path / "runs" / "quick"
-    assert str(workspace) == f"preset   quick: drawn facades, 256 px, width 16\nruns     {runs}"
-    assert str(replace(workspace, kept=Path("/drive"))).endswith(f"{runs}, kept in /drive")
+    assert str(workspace) == f"preset   quick: synthetic facades, 256 px, width 16\nruns     {runs}"
+    assert str(replace(workspace, backup=Path("/drive"))).endswith(f"{runs}, backed up in /drive")
 
 
 def test_what_was_kept_comes_back_and_what_is_new_is_kept(tmp_path, monkeypatch, capsys):
     """Two days, two machines, one Drive."""
     monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / "drive"))
     place = tmp_path / "drive" / "runs" / "quick"
-    for day, expected in (("monday", ""), ("tuesday", f"back     1 files from {place}\n")):
+    for day, expected in (("monday", ""), ("tuesday", f"restored 1 files from {place}\n")):
         monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / day))
         workspace = open_workspace("quick")
         assert capsys.readouterr().out == expected
-        assert workspace.kept == tmp_path / "drive"
+        assert workspace.backup == tmp_path / "drive"
         (workspace.runs / day).mkdir(parents=True)
         (workspace.runs / day / "history.csv").write_text(day)
         wait_for(place / day / "history.csv")

@@ -1,28 +1,15 @@
 """The notebooks: their committed state, and that nbval finds them to run end to end and their claims to hold."""
 
-import os
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from helpers.nbval import run_nbval
 from nbconvert.preprocessors import ExecutePreprocessor
 from tools import tidy_notebooks
 from tools.tidy_notebooks import KEEP, NOTEBOOKS, READMES, ROOT
-
-
-def run_nbval(
-    python: Path | str, root: Path, notebooks: list[Path], variables: dict[str, str] | None = None
-) -> subprocess.CompletedProcess:
-    """nbval on notebooks, their data and runs in ``root``; what it printed is shown if the test fails."""
-    command = [python, "-m", "pytest", "--nbval-lax", "--nbval-current-env", "--nbval-cell-timeout=1200"]
-    variables = variables or {"PIX2PIX_PRESET": "quick", "PIX2PIX_ROOT": str(root)}
-    options = ["-p", "no:cacheprovider", "-q", "-x", *notebooks]
-    done = subprocess.run([*command, *options], cwd=root, env=os.environ | variables, capture_output=True, text=True)
-    print(done.stdout, done.stderr)
-    return done
 
 
 def test_there_are_four() -> None:
@@ -46,6 +33,8 @@ def test_a_notebook_is_light_to_read(path: Path) -> None:
     assert [source.count("@param") for source in code[:1]] == [2], "the set-up cell's REF and DRIVE"
     assert sum(source.count("@param") for source in code[1:]) <= 5
     assert path.stat().st_size < 50_000
+    imports = [line for line in code[1].splitlines() if re.match(r"import |from ", line)]
+    assert 0 < len(imports) <= 6 and not any(re.search(r"^(import|from) ", source, re.M) for source in code[2:])
     kept = [cell for cell in cells if cell.cell_type == "code" and cell.source.startswith(KEEP)]
     assert kept and all(cell.outputs and cell.execution_count for cell in kept), "`make outputs` mends it"
     assert any("assert" in source for source in code)
@@ -129,5 +118,5 @@ def test_without_a_network_notebook_1_says_so_and_goes_on(tmp_path: Path, monkey
     notebook = nbformat.read(NOTEBOOKS[0], as_version=4)
     ExecutePreprocessor(timeout=600).preprocess(notebook, {"metadata": {"path": tmp_path}})
     said = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output)
-    assert "facades.tar.gz: no connection" in said and "Going on with the drawn facades instead of facades" in said
+    assert "facades.tar.gz: no connection" in said and "Using synthetic facades instead of facades" in said
     assert "400 pairs to train on, 106 to test on" in said

@@ -22,9 +22,8 @@ import nbformat
 import pytest
 from helpers.flat_slider import LAMBDAS, jpeg, make_slider, output_colour, source_colour, target_colour
 from PIL import Image
-from test_colab import colab  # noqa: F401  the fixture
 
-from pix2pix_colab.slider.widget import LambdaSlider
+from pix2pix_colab.slider import LambdaSlider
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if CHROMIUM is None:
@@ -125,7 +124,7 @@ def view(browser, page_path) -> Iterator[View]:
 
 def test_the_page_starts_at_the_papers_choice(view):
     view.stands_at(3)
-    assert view.root.locator(".words").inner_text().split() == [
+    assert view.root.locator(".heading").inner_text().split() == [
         "λ",
         "=",
         "100",
@@ -177,7 +176,7 @@ def test_a_b_wipe(view):
     view.shows(0, output_colour(3, 0), x=0.8)
     view.shows(0, output_colour(5, 0), x=0.95)
     view.root.locator(".divider").focus()
-    view.page.keyboard.press("Home")  # of the divider, which leaves λ alone
+    view.page.keyboard.press("Home")  # of the divider, which does not move λ
     view.shows(0, output_colour(5, 0), x=0.1)
     view.page.keyboard.press("End")
     view.shows(0, output_colour(3, 0), x=0.9)
@@ -187,7 +186,7 @@ def test_a_b_wipe(view):
     view.drag(view.canvas(0), (0.98, 0.5), (0.5, 0.5))
     view.root.locator("select").select_option(label="λ = 1")
     view.shows(0, output_colour(1, 0), x=0.75)
-    view.root.locator("select").select_option(label="the photo")
+    view.root.locator("select").select_option(label="the target")
     view.shows(0, target_colour(0), x=0.75)
     view.lambdas.focus()
     view.page.keyboard.press("Home")
@@ -195,7 +194,7 @@ def test_a_b_wipe(view):
     view.shows(0, target_colour(0), x=0.75)
 
 
-def test_difference_to_the_photo(view):
+def test_difference_to_the_target(view):
     view.choose("difference")
     view.lambdas.focus()
     for key, i in (("Home", 0), ("ArrowRight", 1), ("End", 5)):
@@ -224,11 +223,11 @@ def test_all_lambdas_at_once(view):
 @pytest.fixture(scope="module")
 def quartered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images of 96×64 whose upper left quarter is red, green or blue by λ."""
-    frames = {
+    outputs = {
         k: [jpeg((90, 90, 90), (96, 64), corner=corner), jpeg((90, 90, 90), (96, 64), corner=(255, 255, 255))]
         for k, corner in ((0, (255, 0, 0)), (10, (0, 255, 0)), (math.inf, (0, 0, 255)))
     }
-    slider = LambdaSlider(frames, [jpeg((0, 0, 0), (96, 64))] * 2, value=0)
+    slider = LambdaSlider(outputs, [jpeg((0, 0, 0), (96, 64))] * 2, value=0)
     return slider.save_page(tmp_path_factory.mktemp("quartered") / "page.html")
 
 
@@ -280,9 +279,10 @@ def test_zoom_by_keys_buttons_and_wheel(browser, quartered):
         playwright.expect(zoomed).to_have_text("2.7×")
 
 
-def test_an_image_of_ones_own_has_neither_photo_nor_thumbnails(browser, tmp_path):
-    frames = {k: [jpeg(output_colour(i, 0), (50, 30))] for i, k in enumerate(LAMBDAS)}
-    path = LambdaSlider(frames, [jpeg(source_colour(0), (50, 30))], names=["mine.png"]).save_page(tmp_path / "own.html")
+def test_an_uploaded_image_has_neither_target_nor_thumbnails(browser, tmp_path):
+    outputs = {k: [jpeg(output_colour(i, 0), (50, 30))] for i, k in enumerate(LAMBDAS)}
+    slider = LambdaSlider(outputs, [jpeg(source_colour(0), (50, 30))], names=["mine.png"])
+    path = slider.save_page(tmp_path / "uploaded.html")
     with opened(browser, path) as view:
         assert view.root.locator(".views label").all_inner_texts() == ["Side by side", "A/B wipe", "All λ"]
         assert not view.root.locator(".thumbnails").is_visible() and not view.root.locator(".metrics").is_visible()
@@ -298,7 +298,7 @@ def test_an_image_of_ones_own_has_neither_photo_nor_thumbnails(browser, tmp_path
         view.choose("side")
         assert view.root.locator("figure:not([hidden])").count() == 2
         view.choose("wipe")
-        assert "the photo" not in view.root.locator("option").all_inner_texts()
+        assert "the target" not in view.root.locator("option").all_inner_texts()
 
 
 def test_metrics_are_those_of_lambda(view):
@@ -453,7 +453,7 @@ CELLS = (
     "slider  # a second view of it",
     "print('at', slider.value, slider.image)",
     "slider.value = 1",
-    "from helpers.flat_slider import compare\nfrom pix2pix_colab.slider.widget import OwnImage\nOwnImage(compare)",
+    "from helpers.flat_slider import compare\nfrom pix2pix_colab.slider import ImageUpload\nImageUpload(compare)",
 )
 
 
@@ -561,7 +561,7 @@ def test_the_widget_in_jupyterlab(browser, tmp_path):
         page.close()
 
 
-def test_the_widget_with_colabs_versions(browser, colab, tmp_path):  # noqa: F811
+def test_the_widget_with_colabs_versions(browser, colab, tmp_path):
     """ipywidgets 7.7.1 and the anywidget that Colab ships, in the Notebook that it ships."""
     with served([colab / "python", "-m", "notebook"], tmp_path) as address:
         page = browser.new_page(viewport={"width": 1200, "height": 1000})

@@ -14,7 +14,7 @@ from pix2pix_colab.data import Pairs
 from pix2pix_colab.evaluation import Measurement, Report
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
-from pix2pix_colab.slider import build as frames
+from pix2pix_colab.slider import build
 from pix2pix_colab.slider.build import LONGEST, encode, slider_of_image, slider_of_pairs
 
 COLOURS = {
@@ -164,6 +164,12 @@ def test_an_image_of_any_size_is_translated_by_each_lambda(generators, size):
     assert (slider.data["targets"], slider.data["metrics"], slider.data["names"]) == ([], [], ["your image"])
 
 
+def test_a_tensor_is_taken_as_the_image_that_it_is(generators):
+    image = smooth(70, 40)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)
+    assert slider_of_image(generators, pixels).data == slider_of_image(generators, image).data
+
+
 def test_a_file_its_name_and_its_bytes_are_the_same(generators, tmp_path):
     file = tmp_path / "mein Häuschen.png"
     smooth(70, 40).save(file)
@@ -175,7 +181,7 @@ def test_a_file_its_name_and_its_bytes_are_the_same(generators, tmp_path):
 
 
 @pytest.mark.parametrize("as_bytes", [True, False])
-def test_a_turned_photo_is_set_upright(generators, tmp_path, as_bytes):
+def test_a_rotated_image_is_set_upright(generators, tmp_path, as_bytes):
     exif = Image.Exif()
     exif[274] = 6  # the camera was turned: to be seen upright, it is to be rotated by 90° clockwise
     file = tmp_path / "1.jpg"
@@ -183,6 +189,14 @@ def test_a_turned_photo_is_set_upright(generators, tmp_path, as_bytes):
     slider = slider_of_image(generators, file.read_bytes() if as_bytes else file)
     assert_like(*slider.data["sources"], smooth(60, 90))
     assert decode(slider.data["outputs"][0][0]).size == (60, 90)
+
+
+def test_an_opened_image_is_set_upright_as_its_file_is(generators):
+    exif = Image.Exif()
+    exif[274] = 6
+    content = saved(smooth(60, 90).rotate(90, expand=True), "JPEG", exif=exif, quality=95)
+    opened, read = (slider_of_image(generators, each) for each in (Image.open(io.BytesIO(content)), content))
+    assert opened.data == read.data and decode(opened.data["outputs"][0][0]).size == (60, 90)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +214,7 @@ def test_a_large_image_is_scaled_to_2048_px(generators, size, scaled):
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I"])
 def test_a_pil_image_of_any_mode_is_taken_and_left_alone(generators, monkeypatch, mode):
-    monkeypatch.setattr(frames, "LONGEST", 64)
+    monkeypatch.setattr(build, "LONGEST", 64)
     image = Image.fromarray(np.full((50, 100), 25700, np.uint16)) if mode[0] == "I" else smooth(100, 50).convert(mode)
     image = image.convert(mode)
     before = image.tobytes()
@@ -211,8 +225,8 @@ def test_a_pil_image_of_any_mode_is_taken_and_left_alone(generators, monkeypatch
         assert decode(*slider.data["sources"]).getpixel((9, 9)) == pytest.approx((100,) * 3, abs=3)  # of 255
 
 
-def test_the_source_is_shown_as_the_nets_see_it(generators):
-    """What is transparent lies on white; Pillow alone would show what is behind it."""
+def test_the_source_is_shown_as_the_generators_get_it(generators):
+    """What is transparent lies on white; Pillow by itself would show what is behind it."""
     clear = Image.new("RGBA", (40, 40), (250, 5, 5, 0))
     slider = slider_of_image({0: generators[100]}, clear)
     assert colours([saved(Image.new("RGB", (40, 40), COLOURS["white"]), "JPEG")]) == ["white"]

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from pix2pix_colab.slider.widget import LambdaSlider, OwnImage
+from pix2pix_colab.slider.widget import ImageUpload, LambdaSlider
 from pix2pix_colab.slider.widget import __file__ as slider_file
 
 LAMBDAS = (0, 1, 100, math.inf)
-FRAMES = {k: [f"λ = {k}, image {i}".encode() for i in range(3)] for k in LAMBDAS}
+OUTPUTS = {k: [f"λ = {k}, image {i}".encode() for i in range(3)] for k in LAMBDAS}
 SOURCES, TARGETS = ([f"{kind} {i}".encode() for i in range(3)] for kind in ("source", "target"))
 PROJECT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ PROJECT = Path(__file__).parents[2]
 @pytest.fixture
 def slider() -> LambdaSlider:
     return LambdaSlider(
-        FRAMES, SOURCES, TARGETS, {"L1 ↓": {0: 0.5, 1: math.inf, 100: 0.25}}, "of 24 images", ["a", "b", "c"]
+        OUTPUTS, SOURCES, TARGETS, {"L1 ↓": {0: 0.5, 1: math.inf, 100: 0.25}}, "of 24 images", ["a", "b", "c"]
     )
 
 
@@ -32,9 +32,9 @@ def test_it_starts_at_the_papers_choice(slider):
 
 
 def test_it_starts_where_it_is_told_to():
-    assert LambdaSlider(FRAMES, SOURCES, value=0).value == 0
-    assert LambdaSlider(FRAMES, SOURCES, value=math.inf).value == math.inf
-    assert LambdaSlider({10: FRAMES[0], 1: FRAMES[1]}, SOURCES).value == 1  # where there is no 100, at the first
+    assert LambdaSlider(OUTPUTS, SOURCES, value=0).value == 0
+    assert LambdaSlider(OUTPUTS, SOURCES, value=math.inf).value == math.inf
+    assert LambdaSlider({10: OUTPUTS[0], 1: OUTPUTS[1]}, SOURCES).value == 1  # the first, if there is no 100
 
 
 def test_setting_the_value_moves_it(slider):
@@ -52,7 +52,7 @@ def test_moving_it_in_the_browser_changes_the_value(slider):
 
 def test_it_holds_what_it_was_given(slider):
     data = slider.data
-    assert data["outputs"] == list(FRAMES.values())
+    assert data["outputs"] == list(OUTPUTS.values())
     assert (data["sources"], data["targets"], data["names"]) == (SOURCES, TARGETS, ["a", "b", "c"])
     assert data["metrics"] == [{"name": "L1 ↓", "values": [0.5, None, 0.25, None]}]
     assert data["caption"] == "of 24 images"
@@ -60,8 +60,8 @@ def test_it_holds_what_it_was_given(slider):
 
 
 def test_stops_stand_in_the_order_of_lambda_and_are_said_in_words():
-    slider = LambdaSlider(dict(reversed(FRAMES.items())), SOURCES)
-    assert slider.data["outputs"] == list(FRAMES.values())
+    slider = LambdaSlider(dict(reversed(OUTPUTS.items())), SOURCES)
+    assert slider.data["outputs"] == list(OUTPUTS.values())
     stops = slider.data["stops"]
     assert [stop["short"] for stop in stops] == ["0", "1", "100", "L1 only"]
     assert [stop["label"] for stop in stops] == ["λ = 0", "λ = 1", "λ = 100", "L1 only"]
@@ -76,7 +76,7 @@ def test_a_move_sends_a_number_and_no_image(slider):
 
 
 def test_two_sliders_are_apart(slider):
-    other = LambdaSlider(FRAMES, SOURCES)
+    other = LambdaSlider(OUTPUTS, SOURCES)
     other.value = 0
     assert slider.value == 100
 
@@ -90,7 +90,7 @@ def test_a_lambda_without_images_gets_a_sentence(slider, value):
 
 def test_a_start_without_images_gets_a_sentence():
     with pytest.raises(ValueError, match="There are no images for λ = 7: choose one of 0, 1, 100, inf"):
-        LambdaSlider(FRAMES, SOURCES, value=7)
+        LambdaSlider(OUTPUTS, SOURCES, value=7)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_a_start_without_images_gets_a_sentence():
     ids=["nothing", "no image", "ragged", "two sources", "two targets", "two names"],
 )
 def test_what_is_ragged_or_empty_gets_a_sentence(given):
-    with pytest.raises(ValueError, match="as many sources, targets and names as frames for each λ, and at least one"):
+    with pytest.raises(ValueError, match="as many sources, targets and names as outputs of each λ, and at least one"):
         LambdaSlider(*given)
 
 
@@ -120,7 +120,7 @@ def test_the_page_holds_every_image_once_and_stands_where_the_slider_stood(slide
     state = state_of(page)
     assert (state["index"], state["image"]) == (1, 2)
     decoded = [[base64.b64decode(image) for image in images] for images in state["data"]["outputs"]]
-    assert decoded == list(FRAMES.values())
+    assert decoded == list(OUTPUTS.values())
     assert [base64.b64decode(image) for image in state["data"]["sources"]] == SOURCES
     for images in (*state["data"]["outputs"], state["data"]["sources"], state["data"]["targets"]):
         assert all(page.read_text().count(f'"{image}"') == 1 for image in images)
@@ -134,7 +134,7 @@ def test_the_page_needs_nothing_from_elsewhere(slider, tmp_path):
 
 def test_words_cannot_break_the_page(tmp_path):
     evil = "</script><script>alert(1)</script>{{data}}{{title}}"
-    slider = LambdaSlider(FRAMES, SOURCES, None, {evil: {0: 1.0}}, evil, [evil] * 3)
+    slider = LambdaSlider(OUTPUTS, SOURCES, None, {evil: {0: 1.0}}, evil, [evil] * 3)
     page = slider.save_page(tmp_path / "page.html", title=evil).read_text(encoding="utf-8")
     assert page.count("</script>") == 1 and page.count("<script") == 1
     assert "<title>&lt;/script&gt;&lt;script&gt;alert(1)&lt;/script&gt;{{data}}{{title}}</title>" in page
@@ -162,12 +162,12 @@ class Upload:
 @pytest.mark.parametrize("version", ["seven", "eight"])
 def test_an_uploaded_image_is_compared(version):
     given = []
-    own = OwnImage(lambda content: given.append(content) or LambdaSlider({0: [b"a"]}, [content]))
+    upload = ImageUpload(lambda content: given.append(content) or LambdaSlider({0: [b"a"]}, [content]))
     for content in (b"first", b"second"):
-        own.show(getattr(Upload(content), version))
-        slider = own.children[-1]
-        assert slider.data["sources"] == [content] and own.words.value == ""
-    assert given == [b"first", b"second"] and len(own.children) == 3, "the second takes the place of the first"
+        upload.show(getattr(Upload(content), version))
+        slider = upload.children[-1]
+        assert slider.data["sources"] == [content] and upload.message.value == ""
+    assert given == [b"first", b"second"] and len(upload.children) == 3, "the second takes the place of the first"
 
 
 def test_a_file_that_is_no_image_gets_a_sentence_and_another_can_follow():
@@ -176,11 +176,11 @@ def test_a_file_that_is_no_image_gets_a_sentence_and_another_can_follow():
             raise ValueError("your image <is no image>: choose another image.")
         return LambdaSlider({0: [b"a"]}, [content])
 
-    own = OwnImage(compare)
+    upload = ImageUpload(compare)
     for content, shown in ((b"good", True), (b"bad", False), (b"good", True)):
-        own.show(Upload(content).eight)
-        assert isinstance(own.children[-1], LambdaSlider) == shown
-        assert own.words.value == ("" if shown else "your image &lt;is no image&gt;: choose another image.")
+        upload.show(Upload(content).eight)
+        assert isinstance(upload.children[-1], LambdaSlider) == shown
+        assert upload.message.value == ("" if shown else "your image &lt;is no image&gt;: choose another image.")
 
 
 def test_an_installed_package_has_the_page_too(tmp_path):

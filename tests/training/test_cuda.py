@@ -1,4 +1,4 @@
-"""On a GPU: the recorded step is the step itself, nothing waits for it, and the paper's setting fits into a T4."""
+"""On a GPU: the captured step equals the eager step, nothing waits for it, and the paper's settings fit into a T4."""
 
 import gc
 import math
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="There is 
 
 GPU = default_device()
 CONFIG = TrainConfig(epochs=4, width=8, image_size=128)  # with 3 pairs 12 steps, the last 6 at a falling rate
-ARITHMETICS = pytest.mark.parametrize("dtype", (torch.float32, torch.bfloat16, torch.float16), ids=str)
+DTYPES = pytest.mark.parametrize("dtype", (torch.float32, torch.bfloat16, torch.float16), ids=str)
 
 
 def draw_pairs(count: int, size: int = 140) -> Pairs:
@@ -41,7 +41,7 @@ def recorded(monkeypatch):
 
 @pytest.fixture
 def exact(monkeypatch):
-    """Algorithms that give the same bits each time."""
+    """Deterministic algorithms."""
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
@@ -53,7 +53,7 @@ def exact(monkeypatch):
         torch.use_deterministic_algorithms(before)
 
 
-def calculate_in(monkeypatch, dtype: torch.dtype) -> None:
+def set_dtype(monkeypatch, dtype: torch.dtype) -> None:
     if dtype == torch.bfloat16 and torch.cuda.get_device_capability(GPU) < (8, 0):
         pytest.skip("This GPU has no bf16.")
     monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: dtype)
@@ -66,7 +66,7 @@ def advanced(pairs: Pairs, config: TrainConfig, steps: int) -> Training:
     return training
 
 
-def is_recorded(training: Training) -> bool:
+def is_captured(training: Training) -> bool:
     return training._captured.graph is not None
 
 
@@ -80,40 +80,40 @@ def adam_steps(training: Training) -> list[float]:
 
 
 def check_equal(a: dict, b: dict) -> None:
-    """Two states, to the last bit."""
+    """Assert that two states are bit-identical."""
     torch.testing.assert_close(a, b, rtol=0, atol=0, equal_nan=True)
 
 
-def check_against_the_step_itself(pairs: Pairs, config: TrainConfig, steps: int, monkeypatch) -> None:
+def check_against_the_eager_step(pairs: Pairs, config: TrainConfig, steps: int, monkeypatch) -> None:
     before = weights(Training(pairs, config, GPU))
     captured = advanced(pairs, config, steps)
-    assert is_recorded(captured)
+    assert is_captured(captured)
     assert not all(map(torch.equal, before, weights(captured))), "nothing was learned"
     state = captured.state_dict()  # now, since it holds the random state of the GPU
     monkeypatch.setenv("PIX2PIX_CUDA_GRAPH", "0")
     eager = advanced(pairs, config, steps)
-    assert not is_recorded(eager)
+    assert not is_captured(eager)
     assert len(state["pending"]) == len(eager.pending) == steps
     check_equal(state, eager.state_dict())  # losses, weights, running means, Adam's, scale, random states
 
 
-@ARITHMETICS
+@DTYPES
 @pytest.mark.parametrize("lambda_l1", [100, math.inf])
-def test_the_recorded_step_gives_the_numbers_of_the_step_itself(pairs, exact, monkeypatch, lambda_l1, dtype):
-    calculate_in(monkeypatch, dtype)
-    check_against_the_step_itself(pairs, replace(CONFIG, lambda_l1=lambda_l1), 10, monkeypatch)
+def test_the_captured_step_equals_the_eager_step(pairs, exact, monkeypatch, lambda_l1, dtype):
+    set_dtype(monkeypatch, dtype)
+    check_against_the_eager_step(pairs, replace(CONFIG, lambda_l1=lambda_l1), 10, monkeypatch)
 
 
-@pytest.mark.parametrize("count", [3, 7])  # the smaller batch is every second; the first after the warm-up
-def test_a_smaller_last_batch_gives_the_numbers_of_the_step_itself(count, exact, monkeypatch):
-    check_against_the_step_itself(draw_pairs(count), replace(CONFIG, batch_size=2), 10, monkeypatch)
+@pytest.mark.parametrize("count", [3, 7])  # every second batch is smaller; the first after the warm-up
+def test_a_smaller_last_batch_equals_the_eager_step(count, exact, monkeypatch):
+    check_against_the_eager_step(draw_pairs(count), replace(CONFIG, batch_size=2), 10, monkeypatch)
 
 
-def test_a_new_epochs_rate_reaches_the_recorded_step(pairs, monkeypatch):
-    calculate_in(monkeypatch, torch.float32)  # no step is skipped
+def test_the_learning_rate_of_a_new_epoch_reaches_the_captured_step(pairs, monkeypatch):
+    set_dtype(monkeypatch, torch.float32)  # no step is skipped
     monkeypatch.setattr(TrainConfig, "learning_rate_in", lambda config, epoch: 0.0 if epoch == 3 else 2e-4)
     training = advanced(pairs, CONFIG, 5)
-    assert is_recorded(training)
+    assert is_captured(training)
     learned = []
     for _ in range(6):  # steps 6, of epoch 2; 7, 8 and 9, of epoch 3; 10 and 11, of epoch 4
         before = weights(training)
@@ -122,12 +122,12 @@ def test_a_new_epochs_rate_reaches_the_recorded_step(pairs, monkeypatch):
     assert learned == [True, False, False, False, True, True]
 
 
-@ARITHMETICS
+@DTYPES
 def test_advancing_does_not_wait_for_the_gpu(pairs, monkeypatch, dtype):
-    calculate_in(monkeypatch, dtype)
+    set_dtype(monkeypatch, dtype)
     training = advanced(pairs, replace(CONFIG, batch_size=2), 2 * WARM_UP + 2)  # each second batch is a smaller one
     training.log()
-    assert is_recorded(training)
+    assert is_captured(training)
     before = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("error")
     try:
@@ -146,8 +146,8 @@ def test_advancing_does_not_wait_for_the_gpu(pairs, monkeypatch, dtype):
     [(100, torch.float32), (100, torch.bfloat16), (100, torch.float16), (math.inf, torch.float16)],
     ids=str,
 )
-def test_an_interrupted_run_ends_in_the_same_bits(pairs, exact, tmp_path, monkeypatch, lambda_l1, dtype):
-    calculate_in(monkeypatch, dtype)
+def test_a_resumed_run_is_bit_identical(pairs, exact, tmp_path, monkeypatch, lambda_l1, dtype):
+    set_dtype(monkeypatch, dtype)
     config, starts = replace(CONFIG, epochs=8, lambda_l1=lambda_l1), []
     train(pairs, config, tmp_path / "whole", device=GPU, log_every=5)
     monkeypatch.setattr(module, "SAVE_SECONDS", -1)  # after each step, unless one is still being written
@@ -166,7 +166,7 @@ def test_an_interrupted_run_ends_in_the_same_bits(pairs, exact, tmp_path, monkey
 
 
 @pytest.mark.parametrize(("there", "here"), [("cpu", GPU), (GPU, "cpu")], ids=("to the GPU", "to the CPU"))
-def test_a_run_goes_on_on_another_device(pairs, tmp_path, monkeypatch, there, here):
+def test_a_run_is_resumed_on_another_device(pairs, tmp_path, monkeypatch, there, here):
     monkeypatch.setattr(module, "SAVE_SECONDS", -1)
 
     def pull_the_plug(progress: Progress) -> None:
@@ -177,21 +177,21 @@ def test_a_run_goes_on_on_another_device(pairs, tmp_path, monkeypatch, there, he
     with pytest.raises(KeyboardInterrupt):
         train(pairs, CONFIG, tmp_path, pull_the_plug, there, log_every=1)
     run = train(pairs, CONFIG, tmp_path, lambda progress: starts.append(progress.step), here, log_every=1)
-    assert 0 < starts[0] <= 5 and starts[-1] == 12  # enough steps are left for a recording
+    assert 0 < starts[0] <= 5 and starts[-1] == 12  # enough steps are left for a capture
     assert read_run(tmp_path).history == run.history
     assert all(0 < row["l1"] < 2 for row in run.history)
 
 
 def test_an_overflow_in_fp16_skips_the_update(pairs, monkeypatch):
-    calculate_in(monkeypatch, torch.float16)
+    set_dtype(monkeypatch, torch.float16)
     training = Training(pairs, CONFIG, GPU)
-    for recorded in (False, True):  # in the warm-up, then in the recording
+    for recorded in (False, True):  # in the warm-up, then in the graph
         for _ in range(WARM_UP + 1 if recorded else 1):
             training.advance()
         training.scaler.load_state_dict(training.scaler.state_dict() | {"scale": 2.0**100})
         before, steps = weights(training), adam_steps(training)
         training.advance()
-        assert is_recorded(training) == recorded
+        assert is_captured(training) == recorded
         assert all(map(torch.equal, before, weights(training))) and adam_steps(training) == steps
         assert training.scaler.get_scale() == 2.0**99  # halved, once for both optimisers
         training.scaler.load_state_dict(training.scaler.state_dict() | {"scale": 2.0**8})
@@ -201,27 +201,27 @@ def test_an_overflow_in_fp16_skips_the_update(pairs, monkeypatch):
         assert training.scaler.get_scale() == 2.0**8
 
 
-@ARITHMETICS
-def test_the_papers_setting_fits_into_a_t4(monkeypatch, dtype):
-    calculate_in(monkeypatch, dtype)
+@DTYPES
+def test_the_papers_settings_fit_into_a_t4(monkeypatch, dtype):
+    set_dtype(monkeypatch, dtype)
     gc.collect()
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(GPU)
     with fast_cudnn():
         training = advanced(draw_pairs(4, 286), TrainConfig(), 10)
     training.log()
-    assert is_recorded(training)
+    assert is_captured(training)
     assert 0.9e9 < torch.cuda.max_memory_allocated(GPU) < 15e9  # 57 million weights, their slopes and Adam's two
 
 
-def test_a_training_gives_its_memory_back_as_soon_as_it_is_left(pairs):
+def test_a_training_frees_its_memory_at_once(pairs):
     left = []
     gc.collect()
     gc.disable()  # Python's collector comes late, and the trainings of a sweep would fill the GPU's memory
     try:
         for _ in range(3):
             training = advanced(pairs, CONFIG, WARM_UP + 2)
-            assert is_recorded(training)
+            assert is_captured(training)
             taken = torch.cuda.memory_allocated(GPU)
             del training
             left.append(torch.cuda.memory_allocated(GPU))

@@ -1,4 +1,4 @@
-"""The step as a GPU is given it, seen from a machine without one: nothing waits, and a graph is recorded once."""
+"""The CUDA graph of a step, tested without a GPU: nothing synchronises, and the graph is captured once."""
 
 import gc
 import math
@@ -27,12 +27,12 @@ def pairs() -> Pairs:
     return noise_pairs()
 
 
-def arithmetic(monkeypatch, dtype: torch.dtype) -> None:
+def set_dtype(monkeypatch, dtype: torch.dtype) -> None:
     monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: dtype)
 
 
 class NoWaiting(TorchDispatchMode):
-    """Fails on what would make Python wait for a GPU: to look at a tensor's values, or to bring some from outside."""
+    """Fails on operators that synchronise with a GPU: those that read values of a tensor, or copy from the host."""
 
     waits = frozenset(
         {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "masked_select", "equal", "_unique2", "lift_fresh"}
@@ -53,7 +53,7 @@ class NoWaiting(TorchDispatchMode):
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("lambda_l1", [100, math.inf])
 def test_a_step_does_not_wait(pairs, monkeypatch, lambda_l1, dtype):
-    arithmetic(monkeypatch, dtype)
+    set_dtype(monkeypatch, dtype)
     training = Training(pairs, replace(CONFIG, lambda_l1=lambda_l1))
     for _ in range(2):  # the first makes the state of Adam
         batch = training.next_batch()
@@ -80,7 +80,7 @@ class StandInStream:
 
 
 class StandIn:
-    """What CapturedStep uses of a GPU. ``log`` has what it did, and in which stream or recording the steps ran."""
+    """Stand-in for a GPU. ``log`` has the synchronisations, and the stream or capture of each step."""
 
     def __init__(self, monkeypatch):
         self.log, self.where, self.recordings, self.replays = [], "main", 0, 0
@@ -134,7 +134,7 @@ def losses(value: float) -> list[float]:
 ASIDE = ["side waits for main", "step on side", "main waits for side"]
 
 
-def test_a_step_runs_aside_then_is_recorded_once_and_then_replayed(gpu):
+def test_a_step_runs_eagerly_then_is_captured_once_and_then_replayed(gpu):
     captured = CapturedStep(GPU)
     for i in range(WARM_UP):
         assert captured(gpu.step, *batch(i)).tolist() == losses(i)
@@ -156,7 +156,7 @@ def test_the_batches_are_copied_to_where_the_recording_reads_them(gpu):
     assert gpu.inputs[0].mean() == 5 and gpu.inputs[1].mean() == -5
 
 
-def test_a_smaller_batch_runs_aside(gpu):
+def test_a_smaller_batch_runs_eagerly(gpu):
     captured = CapturedStep(GPU)
     for i in range(WARM_UP + 1):
         captured(gpu.step, *batch(i))
@@ -167,7 +167,7 @@ def test_a_smaller_batch_runs_aside(gpu):
     assert gpu.log == ASIDE and (gpu.recordings, gpu.replays) == (1, 2)
 
 
-def test_a_smaller_batch_is_not_what_is_recorded(gpu):
+def test_a_smaller_batch_is_not_captured(gpu):
     captured = CapturedStep(GPU)
     for size in (*(2,) * WARM_UP, 1):  # the first batch after the warm-up is the last of an epoch
         captured(gpu.step, *batch(1, size))
@@ -176,7 +176,7 @@ def test_a_smaller_batch_is_not_what_is_recorded(gpu):
     assert gpu.recordings == 1 and len(gpu.inputs[0]) == 2
 
 
-def test_the_recording_can_be_turned_off(gpu, monkeypatch):
+def test_the_graph_can_be_turned_off(gpu, monkeypatch):
     monkeypatch.setenv("PIX2PIX_CUDA_GRAPH", "0")
     captured = CapturedStep(GPU)
     for i in range(WARM_UP + 3):
@@ -189,7 +189,7 @@ def test_the_recording_can_be_turned_off(gpu, monkeypatch):
     assert gpu.recordings == 1
 
 
-def test_what_cannot_be_recorded_gets_a_sentence(gpu):
+def test_a_step_that_cannot_be_captured_gets_a_sentence(gpu):
     def step(source: Tensor, target: Tensor) -> Tensor:
         if gpu.where == "recording":
             raise RuntimeError("operation not permitted when stream is capturing")
@@ -199,7 +199,7 @@ def test_what_cannot_be_recorded_gets_a_sentence(gpu):
     for i in range(WARM_UP):
         captured(step, *batch(i))
     expected = (
-        r"can't be recorded as a CUDA graph \(operation not permitted.*\)\. Restart .* PIX2PIX_CUDA_GRAPH=0 in the"
+        r"can't be captured as a CUDA graph \(operation not permitted.*\)\. Restart .* PIX2PIX_CUDA_GRAPH=0 in the"
     )
     with pytest.raises(RuntimeError, match=expected) as caught:
         captured(step, *batch(1))
@@ -214,7 +214,7 @@ def test_an_error_in_the_warm_up_is_passed_on_as_it_is(gpu):
         CapturedStep(GPU)(step, *batch(1))
 
 
-def test_on_a_cpu_nothing_is_recorded(pairs, gpu):
+def test_on_a_cpu_nothing_is_captured(pairs, gpu):
     training = Training(pairs, CONFIG)
     for _ in range(WARM_UP + 2):
         training.advance()

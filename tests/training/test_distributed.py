@@ -1,4 +1,4 @@
-"""A sweep over several processes: torchrun spreads the λ, and what one process leaves undone another takes up."""
+"""A sweep over several processes: torchrun spreads the λ, and the run of a killed process is resumed."""
 
 import math
 import os
@@ -50,7 +50,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture(autouse=True, scope="module")
 def one_thread():
-    """As in the processes that are started: the number of threads is in the bits."""
+    """As in the processes that are started: the results depend on the number of threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -59,7 +59,7 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def expected(folder, tmp_path_factory) -> dict[float, dict]:
-    """What a sweep in a single process leaves behind."""
+    """The checkpoints of a sweep in a single process."""
     root = tmp_path_factory.mktemp("alone")
     sweep(read_pairs(folder), LAMBDAS, CONFIG, root, device="cpu")
     return states(root)
@@ -106,7 +106,7 @@ def test_the_lambdas_are_spread_over_the_processes(folder, expected, tmp_path):
     assert bits(states(root)) == bits(expected)
 
 
-def test_a_killed_processes_lambda_is_taken_up_by_the_next_start(folder, expected, tmp_path):
+def test_the_run_of_a_killed_process_is_resumed_by_the_next_start(folder, expected, tmp_path):
     root, script = tmp_path / "runs", tmp_path / "killed.py"
     script.write_text(KILLED)
     killed = torchrun(script, "sweep", folder, root, *SETTINGS, 0, 100, "inf")

@@ -47,7 +47,7 @@ def press_stop() -> None:
 
 def stop_after(step: int, folder: Path, config: TrainConfig = CONFIG) -> None:
     """Train, with Ctrl-C at a step that is reported: the next one is saved."""
-    with pytest.raises(KeyboardInterrupt, match=rf"Interrupted at step {step + 1} of .* saved: do the same again"):
+    with pytest.raises(KeyboardInterrupt, match=rf"Interrupted at step {step + 1} of .* saved: run the cell again"):
         go(folder, at(step, press_stop), config)
     assert load_newest(folder)[0]["steps_done"] == step + 1
 
@@ -275,7 +275,7 @@ def test_ctrl_c_finishes_the_step_and_saves_it(begun, whole):
     with child(train_until_interrupted, begun, 1) as (process, receive):
         assert receive() == "press"
         os.kill(process.pid, signal.SIGINT)
-        again = "do the same again (run the cell again), and it goes on from there."
+        again = "run the cell again (or the command) and training resumes from there."
         assert receive() == f"Interrupted at step 11 of 12, which is saved: {again}"
         process.join()
         assert process.exitcode == 0

@@ -1,4 +1,4 @@
-"""Notebook 3's training cell in a real kernel: the stop button, the same cell again, and what is then to be seen."""
+"""Training cell of notebook 3 in a real kernel: the stop button, the same cell again, and its output."""
 
 import os
 import signal
@@ -43,7 +43,7 @@ def cell(start: str) -> str:
 
 
 def shown(cell) -> list[str]:
-    """What kinds of output a cell has, in their order."""
+    """Kinds of output of a cell, in order."""
     kinds = ("application/vnd.jupyter.widget-view+json", "image/png")
     return [
         next((kind for kind in kinds if kind in output.get("data", {})), output.output_type) for output in cell.outputs
@@ -51,7 +51,7 @@ def shown(cell) -> list[str]:
 
 
 def press_stop(kernel: int, folder: Path) -> None:
-    """What the stop button sends, two seconds after the training has begun."""
+    """Send the signal of the stop button, two seconds after the training has begun."""
     while not (folder / LOCK).exists():
         time.sleep(0.1)
     time.sleep(2)
@@ -59,7 +59,7 @@ def press_stop(kernel: int, folder: Path) -> None:
 
 
 def test_the_training_cell_can_be_stopped_and_run_again(run, tmp_path: Path) -> None:
-    for start in ("# @title Set up", "import inspect", "# @title Choose", "train_pairs, test_pairs"):
+    for start in ("# @title Set up", "import signal", "# @title Choose", "train_pairs, test_pairs"):
         run(cell(start))
     run(SMALLER + COUNT)
     kernel = int(run("import os; print(os.getpid())").outputs[0].text)

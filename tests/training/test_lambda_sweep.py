@@ -1,4 +1,4 @@
-"""One run for each λ, all else equal, and none of them twice."""
+"""One run for each λ, all other settings equal, and none trained twice."""
 
 import math
 import re
@@ -68,7 +68,7 @@ def test_a_finished_run_is_not_trained_again(pairs, swept, monkeypatch):
     assert all(repr(again[k]) == repr(runs[k]) for k in runs)  # repr: NaN is not equal to itself
 
 
-def test_a_further_lambda_trains_that_one_alone(pairs, tmp_path):
+def test_a_further_lambda_trains_only_that_one(pairs, tmp_path):
     sweep(pairs, (0,), CONFIG, tmp_path)
     before = (tmp_path / "lambda_0" / NEWEST).read_bytes()
     seen = []

@@ -1,4 +1,4 @@
-"""The step against one written out by hand, and a loop that can be interrupted."""
+"""The training step against a reference, and a loop that can be interrupted and resumed."""
 
 import math
 from dataclasses import asdict, replace
@@ -39,7 +39,7 @@ def float32(monkeypatch):
     monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: torch.float32)
 
 
-def textbook_step(generator, discriminator, adam_g, adam_d, source, target, lambda_l1):
+def reference_step(generator, discriminator, adam_g, adam_d, source, target, lambda_l1):
     """The step of the paper, term by term, in plain float32."""
     output = generator(source)
     real = discriminator(source, target)
@@ -57,7 +57,7 @@ def textbook_step(generator, discriminator, adam_g, adam_d, source, target, lamb
     return d_loss, adversarial, l1
 
 
-def test_a_step_is_the_textbook_step(pairs, float32):
+def test_a_step_is_the_reference_step(pairs, float32):
     training = Training(pairs, replace(CONFIG, dropout=0.0))
     generator, discriminator = UNetGenerator(2, 128, dropout=0.0), PatchDiscriminator(2)
     generator.load_state_dict(training.generator.state_dict())
@@ -65,7 +65,7 @@ def test_a_step_is_the_textbook_step(pairs, float32):
     adams = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in (generator, discriminator)]
     for _ in range(3):
         source, target = training.next_batch()
-        expected = textbook_step(generator, discriminator, *adams, source, target, 100)
+        expected = reference_step(generator, discriminator, *adams, source, target, 100)
         torch.testing.assert_close(training.step(source, target), torch.stack(expected).detach(), rtol=1e-4, atol=1e-5)
     for ours, theirs in ((training.generator, generator), (training.discriminator, discriminator)):
         for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
@@ -90,7 +90,7 @@ def test_the_discriminators_update_leaves_the_generator_alone(pairs):
     assert all(p.grad is None for p in training.generator.parameters())
 
 
-def test_l1_alone_evaluates_no_discriminator(pairs, monkeypatch):
+def test_l1_only_evaluates_no_discriminator(pairs, monkeypatch):
     monkeypatch.setattr(PatchDiscriminator, "forward", lambda *_: pytest.fail("D was evaluated"))
     d_loss, adversarial, l1 = Training(pairs, replace(CONFIG, lambda_l1=math.inf)).step(
         *Training(pairs, CONFIG).next_batch()
@@ -117,14 +117,14 @@ def test_every_pair_comes_once_an_epoch(pairs):
     assert training.order == []
 
 
-def test_the_rate_is_that_of_the_paper():
+def test_the_learning_rate_is_that_of_the_paper():
     config = TrainConfig()
     assert config.learning_rate_in(1) == config.learning_rate_in(100) == 2e-4
     assert config.learning_rate_in(101) == pytest.approx(2e-4 * (1 - 1 / 101))
     assert config.learning_rate_in(200) == pytest.approx(2e-4 / 101)
 
 
-def test_the_rate_reaches_both_optimisers(pairs):
+def test_the_learning_rate_reaches_both_optimisers(pairs):
     training = Training(pairs, CONFIG)
     training.steps_done = 3 * training.steps_per_epoch  # the fourth and last epoch
     training.advance()
@@ -138,11 +138,11 @@ def test_the_rate_reaches_both_optimisers(pairs):
     before = first.detach().clone()
     training.learning_rate.fill_(0)
     training.step(*training.next_batch())
-    assert torch.equal(first, before), "at a rate of 0 nothing is learned"
+    assert torch.equal(first, before), "at a learning rate of 0 nothing is learned"
 
 
 @pytest.mark.parametrize("lambda_l1", [100, math.inf])
-def test_an_interrupted_run_ends_in_the_same_bits(pairs, tmp_path, monkeypatch, lambda_l1):
+def test_a_resumed_run_is_bit_identical(pairs, tmp_path, monkeypatch, lambda_l1):
     config = replace(CONFIG, lambda_l1=lambda_l1)
     whole = train(pairs, config, tmp_path / "whole", log_every=5)
     monkeypatch.setattr(module, "SAVE_SECONDS", 0)
@@ -222,7 +222,7 @@ def test_grey_and_colour_are_trained_at_every_size(tmp_path, image_size, before,
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
-def test_a_step_in_grey_is_the_textbook_step(float32, before, after):
+def test_a_step_in_grey_is_the_reference_step(float32, before, after):
     config = replace(CONFIG, dropout=0.0, source_channels=before, target_channels=after)
     training = Training(pairs_of(before, after), config)
     twins = (
@@ -234,7 +234,7 @@ def test_a_step_in_grey_is_the_textbook_step(float32, before, after):
     adams = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in twins]
     source, target = training.next_batch()
     assert (source.shape[1], target.shape[1]) == (before, after)
-    expected = torch.stack(textbook_step(*twins, *adams, source, target, 100)).detach()
+    expected = torch.stack(reference_step(*twins, *adams, source, target, 100)).detach()
     torch.testing.assert_close(training.step(source, target), expected, rtol=1e-4, atol=1e-5)
 
 
@@ -249,7 +249,7 @@ def test_pairs_of_other_channels_get_a_sentence(pairs, tmp_path, before, after):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_checkpoint_from_before_grey_is_gone_on_with(pairs, tmp_path, monkeypatch):
+def test_a_checkpoint_from_before_grey_is_resumed(pairs, tmp_path, monkeypatch):
     whole = train(pairs, CONFIG, tmp_path / "whole", log_every=5)
     monkeypatch.setattr(module, "asdict", lambda config: {k: v for k, v in asdict(config).items() if "_ch" not in k})
 

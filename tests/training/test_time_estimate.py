@@ -1,4 +1,4 @@
-"""How many steps a sweep has still to take, and how long they take."""
+"""The remaining steps of a sweep, and how long they take."""
 
 import math
 import signal
@@ -30,7 +30,7 @@ def pairs() -> Pairs:
 
 @pytest.fixture
 def measured(monkeypatch) -> list[float]:
-    """The λ of the measurements, which say that a step takes 2 s, and 0.5 s without D."""
+    """The λ of the measurements, by which a step takes 2 s, and 0.5 s without D."""
     lambdas = []
 
     def stand_in(pairs: Pairs, config: TrainConfig, device: torch.device, seconds: float) -> float:
@@ -56,7 +56,7 @@ def test_the_steps_of_all_lambdas_are_added_up(pairs, tmp_path, measured):
     assert estimate_time(pairs, (0, 0.0, 0), CONFIG, tmp_path) == TimeEstimate(8, 16.0)  # a sweep trains it once, too
 
 
-def test_l1_alone_is_measured_apart_and_each_only_once(pairs, tmp_path, measured):
+def test_l1_only_is_measured_separately_and_each_only_once(pairs, tmp_path, measured):
     estimate_time(pairs, (0, math.inf, 1, 10, 100), CONFIG, tmp_path)
     assert measured == [0, math.inf]
     measured.clear()
@@ -78,11 +78,11 @@ def test_more_epochs_leave_the_further_steps_to_go(pairs, tmp_path, measured):
 
 
 def test_an_interrupted_run_has_the_rest_to_go(pairs, tmp_path, measured, monkeypatch):
-    monkeypatch.setattr(train_module, "SAVE_SECONDS", math.inf)  # it is saved by the stop alone
+    monkeypatch.setattr(train_module, "SAVE_SECONDS", math.inf)  # only the stop saves it
 
     def stop(progress: Progress) -> None:
         if progress.step == 3:
-            signal.raise_signal(signal.SIGINT)  # as Ctrl-C does; the next step is finished and saved
+            signal.raise_signal(signal.SIGINT)  # like Ctrl-C; the next step is finished and saved
 
     with pytest.raises(KeyboardInterrupt, match="step 4 of 8"):
         train(pairs, replace(CONFIG, lambda_l1=0), folder_of(tmp_path, 0), stop, log_every=1)
@@ -94,6 +94,13 @@ def test_a_run_that_was_saved_before_its_first_row_has_all_to_go(pairs, tmp_path
     for text in ("", "\r\n"):
         (folder_of(tmp_path, 0) / "history.csv").write_text(text, newline="")
         assert estimate_time(pairs, (0,), CONFIG, tmp_path) == TimeEstimate(8, 16.0)
+
+
+def test_a_damaged_checkpoint_does_not_matter(pairs, tmp_path, measured):
+    train(pairs, replace(CONFIG, lambda_l1=0), folder_of(tmp_path, 0))
+    for checkpoint in folder_of(tmp_path, 0).glob("*.pt"):
+        checkpoint.write_bytes(b"damaged")
+    assert estimate_time(pairs, (0,), replace(CONFIG, epochs=7), tmp_path) == TimeEstimate(6, 12.0)
 
 
 def test_nothing_is_written(pairs, tmp_path):

@@ -1,4 +1,4 @@
-"""Where a training runs: on which device, by which algorithms, and what it needs to go on on another."""
+"""Device, algorithms and precision of a training, and how it resumes on another device."""
 
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,17 +20,17 @@ def pairs() -> Pairs:
     return noise_pairs()
 
 
-def arithmetic(monkeypatch, dtype: torch.dtype) -> None:
+def set_dtype(monkeypatch, dtype: torch.dtype) -> None:
     monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: dtype)
 
 
 @pytest.mark.parametrize(("there", "here"), [(torch.float32, torch.float16), (torch.float16, torch.float32)], ids=str)
-def test_a_run_goes_on_in_another_arithmetic(pairs, monkeypatch, there, here):
+def test_a_run_is_resumed_in_another_precision(pairs, monkeypatch, there, here):
     """Colab gives a T4 (fp16, with a scaler) today and an L4 (bf16, without) tomorrow."""
-    arithmetic(monkeypatch, there)
+    set_dtype(monkeypatch, there)
     first = Training(pairs, CONFIG)
     first.advance()
-    arithmetic(monkeypatch, here)
+    set_dtype(monkeypatch, here)
     second = Training(pairs, CONFIG)
     second.load_state_dict(first.state_dict())
     assert all(map(torch.equal, first.generator.parameters(), second.generator.parameters()))
@@ -40,8 +40,8 @@ def test_a_run_goes_on_in_another_arithmetic(pairs, monkeypatch, there, here):
     second.check_weights()
 
 
-def test_a_scaler_goes_on_at_its_scale(pairs, monkeypatch):
-    arithmetic(monkeypatch, torch.float16)
+def test_a_scaler_resumes_at_its_scale(pairs, monkeypatch):
+    set_dtype(monkeypatch, torch.float16)
     first, second = Training(pairs, CONFIG), Training(pairs, CONFIG)
     first.scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
     first.advance()
@@ -50,8 +50,8 @@ def test_a_scaler_goes_on_at_its_scale(pairs, monkeypatch):
 
 
 @pytest.mark.parametrize("there", [False, True])
-def test_the_optimisers_are_of_the_device_that_a_run_goes_on_on(pairs, there):
-    """A graph can be recorded only with capturable ones, which a run begun on a CPU doesn't have in its checkpoint."""
+def test_the_optimisers_fit_the_device_on_which_a_run_is_resumed(pairs, there):
+    """A graph needs capturable optimisers, which the checkpoint of a run on a CPU doesn't have."""
     state = Training(pairs, CONFIG).state_dict()
     for name in ("optimizer_g", "optimizer_d"):
         state[name]["param_groups"][0]["capturable"] = there
@@ -71,7 +71,7 @@ def cudnn() -> tuple[bool, bool, bool]:
     return torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
 
 
-def test_cudnn_is_used_and_picks_its_fastest(pairs, tmp_path, monkeypatch):
+def test_cudnn_is_used_and_picks_its_fastest_algorithms(pairs, tmp_path, monkeypatch):
     before, seen, advance = cudnn(), set(), Training.advance
     monkeypatch.setattr(Training, "advance", lambda training: seen.add(cudnn()) or advance(training))
     train(pairs, replace(CONFIG, epochs=1), tmp_path)
@@ -82,7 +82,7 @@ def test_cudnn_is_used_and_picks_its_fastest(pairs, tmp_path, monkeypatch):
     assert cudnn() == before
 
 
-def test_cudnn_is_exact_or_off_where_torch_is_told_so(monkeypatch):
+def test_cudnn_is_deterministic_or_off_if_torch_is_set_so(monkeypatch):
     monkeypatch.setattr(torch, "are_deterministic_algorithms_enabled", lambda: True)
     with fast_cudnn():
         assert cudnn() == (True, False, True)
@@ -93,7 +93,7 @@ def test_cudnn_is_exact_or_off_where_torch_is_told_so(monkeypatch):
 @pytest.mark.parametrize(
     ("gpus", "rank", "expected"), [(2, None, 0), (2, "1", 1), (2, "2", 0), (1, "3", 0), (8, "5", 5)]
 )
-def test_each_process_gets_a_gpu_as_far_as_they_go(monkeypatch, gpus, rank, expected):
+def test_the_processes_are_spread_over_all_gpus(monkeypatch, gpus, rank, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
     monkeypatch.delenv("LOCAL_RANK", raising=False)
@@ -108,7 +108,7 @@ def test_without_a_gpu_the_cpu_is_taken(monkeypatch):
     assert default_device() == CPU
 
 
-def test_random_numbers_leave_no_trace():
+def test_the_random_state_is_restored():
     torch.manual_seed(7)
     before = torch.get_rng_state()
     for device in (CPU, "cpu"):
@@ -123,7 +123,7 @@ def test_random_numbers_leave_no_trace():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_the_gpus_random_numbers_are_left_as_they_were_too(monkeypatch):
+def test_the_random_state_of_the_gpu_is_restored_too(monkeypatch):
     taken = []
     monkeypatch.setattr(torch.random, "fork_rng", lambda devices: taken.append(devices) or nullcontext())
     fork_rng(GPU), fork_rng("cuda:1"), fork_rng("cpu")

@@ -336,3 +336,31 @@ def test_a_file_that_is_not_there_is_a_reason(tmp_path):
         load_image(tmp_path / "1.png")
     with pytest.raises(ValueError, match=r"can't be read \("):
         load_image(tmp_path)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "MPO", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", TURNED)
+def test_an_opened_image_is_set_upright_once(orientation, form):
+    buffer, more = io.BytesIO(), {"save_all": True, "append_images": [image(rgb(UPRIGHT))]} if form == "MPO" else {}
+    options = {"lossless": True} if form == "WEBP" else {"quality": 95}
+    image(rgb(TURNED[orientation])).save(buffer, form, exif=exif(orientation), **options, **more)
+    with Image.open(buffer) as opened:
+        assert opened.format == form
+        upright = convert(opened)
+    np.testing.assert_allclose(np.asarray(upright).astype(float), rgb(UPRIGHT), atol=6)
+    assert upright.getexif().get(274, 1) == 1 and convert(upright).tobytes() == upright.tobytes()
+
+
+def test_the_image_that_is_converted_stays_as_it_is():
+    given = image(TURNED[6])
+    given.info["exif"] = exif(6).tobytes()
+    assert convert(given).size == given.size[::-1]
+    assert given.tobytes() == image(TURNED[6]).tobytes() and given.getexif()[274] == 6
+
+
+@pytest.mark.parametrize("content", [b"garbage", b"Exif\0\0MM\0*"])
+def test_damaged_exif_data_get_a_sentence(content):
+    given = image(COLOUR)
+    given.info["exif"] = content
+    with pytest.raises(ValueError, match=r"^its EXIF data, which say what is up, are damaged: "):
+        convert(given)

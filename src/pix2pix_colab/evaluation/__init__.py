@@ -1,7 +1,7 @@
 """Evaluation of a λ sweep: metrics, their significance, the FCN score, LPIPS and KID (notebook 4)."""
 
-from .fcn_score import read_labels
-from .metrics import METRICS, Measurement, disagreement, measure
+from .fcn_score import decode_label_maps
+from .metrics import METRICS, Measurement, find_disagreement, measure
 from .report import Report, evaluate
 from .significance import Interval
 
@@ -10,8 +10,8 @@ __all__ = [
     "Interval",
     "Measurement",
     "Report",
-    "disagreement",
+    "decode_label_maps",
     "evaluate",
+    "find_disagreement",
     "measure",
-    "read_labels",
 ]

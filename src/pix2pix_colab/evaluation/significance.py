@@ -1,4 +1,4 @@
-"""How sure a figure is: bootstrap intervals, and tests of pairs on the same images."""
+"""Statistical significance: bootstrap confidence intervals and paired permutation tests."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -7,12 +7,12 @@ import torch
 
 from .metrics import Measurement
 
-RESAMPLES = 2000  # the bounds of an interval then vary by about a twentieth of its width
-PERMUTATIONS = 9999  # the smallest p is 1 / 10,000, which fifteen comparisons leave at 0.0015
+RESAMPLES = 2000  # the bounds then vary by about a twentieth of the interval's width
+PERMUTATIONS = 9999  # the smallest p-value is 1 / 10,000; adjusted for fifteen comparisons, 0.0015
 
 
 class Interval(NamedTuple):
-    """A figure, and where it would lie for other images of the same kind; in words, ± half of that."""
+    """A value and its confidence interval; as text, the value ± half the width."""
 
     value: float
     low: float
@@ -24,39 +24,41 @@ class Interval(NamedTuple):
 
 
 def bootstrap(measurement: Measurement, level: float = 0.95, seed: int = 0) -> Interval:
-    """The percentile bootstrap interval (Efron 1979): images are drawn anew, with replacement, and measured again.
+    """Percentile bootstrap confidence interval (Efron 1979), shifted by the bootstrap estimate of bias.
 
-    It is moved by the bias of the drawing, since histograms of fewer different images are rougher.
+    The images are resampled with replacement. A resample has fewer distinct images, so its histograms are rougher:
+    that biases their intersection downwards.
     """
-    rows, figure = measurement
-    count, random = len(rows), torch.Generator().manual_seed(seed)
-    drawn = torch.randint(count, (RESAMPLES, count), generator=random)
-    weights = torch.zeros(RESAMPLES, count).scatter_add_(1, drawn, torch.ones(RESAMPLES, count)) / count
-    values = figure((weights @ rows.reshape(count, -1)).reshape(RESAMPLES, *rows.shape[1:])).double()
+    per_image, statistic = measurement
+    count, random = len(per_image), torch.Generator().manual_seed(seed)
+    resamples = torch.randint(count, (RESAMPLES, count), generator=random)
+    weights = torch.zeros(RESAMPLES, count).scatter_add_(1, resamples, torch.ones(RESAMPLES, count)) / count
+    means = (weights @ per_image.reshape(count, -1)).reshape(RESAMPLES, *per_image.shape[1:])
+    values = statistic(means).double()
     bounds = torch.tensor([(1 - level) / 2, (1 + level) / 2], dtype=torch.float64)
     low, high = (values.quantile(bounds) - values.mean() + measurement.value).tolist()
     return Interval(measurement.value, low, high)
 
 
-def permutation_p(ours: Measurement, theirs: Measurement, seed: int = 0) -> float:
-    """The two-sided p-value of the difference of two figures, each of the same N images (Fisher's permutation test).
+def permutation_p_value(first: Measurement, second: Measurement, seed: int = 0) -> float:
+    """Two-sided p-value of the difference of a metric between two λ, by Fisher's paired permutation test.
 
-    If the two λ made no difference, it would be the same which of them an output is from: so for each image they are
-    exchanged or not, at random.
+    Both are measured on the same N images. Under the null hypothesis the two outputs of an image are exchangeable, so
+    each pair is swapped or not, at random.
     """
-    a, b = ours.rows.double(), theirs.rows.double()  # in float32, exchanges that come to the same would differ
+    a, b = first.per_image.double(), second.per_image.double()  # float32 would round equal permutations differently
     mean, half = (a + b).mean(dim=0) / 2, (a - b).reshape(len(a), -1) / 2
     random = torch.Generator().manual_seed(seed)
     signs = torch.randint(2, (PERMUTATIONS + 1, len(a)), generator=random).double() * 2 - 1
-    signs[0] = 1  # nothing is exchanged: what was observed
-    apart = (signs @ half / len(a)).reshape(-1, *mean.shape)
-    differences = (ours.figure(mean + apart) - ours.figure(mean - apart)).abs()
-    smaller = differences < differences[0] * (1 - 1e-9) - 1e-12  # which NaN isn't, so that it is never sure
+    signs[0] = 1  # no swap: the observed difference
+    offset = (signs @ half / len(a)).reshape(-1, *mean.shape)
+    differences = (first.statistic(mean + offset) - first.statistic(mean - offset)).abs()
+    smaller = differences < differences[0] * (1 - 1e-9) - 1e-12  # False for NaN, which so is never significant
     return 1 - smaller.double().mean().item()
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """p-values as they are after as many tests as there are (Holm 1979): of none does chance make more than it says."""
+def holm_bonferroni(p: Sequence[float]) -> list[float]:
+    """Holm–Bonferroni adjusted p-values (Holm 1979), which bound the probability of any false positive among them."""
     adjusted, highest = [0.0] * len(p), 0.0
     for rank, i in enumerate(sorted(range(len(p)), key=p.__getitem__)):
         highest = max(highest, min(1.0, (len(p) - rank) * p[i]))

@@ -1,9 +1,10 @@
-"""Figures of the notebooks and the README: image grids, plots, network diagrams and tables."""
+"""Figures of the notebooks and docs: image grids, plots, network diagrams and tables."""
 
 from .image_grids import disagreement_grid, feature_grid, image_grid, lambda_grid, pair_grid
 from .layer_tables import discriminator_table, generator_table, receptive_fields
 from .metric_plots import loss_curves, metric_plot, tradeoff_plot
 from .network_diagrams import draw_discriminator, draw_generator
+from .notebook_cells import show_source, show_table
 from .training_view import TrainingView
 
 __all__ = [
@@ -20,5 +21,7 @@ __all__ = [
     "metric_plot",
     "pair_grid",
     "receptive_fields",
+    "show_source",
+    "show_table",
     "tradeoff_plot",
 ]

@@ -1,4 +1,4 @@
-"""Grids of images: pairs, the outputs of each λ, a layer's channels."""
+"""Image grids: pairs, the outputs of each λ, the feature maps of a layer."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,8 +9,9 @@ from matplotlib.ticker import NullLocator
 from torch import Tensor
 
 from ..data import Pairs
-from ..evaluation import disagreement, measure
+from ..evaluation import find_disagreement, measure
 from ..loss import lambda_label
+from ..utils.images import to_uint8
 
 GAP = 6  # px between images
 
@@ -18,10 +19,11 @@ Columns = Sequence[tuple[str, Tensor]]
 
 
 def image_grid(columns: Columns, image_inches: float = 1.6) -> Figure:
-    """A grid of images: a column for each heading, a row for each image.
+    """A grid with a column for each heading and a row for each image.
 
     Args:
-        columns: headings and their images, uint8 (N, 3, H, W) in colour or (N, 1, H, W) in grey, of one N, H and W.
+        columns: headings and their images, (N, 3, H, W) in colour or (N, 1, H, W) in grey, all of equal size; uint8, or
+            float in [-1, 1] as the networks have them.
         image_inches: the width of an image in the figure.
     """
     rows, _, height, width = columns[0][1].shape
@@ -33,11 +35,11 @@ def image_grid(columns: Columns, image_inches: float = 1.6) -> Figure:
 
 
 def draw_grid(axes: Axes, columns: Columns) -> None:
-    """Draw the grid of ``image_grid`` into the axes of another figure."""
+    """Draw the grid of ``image_grid`` into given axes."""
     images = torch.stack([_in_colour(images) for _, images in columns], dim=1)  # (rows, columns, 3, H, W)
     padded = torch.nn.functional.pad(images, (0, GAP, 0, GAP), value=255)
-    sheet = padded.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (rows × H, columns × W, 3)
-    axes.imshow(sheet[:-GAP, :-GAP].numpy(), interpolation="antialiased")
+    grid = padded.permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)  # (rows × H, columns × W, 3)
+    axes.imshow(grid[:-GAP, :-GAP].numpy(), interpolation="antialiased")
     width = images.shape[-1]
     axes.set_xticks([width / 2 + i * (width + GAP) for i in range(len(columns))], [heading for heading, _ in columns])
     axes.tick_params(top=True, bottom=False, labeltop=True, labelbottom=False, length=0)
@@ -46,12 +48,13 @@ def draw_grid(axes: Axes, columns: Columns) -> None:
 
 
 def _in_colour(images: Tensor) -> Tensor:
-    """(N, 1 or 3, H, W) -> (N, 3, H, W), on the CPU: grey is colour of three equal channels."""
+    """Convert (N, 1 or 3, H, W) to uint8 (N, 3, H, W) on the CPU; a grey channel is repeated three times."""
+    images = to_uint8(images.detach()) if images.is_floating_point() else images
     return images.cpu().expand(-1, 3, -1, -1)
 
 
 def pair_grid(pairs: Pairs, across: int = 4) -> Figure:
-    """All pairs, ``across`` of them in a row, each source beside its target."""
+    """Pairs, each source beside its target, ``across`` pairs per row."""
     across = min(across, len(pairs))
     blank = torch.full((-len(pairs) % across, 3, pairs.size, pairs.size), 255, dtype=torch.uint8)  # fills the last row
     images = (("source", pairs.source), ("target", pairs.target))
@@ -60,10 +63,10 @@ def pair_grid(pairs: Pairs, across: int = 4) -> Figure:
 
 
 def lambda_grid(pairs: Pairs | None, outputs: Mapping[float, Tensor]) -> Figure:
-    """The outputs of every λ side by side, a row for each test image.
+    """The outputs of all λ side by side, a row for each test image.
 
     Args:
-        pairs: the test pairs, whose source and target stand in front; None leaves them out.
+        pairs: the test pairs, shown in the first two columns; None leaves them out.
         outputs: uint8 (N, 3, S, S) by λ, or (N, 1, S, S).
     """
     front = [("source", pairs.source), ("target", pairs.target)] if pairs else []
@@ -71,21 +74,23 @@ def lambda_grid(pairs: Pairs | None, outputs: Mapping[float, Tensor]) -> Figure:
 
 
 def feature_grid(features: Tensor, count: int = 8) -> Figure:
-    """The first channels of a layer's output (1, C, H, W), each from its darkest to its brightest value."""
+    """Feature maps: the first channels of a layer's output (1, C, H, W), each scaled to its full range."""
     maps = features[0, :count].detach().float()
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     grey = ((maps - low) / (high - low).clamp(min=1e-8) * 255).to(torch.uint8)
     return image_grid([(f"channel {i}", each.expand(1, 3, -1, -1)) for i, each in enumerate(grey, start=1)], 1.3)
 
 
-def disagreement_grid(ours: float, theirs: float, outputs: Mapping[float, Tensor], pairs: Pairs) -> Figure:
-    """One detail, of which L1 finds ``theirs`` the better λ and the eye ``ours``, with the figures of both."""
-    image, rows, columns = disagreement(outputs[ours], outputs[theirs], pairs.target)
-    target = pairs.target[image : image + 1, :, rows, columns]
-    sheet = [("source", pairs.source[image : image + 1, :, rows, columns])]
-    for k in (ours, theirs):
-        detail = outputs[k][image : image + 1, :, rows, columns]
+def disagreement_grid(first: float, second: float, outputs: Mapping[float, Tensor], pairs: Pairs) -> Figure:
+    """The detail on which L1 prefers the λ ``second`` and sharpness the λ ``first`` (see ``find_disagreement``)."""
+    image, rows, columns = find_disagreement(outputs[first], outputs[second], pairs.target)
+    source, target, *details = (
+        images[image : image + 1, :, rows, columns]
+        for images in (pairs.source, pairs.target, outputs[first], outputs[second])
+    )
+    grid = [("source", source)]
+    for k, detail in zip((first, second), details, strict=True):
         found = {key: m.value for key, m in measure(detail, target).items()}
-        words = f"{lambda_label(k)}: L1 {found['l1']:.2f}, SSIM {found['ssim']:.2f}"
-        sheet.append((f"{words}\nsharpness {found['sharpness']:.2f}", detail))
-    return image_grid([*sheet, ("the photo", target)], image_inches=2.6)
+        heading = f"{lambda_label(k)}: L1 {found['l1']:.2f}, SSIM {found['ssim']:.2f}"
+        grid.append((f"{heading}\nsharpness {found['sharpness']:.2f}", detail))
+    return image_grid([*grid, ("target", target)], image_inches=2.6)

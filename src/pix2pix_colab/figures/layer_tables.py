@@ -1,4 +1,4 @@
-"""The two networks as they really are: tables whose every number is read from the modules."""
+"""Layer tables of the two networks, read from the modules."""
 
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ Shape = tuple[int, ...]
 
 
 class LayerRow(NamedTuple):
-    """One layer: the modules before, at and after its convolution; shapes are (channels, height, width)."""
+    """A layer: the modules before, at and after its convolution; shapes are (channels, height, width)."""
 
     name: str  # "decoder 7"
     before: str  # "ReLU"
@@ -22,29 +22,29 @@ class LayerRow(NamedTuple):
     input: Shape
     output: Shape
     skip_partner: str = ""  # "encoder 1", of the same output size
-    joined_channels: str = ""  # "64 + 64 = 128", of [skip, up]: what the next layer takes in
+    joined_channels: str = ""  # "64 + 64 = 128", of [skip, up]: the input of the next layer
 
 
 class FieldRow(NamedTuple):
-    """What logit i sees of a layer's input: ``field`` pixels from ``step`` · i + ``start`` on (below 0 is padding)."""
+    """Receptive field of logit i in a layer's input: ``field`` pixels from ``jump`` · i + ``start`` on."""
 
     layer: str
     kernel: int
     stride: int
     padding: int
     field: int
-    step: int
-    start: int
+    jump: int
+    start: int  # negative: in the padding
 
 
 def generator_table(generator: UNetGenerator) -> list[LayerRow]:
-    """The U-Net layer by layer, for a source of ``generator.image_size``. The generator is left as it was."""
+    """Layers of the U-Net, for a source of ``generator.image_size``. The generator is not changed."""
     sides = {"encoder": generator.encoder, "decoder": generator.decoder}
     layers = {f"{side} {i}": layer for side, part in sides.items() for i, layer in enumerate(part, start=1)}
     rows = read_layers(generator, layers, (generator.source_channels, generator.image_size, generator.image_size))
     for i in range(len(generator.encoder), len(rows) - 1):
         up, following = rows[i], rows[i + 1]
-        skip = following.input[0] - up.output[0]  # the channels that came by another way
+        skip = following.input[0] - up.output[0]  # the channels of the skip connection
         if skip:
             j = [row.output for row in rows].index((skip, *up.output[1:]))
             joined = f"{skip} + {up.output[0]} = {following.input[0]}"
@@ -54,31 +54,31 @@ def generator_table(generator: UNetGenerator) -> list[LayerRow]:
 
 
 def discriminator_table(discriminator: PatchDiscriminator, image_size: int = 256) -> list[LayerRow]:
-    """The PatchGAN layer by layer, for images of one size. The discriminator is left as it was."""
+    """Layers of the PatchGAN, for images of ``image_size``. The discriminator is not changed."""
     layers = {f"layer {i}": layer for i, layer in enumerate(discriminator.layers, start=1)}
     channels = discriminator.source_channels, discriminator.target_channels
     return read_layers(discriminator, layers, *((each, image_size, image_size) for each in channels))
 
 
 def receptive_fields(discriminator: PatchDiscriminator) -> list[FieldRow]:
-    """How one logit comes to see 70×70 pixels, from the last layer back to the image."""
+    """Receptive field of one logit, from the last layer back to the image: 70×70 pixels."""
     convolutions = [module for module in discriminator.modules() if isinstance(module, nn.Conv2d)]
-    rows, field, step, start = [], 1, 1, 0
+    rows, field, jump, start = [], 1, 1, 0
     for i, convolution in reversed(list(enumerate(convolutions, start=1))):
         kernel, stride, padding = convolution.kernel_size[0], convolution.stride[0], convolution.padding[0]
-        field, step, start = (field - 1) * stride + kernel, step * stride, start * stride - padding
-        rows.append(FieldRow(f"layer {i}", kernel, stride, padding, field, step, start))
+        field, jump, start = (field - 1) * stride + kernel, jump * stride, start * stride - padding
+        rows.append(FieldRow(f"layer {i}", kernel, stride, padding, field, jump, start))
     return rows
 
 
 def logit_patch(discriminator: PatchDiscriminator, row: int, column: int) -> tuple[int, int, int]:
-    """Top, left and side in pixels of the square that one logit judges; at the border it reaches into the padding."""
+    """Top, left and side in px of the patch that one logit classifies; at the border it includes padding."""
     image = receptive_fields(discriminator)[-1]
-    return image.step * row + image.start, image.step * column + image.start, image.field
+    return image.jump * row + image.start, image.jump * column + image.start, image.field
 
 
 def read_layers(network: nn.Module, layers: dict[str, nn.Module], *inputs: Shape) -> list[LayerRow]:
-    """Describe the named layers, by one forward pass on the meta device: no arithmetic, and no state is touched."""
+    """Describe the named layers by one forward pass on the meta device, which computes nothing and changes no state."""
     shapes = []
     hooks = [
         layer.register_forward_hook(lambda _, x, y: shapes.append((tuple(x[0].shape[1:]), tuple(y.shape[1:]))))
@@ -90,19 +90,19 @@ def read_layers(network: nn.Module, layers: dict[str, nn.Module], *inputs: Shape
     finally:
         for hook in hooks:
             hook.remove()
-    return [LayerRow(name, *_words(layer), *io) for (name, layer), io in zip(layers.items(), shapes, strict=True)]
+    return [LayerRow(name, *_describe(layer), *io) for (name, layer), io in zip(layers.items(), shapes, strict=True)]
 
 
-def _words(layer: nn.Module) -> tuple[str, str, str]:
-    """The modules before the convolution, the convolution and those after it, in words."""
+def _describe(layer: nn.Module) -> tuple[str, str, str]:
+    """Describe the modules before the convolution, the convolution, and the modules after it."""
     modules = [module for module in layer.modules() if not list(module.children())]
     at = next(i for i, module in enumerate(modules) if isinstance(module, nn.Conv2d | nn.ConvTranspose2d))
-    words = [_word(module) for module in modules]
-    after = words[at + 1 :] if "BatchNorm" in words else ["no BatchNorm", *words[at + 1 :]]
-    return ", ".join(words[:at]), words[at], ", ".join(after)
+    names = [_name(module) for module in modules]
+    after = names[at + 1 :] if "BatchNorm" in names else ["no BatchNorm", *names[at + 1 :]]
+    return ", ".join(names[:at]), names[at], ", ".join(after)
 
 
-def _word(module: nn.Module) -> str:
+def _name(module: nn.Module) -> str:
     name = type(module).__name__.removesuffix("2d")
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         (kernel, _), (stride, _) = module.kernel_size, module.stride

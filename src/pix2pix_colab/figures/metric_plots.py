@@ -1,4 +1,4 @@
-"""Plots: the losses of a run, and the metrics of each λ."""
+"""Plots of the losses of a run and of the metrics of each λ."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from ..evaluation import METRICS, Report
 from ..loss import lambda_label
 from .image_grids import draw_grid
 
-HALO = [withStroke(linewidth=2.5, foreground="white")]  # for words that lie over lines
+HALO = [withStroke(linewidth=2.5, foreground="white")]  # for text over lines
 
 
 def draw_losses(axes: Sequence[Axes], history: Sequence[dict]) -> None:
-    """Draw D's loss and G's adversarial loss into the first axes and L1 into the second, against the step."""
+    """Plot the adversarial losses of D and G into the first axes and L1 into the second, against the step."""
     steps = [row["step"] for row in history]
     if history and not math.isnan(history[0]["discriminator"]):
         for name, label in (("discriminator", "D"), ("adversarial", "G, adversarial")):
@@ -30,20 +30,20 @@ def draw_losses(axes: Sequence[Axes], history: Sequence[dict]) -> None:
 
 
 def loss_curves(history: Sequence[dict]) -> Figure:
-    """The losses of a run against its steps."""
+    """Losses of a run against the step."""
     figure = Figure(figsize=(9, 2.8), layout="constrained")
     draw_losses(figure.subplots(1, 2), history)
     return figure
 
 
 def metric_plot(report: Report, across: int = 6) -> Figure:
-    """Each metric against λ: its value and 95 % interval, and as a dashed line that of the photos.
+    """Each metric against λ, with 95 % confidence intervals; the value of the targets is a dashed line.
 
     Args:
-        across: plots in a row at most.
+        across: the maximum number of plots per row.
     """
     rows = math.ceil(len(report.intervals) / across)
-    columns = math.ceil(len(report.intervals) / rows)  # so that no row is much shorter
+    columns = math.ceil(len(report.intervals) / rows)  # rows of about equal length
     figure = Figure(figsize=(13, 2.3 * rows + 0.2), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes, (key, row) in zip(grid, report.intervals.items(), strict=False):
@@ -51,28 +51,28 @@ def metric_plot(report: Report, across: int = 6) -> Figure:
         axes.errorbar(range(len(row)), [i.value for i in row.values()], bounds, marker="o", markersize=4, capsize=3)
         axes.set_xticks(range(len(row)), [_short(k) for k in row], fontsize="x-small")
         axes.set_title(f"{METRICS[key].name} {METRICS[key].better}", fontsize="medium")
-        best = {"sharpness": 1} | {k: photos.value for k, photos in report.photos.items()}
-        if key in best:
-            axes.axhline(best[key], color="0.6", linewidth=0.8, linestyle="--")
+        reference = {"sharpness": 1} | {k: measurement.value for k, measurement in report.targets.items()}
+        if key in reference:
+            axes.axhline(reference[key], color="0.6", linewidth=0.8, linestyle="--")
             right = {"transform": axes.get_yaxis_transform(), "ha": "right", "va": "top"}
-            axes.text(0.98, best[key], "photos", **right, color="0.4", fontsize="small", path_effects=HALO)
+            axes.text(0.98, reference[key], "targets", **right, color="0.4", fontsize="small", path_effects=HALO)
     for axes in grid[len(report.intervals) :]:
         axes.set_axis_off()
     return figure
 
 
 def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 0, detail: int = 128) -> Figure:
-    """The story of λ: how near outputs are to the photos (L1), against how much they look like any (KID, or texture).
+    """Perception-distortion plot of λ: KID, or without it the gradient distance, against L1.
 
-    No net can be best at both (Blau and Michaeli 2018, "The Perception-Distortion Tradeoff"). Beside it stands the
-    middle of one output of each λ.
+    No network can be best at both (Blau and Michaeli 2018, "The Perception-Distortion Tradeoff"). Beside the plot is
+    the centre of one output of each λ.
 
     Args:
         outputs: uint8 (N, C, S, S) by λ.
-        image: the number of the test image that is shown.
+        image: the index of the test image to show.
         detail: side of the shown part in px.
     """
-    key = "kid" if report.kid else "texture"
+    key = "kid" if report.kid else "gradient_distance"
     figure = Figure(figsize=(12, 4.2), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.25))
     axes = left.subplots()
@@ -89,11 +89,11 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
             textcoords="offset points",
             path_effects=HALO,
         )
-    axes.margins(x=0.16)  # room for the words
+    axes.margins(x=0.16)  # room for the labels
     axes.invert_xaxis()
     if METRICS[key].better == "↓":
         axes.invert_yaxis()
-    axes.set(xlabel="nearer to the photo (L1) →", ylabel=f"more like photos ({METRICS[key].name}) →")
+    axes.set(xlabel="closer to the target (L1) →", ylabel=f"more realistic ({METRICS[key].name}) →")
     start = (outputs[k].shape[-1] - detail) // 2
     part = slice(start, start + detail)
     details = [(lambda_label(k), output[image : image + 1, :, part, part]) for k, output in outputs.items()]
@@ -104,5 +104,5 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
 
 
 def _short(lambda_l1: float) -> str:
-    """λ under an axis."""
+    """λ as a short tick label."""
     return lambda_label(lambda_l1).removeprefix("λ = ").replace("L1 only", "L1\nonly")

@@ -1,4 +1,4 @@
-"""Drawings of the two networks, clear enough to teach from; every number in them is read from the modules."""
+"""Diagrams of the two networks, with every number read from the modules."""
 
 import math
 from itertools import pairwise
@@ -21,9 +21,9 @@ ENCODER, DECODER, DROPOUT, PATCH = "#8fb3d9", "#f0c08a", "#d98a6a", "#c0392b"
 
 
 def draw_generator(generator: UNetGenerator) -> Figure:
-    """The U-Net: encoder down the left, decoder up the right, skip partners (of one size) on one level.
+    """Diagram of the U-Net: encoder on the left, decoder on the right, skip partners (of equal size) on one level.
 
-    A block is a layer's output; at a skip connection, [skip, up] stand side by side, as the next layer takes them in.
+    A block is a layer's output. At a skip connection, [skip, up] are side by side, as they are concatenated.
     """
     rows = generator_table(generator)
     n = len(generator.encoder)
@@ -49,17 +49,21 @@ def draw_generator(generator: UNetGenerator) -> Figure:
             _text(axes, 12 if i < n else x + 40, y, row.name, ha="left", weight="bold")
             _text(axes, x - 40 if i < n else 708, y, size_text(row.output), ha="right")
     _text(axes, columns[n], levels[n] - 16, f"bottleneck: {rows[n].name}, {size_text(rows[n].output)}", weight="bold")
-    skips = "skip connections\nconcatenate [skip, up]:\nthe channels add up"
+    skips = "skip connections\nconcatenate [skip, up]\nalong the channels"
     _text(axes, columns[n], levels[0], skips if any(row.skip_partner for row in rows) else "no skip connections")
     _draw_legend(axes, rows[1:])
     return figure
 
 
 def draw_discriminator(discriminator: PatchDiscriminator, image_size: int = 256, image: Tensor | None = None) -> Figure:
-    """The PatchGAN: its layers, how its receptive field grows, and the patch of the image that one logit judges.
+    """Diagram of the PatchGAN: its layers, its receptive field, and the patch that one logit classifies.
 
-    ``image``: a uint8 tensor (C, image_size, image_size) to draw the patch on, C the discriminator's target channels
-    (ValueError for any other).
+    Args:
+        image: the image to draw the patch on, uint8 (C, image_size, image_size); C is the discriminator's target
+            channels.
+
+    Raises:
+        ValueError: if the image is of another size or type.
     """
     shape = (discriminator.target_channels, image_size, image_size)
     if image is not None and (image.dtype != torch.uint8 or image.shape != shape):
@@ -72,7 +76,7 @@ def draw_discriminator(discriminator: PatchDiscriminator, image_size: int = 256,
 
 
 def _draw_layers(axes: Axes, rows: list[LayerRow], fields: list[FieldRow]) -> None:
-    """The layers from left to right; under each output, one point a pixel, what one logit sees of it."""
+    """Draw the layers from left to right, and below each the receptive field of one logit, one point per pixel."""
     rows = [LayerRow("source, image", "", "concatenated", "", (), rows[0].input), *rows]
     unit = 56 / max(row.output[0] for row in rows) ** 0.5
     sides = [1, *(row.field for row in fields)]
@@ -88,12 +92,12 @@ def _draw_layers(axes: Axes, rows: list[LayerRow], fields: list[FieldRow]) -> No
         _text(axes, x, 261, step, color=QUIET)
     for start, end in [*pairwise(blocks), *pairwise(reversed(squares))]:
         _arrow(axes, start, end)
-    growth = "What one logit sees, from the last layer back to the image: (r − 1) · stride + kernel"
+    growth = "Receptive field of one logit, from the last layer back to the image: (r − 1) · stride + kernel"
     _text(axes, 27, 372, growth, ha="left")
 
 
 def _draw_patch(axes: Axes, discriminator: PatchDiscriminator, grid: int, size: int, image: Tensor | None) -> None:
-    """The image with the patch of one logit, to scale, beside the grid of logits."""
+    """Draw the image with the patch of one logit, to scale, beside the grid of logits."""
     left, right, bottom, side = 27, 493, 28, 200
     top, pixel, cell = bottom + side, side / size, side / grid
     if image is None:
@@ -111,17 +115,17 @@ def _draw_patch(axes: Axes, discriminator: PatchDiscriminator, grid: int, size: 
     logit = _box(axes, right + (column + 0.5) * cell, top - (row + 0.5) * cell, cell, cell, PATCH, PATCH)
     ends = [zip(patch.get_corners()[i], logit.get_corners()[j], strict=True) for i, j in ((1, 0), (2, 3))]
     for line in [*(axes.plot(*end, color=PATCH, linewidth=1)[0] for end in ends), patch]:
-        line.set(path_effects=[withStroke(linewidth=3, foreground="white")])  # stands out from a photo too
+        line.set(path_effects=[withStroke(linewidth=3, foreground="white")])  # visible on any image
     patch.set(zorder=3, linewidth=1.8)
     logit.set(zorder=3)
-    judged = f"rows {y} to {y + field - 1},\ncolumns {x} to {x + field - 1}"
-    _text(axes, 360, 62, f"logit ({row}, {column}) judges\n{judged}")
+    pixels = f"rows {y} to {y + field - 1},\ncolumns {x} to {x + field - 1}"
+    _text(axes, 360, 62, f"logit ({row}, {column}) classifies\n{pixels}")
     _text(axes, left + side / 2, 14, f"image {size}×{size}, patch {field}×{field}", weight="bold")
     _text(axes, right + side / 2, 14, f"{grid}×{grid} logits, above 0: real", weight="bold")
 
 
 def _draw_legend(axes: Axes, rows: list[LayerRow]) -> None:
-    """What each kind of block stands for, in the words of the first layer of that kind: encoder left, decoder right."""
+    """Draw the legend: each kind of block, described by its first layer; encoder on the left, decoder on the right."""
     kinds = {}
     for row in rows:
         kinds.setdefault(_style(row), row)
@@ -132,7 +136,7 @@ def _draw_legend(axes: Axes, rows: list[LayerRow]) -> None:
 
 
 def _canvas(height: float) -> tuple[Figure, Axes]:
-    """A white page, 720 points wide, with data coordinates in points."""
+    """White canvas, 720 points wide, with data coordinates in points."""
     figure = plt.figure(figsize=(10, height / 72), facecolor="white")
     plt.close(figure)  # a notebook shows what a cell returns, and would show an open figure once more
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, 720), ylim=(0, height), autoscale_on=False)
@@ -145,7 +149,7 @@ def _height(shape: Shape) -> float:
 
 
 def _style(row: LayerRow) -> tuple[str, str]:
-    """Face and edge colour of a layer's block: white inside without BatchNorm."""
+    """Face and edge colour of a layer's block; the face is white without BatchNorm."""
     if "Conv" not in row.layer:
         return IMAGE, IMAGE
     part = DROPOUT if "Dropout" in row.after else DECODER if "Transpose" in row.layer else ENCODER
@@ -153,7 +157,7 @@ def _style(row: LayerRow) -> tuple[str, str]:
 
 
 def _block(axes: Axes, row: LayerRow, x: float, y: float, unit: float) -> Rectangle:
-    """A layer's output: as high as the logarithm of its size, as wide as the root of its channels."""
+    """Draw a layer's output: the height is the logarithm of its size, the width the square root of its channels."""
     return _box(axes, x, y, unit * row.output[0] ** 0.5, _height(row.output), *_style(row))
 
 
@@ -168,5 +172,5 @@ def _arrow(axes: Axes, start: Rectangle, end: Rectangle, path: str = "arc3", **s
     axes.add_patch(FancyArrowPatch(*ends, arrowstyle="-|>", connectionstyle=path, **style))
 
 
-def _text(axes: Axes, x: float, y: float, words: str, **style) -> None:
-    axes.text(x, y, words, **{"fontsize": 10, "color": INK, "ha": "center", "va": "center", **style})
+def _text(axes: Axes, x: float, y: float, text: str, **style) -> None:
+    axes.text(x, y, text, **{"fontsize": 10, "color": INK, "ha": "center", "va": "center", **style})

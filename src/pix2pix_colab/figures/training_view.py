@@ -1,4 +1,4 @@
-"""A view of a running training: samples and loss curves in one picture, replaced in place."""
+"""Live view of a training: samples and loss curves in one picture, updated in place."""
 
 import io
 import math
@@ -16,14 +16,14 @@ from .metric_plots import draw_losses
 
 
 class TrainingView:
-    """An ``on_progress`` for notebooks: a bar with the time left, and samples and loss curves in one picture below it.
+    """Progress callback for notebooks: a progress bar, and below it a picture of samples and loss curves.
 
-    The picture is replaced in place, so the output neither flickers nor grows.
+    The picture is updated in place, so the output neither flickers nor grows.
 
     Args:
-        pairs: the pairs to show, none that it is trained on.
-        seconds: the least time between two pictures.
-        share: the part of the time that pictures may take, so that looking doesn't hold up the training.
+        pairs: the pairs to show, none of them from the training set.
+        seconds: the minimum time between two pictures.
+        share: the maximum share of the time spent on pictures, so that they don't slow down the training.
     """
 
     def __init__(self, pairs: Pairs, seconds: float = 5, share: float = 0.05):
@@ -45,7 +45,7 @@ class TrainingView:
             self.handle, self.due = None, -math.inf
 
     def draw(self, progress: Progress) -> Figure:
-        """The picture at one moment."""
+        """Draw samples and loss curves at one step."""
         output = translate(progress.generator, self.pairs.source)
         figure = Figure(figsize=(11, 5.2), layout="constrained", dpi=80)
         left, right = figure.subfigures(1, 2, width_ratios=(1, 1.1))
@@ -58,7 +58,7 @@ class TrainingView:
 
 
 def to_png(figure: Figure) -> bytes:
-    """A figure as a PNG."""
+    """Encode a figure as PNG."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -1,45 +1,45 @@
-"""What is particular to Google Colab: its page, its Drive, and its browser's files."""
+"""Google Colab: detect it, mount Drive, upload and download files."""
 
 from importlib.util import find_spec
 from pathlib import Path
 
-DISK = Path("/content")  # gone when the machine is
+DISK = Path("/content")  # deleted with the machine
 NO_GPU = (
-    "no GPU   Runtime → Change runtime type → T4 GPU → Save, then run all again. Without one all works, too, in the "
-    "quick preset."
+    "no GPU   Choose Runtime → Change runtime type → T4 GPU → Save, then run all again. Without a GPU, everything runs "
+    "in the quick preset."
 )
 
 
 def on_colab() -> bool:
-    """Whether this is a kernel of Colab's."""
+    """Whether this kernel runs on Colab."""
     return bool(find_spec("google") and find_spec("google.colab"))
 
 
 def mount_drive(root: Path) -> Path:
-    """Mount Google Drive beside ``root`` (Colab asks for leave), and return this project's folder on it.
+    """Mount Google Drive (Colab asks for permission) and return this project's folder on it.
 
     Raises:
-        RuntimeError: where this isn't Colab, or Drive isn't given.
+        RuntimeError: if this isn't Colab, or permission is refused.
     """
     if not on_colab():
-        raise RuntimeError("DRIVE works on Colab alone: set it to False; here runs stay on the disk.")
+        raise RuntimeError("DRIVE works only on Colab: set it to False. Here runs stay on your own disk.")
     from google.colab import drive
 
     try:
         drive.mount(str(root.parent / "drive"))
-    except Exception as error:  # Colab raises ValueError, and its own MessageError where leave is refused
+    except Exception as error:  # Colab raises ValueError, or its own MessageError if permission is refused
         advice = "run the cell again and allow it, or set DRIVE to False"
         raise RuntimeError(f"Google Drive was not mounted ({error}): {advice}.") from error
     return root.parent / "drive" / "MyDrive" / "pix2pix"
 
 
 def upload(folder: Path) -> Path:
-    """Let the user choose an archive or images in the browser; those of before are kept if nothing is chosen.
+    """Ask for an archive or images in the browser; if none is chosen, the previous upload stays.
 
-    Returns the archive or the folder. Raises ValueError where this isn't Colab.
+    Returns the archive, or the folder of the images. Raises ValueError if this isn't Colab.
     """
     if not on_colab():
-        raise ValueError("Uploading works on Colab alone: give the path of your folder or archive instead.")
+        raise ValueError("Uploading works only on Colab: give the path of your folder or archive instead.")
     from google.colab import files
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,8 +53,8 @@ def upload(folder: Path) -> Path:
     return there[0] if len(there) == 1 else folder
 
 
-def offer(file: Path) -> None:
-    """Give a file to the user: by the browser on Colab, and elsewhere by saying where it is."""
+def offer_download(file: Path) -> None:
+    """Download a file with the browser on Colab, and print its path and size."""
     if on_colab():
         from google.colab import files
 

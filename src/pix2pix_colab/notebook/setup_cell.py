@@ -1,4 +1,4 @@
-"""What the notebooks' first cell does once the package is there, and how a run is taken home."""
+"""Set-up cell: Drive, packed runs and a report of the machine; and the download of runs."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 
 from ..utils.device import default_device, describe_device
-from .colab import NO_GPU, mount_drive, offer, on_colab
+from .colab import NO_GPU, mount_drive, offer_download, on_colab
 from .drive_backup import PACK, pack, unpack_runs
 from .workspace import Workspace, default_preset, find_root
 
@@ -19,50 +19,50 @@ PACKAGE = "pix2pix-colab"
 
 
 def set_up(ref: str = "", drive: bool = False) -> None:
-    """Mount Google Drive if asked to, take in packed runs that lie beside the notebook, and say what there is.
+    """Set up a notebook: mount Google Drive if asked, unpack downloaded runs, and print a report of the machine.
 
     Args:
-        ref: the branch, tag or commit that the notebook wants; of a package from elsewhere it isn't asked.
-        drive: keep data and runs on Google Drive, from which ``open_workspace`` brings them back.
+        ref: the branch, tag or commit that the notebook needs. Ignored if the package was not installed by git.
+        drive: back up data and runs on Google Drive, from which ``open_workspace`` restores them.
 
     Raises:
-        RuntimeError: if the package is of another ref, which is then removed; or if Drive isn't mounted.
-        ValueError: if a packed run is damaged.
+        RuntimeError: if another ref is installed, which is then uninstalled, or if Drive can't be mounted.
+        ValueError: if a downloaded run is damaged.
     """
     revision = _check_revision(ref)
     root = find_root()
     if drive:
         os.environ["PIX2PIX_KEEP"] = str(mount_drive(root))
     for file in sorted(Path.cwd().glob(PACK.format("*"))):
-        print(f"back     {len(unpack_runs(file, root))} files from {file.name}")
+        print(f"restored {len(unpack_runs(file, root))} files from {file.name}")
     print(report(root, revision))
 
 
 def report(root: Path, revision: str) -> str:
-    """Versions, device, memory, preset and folder, a line each."""
+    """Report of versions, device, memory, preset and folder, one line each."""
     device = default_device()
     packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "torchvision", "ipywidgets"))
     memory = f"{os.cpu_count()} CPU cores, {psutil.virtual_memory().total / 1e9:.1f} GB of memory"
-    kept = os.environ.get("PIX2PIX_KEEP")
-    lost = ", which is gone when the machine is: DRIVE keeps it" if on_colab() else ""
+    backup = os.environ.get("PIX2PIX_KEEP")
+    lost = ", which is deleted with the machine: set DRIVE to keep it" if on_colab() else ""
     lines = [
         f"package  {PACKAGE} {revision}, {packages}, Python {platform.python_version()}",
         f"device   {describe_device(device)}; {memory}",
         f"preset   {default_preset(device)}",
-        f"folder   {root}{f', kept in {kept}' if kept else lost}",
+        f"folder   {root}{f', backed up in {backup}' if backup else lost}",
     ]
     return "\n".join([*lines, NO_GPU] if on_colab() and device.type == "cpu" else lines)
 
 
 def download_run(workspace: Workspace, path: Path) -> None:
-    """On Colab, let the browser download a file of the workspace, or a folder of its runs, packed for ``set_up``.
+    """Download a file of the workspace, or a folder of its runs as a .zip that ``set_up`` unpacks again.
 
-    Where it is kept anyway, on Google Drive or on one's own disk, that is said instead.
+    With a backup folder, or outside Colab, nothing is downloaded, and a message says where the file is.
     """
-    if workspace.kept or not on_colab():
-        print(f"{path} is kept in {workspace.kept}." if workspace.kept else f"{path} is on your own disk.")
+    if workspace.backup or not on_colab():
+        print(f"{path} is kept in {workspace.backup}." if workspace.backup else f"{path} is on your own disk.")
     else:
-        offer(pack(path, workspace.root) if path.is_dir() else path)
+        offer_download(pack(path, workspace.root) if path.is_dir() else path)
 
 
 def _check_revision(ref: str) -> str:

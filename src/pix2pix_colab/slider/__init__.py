@@ -1,6 +1,6 @@
 """The λ slider, as a notebook widget and as an HTML page."""
 
 from .build import encode, slider_of_image, slider_of_pairs
-from .widget import LambdaSlider, OwnImage
+from .widget import ImageUpload, LambdaSlider
 
-__all__ = ["LambdaSlider", "OwnImage", "encode", "slider_of_image", "slider_of_pairs"]
+__all__ = ["ImageUpload", "LambdaSlider", "encode", "slider_of_image", "slider_of_pairs"]

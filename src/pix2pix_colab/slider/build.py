@@ -1,4 +1,4 @@
-"""Images as the frames of a λ slider: of the test pairs, or of any image of your own."""
+"""Sliders of test pairs, or of any image: outputs, sources and targets as JPEGs."""
 
 import io
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.functional import to_pil_image
+from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from ..data import Pairs
 from ..evaluation import Report
@@ -15,11 +15,11 @@ from ..inference import translate
 from ..utils.images import convert, load_image
 from .widget import LambdaSlider
 
-LONGEST = 2048  # px; a larger image of one's own is scaled down, or else six λ of it take minutes and gigabytes
+LONGEST = 2048  # px; a larger image is scaled down, or else six λ of it take minutes and gigabytes
 
 
 def encode(images: Tensor) -> list[bytes]:
-    """uint8 (N, 3, H, W) or (N, 1, H, W) as N JPEGs, for looking only: metrics are taken from the tensors."""
+    """Encode uint8 (N, 3, H, W) or (N, 1, H, W) as N JPEGs, for looking only: metrics are taken from the tensors."""
     return [_encode(to_pil_image(image.expand(3, -1, -1).cpu())) for image in images]
 
 
@@ -35,29 +35,37 @@ def slider_of_pairs(pairs: Pairs, outputs: Mapping[float, Tensor], report: Repor
 
     Args:
         pairs: N of them; a page of twelve and six λ takes about 4 MB.
-        outputs: for each λ what it made of the first N sources at least, uint8 (≥ N, C, S, S).
-        report: what was measured of the outputs, shown beside them.
+        outputs: for each λ those of the first N sources at least, uint8 (≥ N, C, S, S).
+        report: the metrics of the outputs, shown beside them.
     """
-    frames = {k: encode(output[: len(pairs)]) for k, output in outputs.items()}
+    encoded = {k: encode(output[: len(pairs)]) for k, output in outputs.items()}
     named, caption = (report.named, f"of all {report.images} test images") if report else (None, "")
-    return LambdaSlider(frames, encode(pairs.source), encode(pairs.target), named, caption, pairs.names)
+    return LambdaSlider(encoded, encode(pairs.source), encode(pairs.target), named, caption, pairs.names)
 
 
-def slider_of_image(generators: Mapping[float, UNetGenerator], image: Image.Image | str | Path | bytes) -> LambdaSlider:
-    """What every λ makes of an image of your own: a PIL image, a file, or a file's bytes, of any size.
+def slider_of_image(
+    generators: Mapping[float, UNetGenerator], image: Image.Image | Tensor | str | Path | bytes
+) -> LambdaSlider:
+    """The slider of one image, translated by the generator of each λ.
+
+    Args:
+        image: a PIL image, a uint8 tensor (C, H, W), a file, or a file's bytes, of any size and mode. The source is
+            shown as the generators get it: upright, 8 bits, what is transparent on white, and at most ``LONGEST`` px.
 
     Raises:
         ValueError: if it can't be read as an image.
         MemoryError: as ``translate`` does.
     """
+    image = to_pil_image(image.cpu()) if isinstance(image, Tensor) else image
     name = "your image" if isinstance(image, bytes | Image.Image) else Path(image).name
     if isinstance(image, Image.Image):
-        image = convert(image)  # a copy, and as ``translate`` does it: the source is shown as the nets see it
+        image = convert(image)
     else:
         try:
             image = load_image(image)
         except ValueError as error:
             raise ValueError(f"{name} {error}: choose another image.") from error
     image.thumbnail((LONGEST, LONGEST))
-    outputs = {k: [_encode(translate(generator, image).convert("RGB"))] for k, generator in generators.items()}
-    return LambdaSlider(outputs, [_encode(image)], names=[name])
+    source = pil_to_tensor(image)[None]
+    outputs = {k: encode(translate(generator, source)) for k, generator in generators.items()}
+    return LambdaSlider(outputs, encode(source), names=[name])

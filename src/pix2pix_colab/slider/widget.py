@@ -1,4 +1,4 @@
-"""The λ slider: as a widget for notebooks and as a page that needs nothing. Encoded images in, nothing computed."""
+"""The λ slider, as a widget for notebooks and as an HTML page. It shows encoded images and computes nothing."""
 
 import base64
 import html
@@ -18,22 +18,22 @@ _HERE = Path(__file__).parent
 
 
 class LambdaSlider(anywidget.AnyWidget):
-    """Compare what different λ make of the same test images: side by side, wiped over one another, by difference.
+    """A widget to compare the outputs of different λ for the same test images.
 
-    All images are sent and decoded once. A move is drawn by the browser alone, so it asks nothing of the kernel and
+    All images are sent and decoded once. A move is painted by the browser only, so it asks nothing of the kernel and
     neither flickers nor grows the output (in ipywidgets 7 on Colab and 8 in JupyterLab).
 
     Args:
-        frames: for each λ a list of JPEGs, one a test image; ``evaluate.encode`` makes them.
+        outputs: for each λ a list of JPEGs, one for each test image; ``encode`` makes them.
         sources: their sources, as JPEGs.
-        targets: their targets; None, where nobody knows them, leaves out what compares with the photo.
-        metrics: by name, each a value for each λ, shown beside the images; None where there is none.
-        caption: what the metrics were taken of.
-        names: of the test images, for who can't see them.
+        targets: their targets, as JPEGs; None leaves out what compares with the target.
+        metrics: by name, each a value for each λ, shown beside the images; None if it wasn't measured.
+        caption: of the metrics, such as the images they were measured on.
+        names: of the test images, for screen readers.
         value: the λ to start at; None takes 100, the paper's choice, if it is there.
 
     Raises:
-        ValueError: if there is no frame, or the λ, sources, targets or names differ in their number of images.
+        ValueError: if there is no output, or the λ, sources, targets or names differ in their number of images.
     """
 
     _esm = (_HERE / "widget.js").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ class LambdaSlider(anywidget.AnyWidget):
 
     def __init__(
         self,
-        frames: Mapping[float, Sequence[bytes]],
+        outputs: Mapping[float, Sequence[bytes]],
         sources: Sequence[bytes],
         targets: Sequence[bytes] | None = None,
         metrics: Mapping[str, Mapping[float, float | None]] | None = None,
@@ -52,22 +52,22 @@ class LambdaSlider(anywidget.AnyWidget):
         names: Sequence[str] | None = None,
         value: float | None = None,
     ):
-        frames = dict(sorted(frames.items()))
+        outputs, targets = dict(sorted(outputs.items())), None if targets is None else list(targets)
         names = [f"test image {i}" for i in range(1, len(sources) + 1)] if names is None else list(names)
-        counts = {len(images) for images in (*frames.values(), sources, names, *([] if targets is None else [targets]))}
-        if not frames or len(counts) != 1 or counts == {0}:
-            raise ValueError("There must be as many sources, targets and names as frames for each λ, and at least one.")
-        self.lambdas = list(frames)
-        start = value if value is not None else 100 if 100 in frames else self.lambdas[0]
-        data = {
+        counts = {len(each) for each in (*outputs.values(), sources, names, targets) if each is not None}
+        if not outputs or len(counts) != 1 or counts == {0}:
+            raise ValueError("There must be as many sources, targets and names as outputs of each λ, and at least one.")
+        self.lambdas = list(outputs)
+        start = value if value is not None else 100 if 100 in outputs else self.lambdas[0]
+        data = {  # described as Data at the top of widget.js
             "mime": "image/jpeg",
-            "stops": [_stop(lambda_l1) for lambda_l1 in frames],
-            "outputs": [list(images) for images in frames.values()],
+            "stops": [_stop(lambda_l1) for lambda_l1 in outputs],
+            "outputs": [list(images) for images in outputs.values()],
             "sources": list(sources),
-            "targets": list(targets or []),
+            "targets": targets or [],
             "names": names,
             "metrics": [
-                {"name": name, "values": [_finite(values.get(k)) for k in frames]}
+                {"name": name, "values": [_finite(values.get(k)) for k in outputs]}
                 for name, values in (metrics or {}).items()
             ],
             "caption": caption,
@@ -76,7 +76,7 @@ class LambdaSlider(anywidget.AnyWidget):
 
     @property
     def value(self) -> float:
-        """The λ shown. Setting it moves the slider; a λ without frames is a ValueError."""
+        """The λ shown. Setting it moves the slider; a λ without outputs is a ValueError."""
         return self.lambdas[self.index]
 
     @value.setter
@@ -107,37 +107,37 @@ class LambdaSlider(anywidget.AnyWidget):
 
 
 def _finite(value: float | None) -> float | None:
-    """What JSON can say of a number."""
+    """The value, or None for what JSON has no number for."""
     return value if value is not None and math.isfinite(value) else None
 
 
 def _stop(lambda_l1: float) -> dict[str, str]:
-    """A stop of the slider, in words."""
+    """A stop of the slider: its λ in words."""
     label = lambda_label(lambda_l1)
     return {"label": label, "short": label.removeprefix("λ = "), "meaning": lambda_meaning(lambda_l1)}
 
 
-class OwnImage(ipywidgets.VBox):
-    """Upload an image and see below what every λ makes of it. Nothing waits for an upload, so "Run all" goes on.
+class ImageUpload(ipywidgets.VBox):
+    """An upload button with the slider of the uploaded image below it. Nothing waits for it, so "Run all" goes on.
 
     Args:
-        compare: what makes a ``LambdaSlider`` of the bytes of an image file; ValueErrors and MemoryErrors are shown.
+        compare: makes a ``LambdaSlider`` of the bytes of an image file; its ValueErrors and MemoryErrors are shown.
     """
 
     def __init__(self, compare: Callable[[bytes], LambdaSlider]):
         self.compare = compare
         self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Your image")
-        self.words = ipywidgets.HTML()
-        super().__init__([self.upload, self.words])
+        self.message = ipywidgets.HTML()
+        super().__init__([self.upload, self.message])
         self.upload.observe(lambda change: self.show(change["new"]), "value")
 
     def show(self, files: Mapping[str, dict] | Sequence[dict]) -> None:
-        """Compare what was uploaded: ipywidgets 7 hands over a dict by name, and 8 a tuple."""
+        """Show the slider of what was uploaded: ipywidgets 7 hands over a dict by name, and 8 a tuple."""
         for file in files.values() if isinstance(files, Mapping) else files:
-            self.words.value = "Every λ is at work…"
+            self.message.value = "Translating by every λ…"
             try:
-                self.children = [self.upload, self.words, self.compare(bytes(file["content"]))]
-                self.words.value = ""
+                self.children = [self.upload, self.message, self.compare(bytes(file["content"]))]
+                self.message.value = ""
             except (ValueError, MemoryError) as error:
-                self.children = [self.upload, self.words]
-                self.words.value = html.escape(str(error))
+                self.children = [self.upload, self.message]
+                self.message.value = html.escape(str(error))

@@ -1,4 +1,4 @@
-"""The settings of a training."""
+"""Training settings."""
 
 from dataclasses import dataclass
 
@@ -7,15 +7,15 @@ from ..loss import lambda_label
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """Everything that makes a run what it is, the data aside. Defaults: Isola et al. 2017, appendix 6.2, facades."""
+    """All settings of a run except its data. The defaults are those of Isola et al. 2017, appendix 6.2, for facades."""
 
     lambda_l1: float = 100  # section 3.3
-    epochs: int = 200  # the second half at a falling learning rate, as in the PyTorch code
+    epochs: int = 200  # the second half with a decaying learning rate, as in the PyTorch code
     width: int = 64  # filters of the first layer of G and of D (ngf, ndf)
     image_size: int = 256  # px
-    batch_size: int = 1  # with one image BatchNorm is instance normalisation
+    batch_size: int = 1  # BatchNorm of one image is instance normalisation
     learning_rate: float = 2e-4
-    beta1: float = 0.5  # Adam's first momentum; the second is the usual 0.999
+    beta1: float = 0.5  # of Adam; beta2 is the default 0.999
     dropout: float = 0.5  # the noise z
     seed: int = 0
     source_channels: int = 3  # 3: colour; 1: grey
@@ -31,12 +31,12 @@ class TrainConfig:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be 3 for colour or 1 for grey.")
 
     def learning_rate_in(self, epoch: int) -> float:
-        """The rate in an epoch, counted from 1: full in the first half, then falling linearly, 0 after the last."""
-        falling = self.epochs // 2
-        return self.learning_rate * (1 - min(max(0, epoch - (self.epochs - falling)), falling + 1) / (falling + 1))
+        """Learning rate of an epoch, counted from 1: constant in the first half, then linear decay towards 0."""
+        decay = self.epochs // 2
+        return self.learning_rate * (1 - min(max(0, epoch - (self.epochs - decay)), decay + 1) / (decay + 1))
 
     def schedule(self, epoch: int = 1) -> str:
-        """What the learning rate does from ``epoch`` on, in words."""
+        """Describe the learning rate schedule from ``epoch`` on."""
         rate, last = f"{self.learning_rate_in(epoch):.2g}", f"{self.learning_rate_in(self.epochs):.2g}"
         full = self.epochs - self.epochs // 2
         if epoch == self.epochs:

@@ -1,4 +1,4 @@
-"""What can end a training from outside, and how it then ends: with a sentence."""
+"""Interruption of a training by Ctrl-C or the stop button."""
 
 import signal
 import threading
@@ -8,21 +8,21 @@ from contextlib import contextmanager
 
 @contextmanager
 def catch_interrupt() -> Iterator[threading.Event]:
-    """A block in which Ctrl-C, or a notebook's stop button, only sets the event that is given; a second one interrupts.
+    """Context in which Ctrl-C, or a notebook's stop button, sets the event it yields; a second one interrupts.
 
-    So a step can be finished and saved first. Outside the main thread, which alone gets signals, nothing is changed.
+    So the step can be finished and saved first. Only the main thread gets signals: in others nothing is changed.
     """
-    asked = threading.Event()
+    interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield interrupted
         return
 
-    def ask(*_) -> None:
-        asked.set()
+    def handle(*_) -> None:
+        interrupted.set()
         signal.signal(signal.SIGINT, before)
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = signal.signal(signal.SIGINT, handle)
     try:
-        yield asked
+        yield interrupted
     finally:
         signal.signal(signal.SIGINT, before)

@@ -1,4 +1,4 @@
-"""A sweep: one run for each λ, all else equal."""
+"""λ sweep: one run for each λ, all other settings equal."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,14 +22,17 @@ def sweep(
     on_progress: Callable[[Progress], None] | None = None,
     device: torch.device | str | None = None,
 ) -> dict[float, Run]:
-    """Train one run for each λ, each in a folder of its own in ``root``; all settings but λ are those of ``config``.
+    """Train one run for each λ, each in a subfolder of ``root``; all settings but λ are those of ``config``.
 
-    A run that is finished is not trained again, and one that was interrupted goes on. Where torch.distributed is
-    initialised (by torchrun), each process trains its share of the λ and then waits for the others. ``on_progress``,
-    ``device`` and the errors are those of ``train``.
+    A finished run is not trained again, and an interrupted one is resumed. If torch.distributed is initialised (by
+    torchrun), each process trains its share of the λ and then waits for the others. ``on_progress``, ``device`` and
+    the errors are those of ``train``.
     """
-    base, lambdas = config or TrainConfig(), list(dict.fromkeys(lambdas))  # each once: two can't share a folder
-    configs = [replace(base, lambda_l1=lambda_l1) for lambda_l1 in lambdas]  # refuses a bad λ first
+    base, lambdas = (
+        config or TrainConfig(),
+        list(dict.fromkeys(lambdas)),
+    )  # unique: two can't share a folder
+    configs = [replace(base, lambda_l1=lambda_l1) for lambda_l1 in lambdas]  # an invalid λ raises here, before training
     shared = distributed.is_initialized()
     mine = configs[distributed.get_rank() :: distributed.get_world_size()] if shared else configs
     runs = {c.lambda_l1: train(pairs, c, folder_of(root, c.lambda_l1), on_progress, device) for c in mine}
@@ -40,15 +43,15 @@ def sweep(
 
 
 def folder_of(root: str | Path, lambda_l1: float) -> Path:
-    """The folder of one run in a sweep's ``root``."""
+    """Folder of one run in the ``root`` of a sweep."""
     return Path(root) / f"lambda_{lambda_l1:g}"
 
 
 def read_sweep(root: str | Path) -> dict[float, Run]:
-    """The runs that ``sweep`` left in ``root``, in the order of λ.
+    """Read the runs of a sweep from ``root``, in the order of λ.
 
     Raises:
-        FileNotFoundError: if there is none.
+        FileNotFoundError: if there are none.
         ValueError: if a checkpoint is damaged.
     """
     runs = [read_run(folder) for folder in Path(root).glob("lambda_*")]
@@ -58,17 +61,17 @@ def read_sweep(root: str | Path) -> dict[float, Run]:
 
 
 class ProgressBar:
-    """An ``on_progress`` that shows one bar for each run, with the time left and the loss."""
+    """Progress callback with one bar for each run, showing the time left and the L1 loss."""
 
     def __init__(self, position: int = 0):
         self.bar: tqdm | None = None
-        self.position = position  # the line of the screen, where several processes show one each
+        self.position = position  # line on the screen: each process has its own
 
     def __call__(self, progress: Progress) -> None:
         if self.bar is None:
             label = lambda_label(progress.config.lambda_l1)
-            total, line = progress.steps, self.position
-            self.bar = tqdm(total=total, initial=progress.step, desc=label, unit="step", position=line)
+            start, total = progress.step, progress.steps
+            self.bar = tqdm(desc=label, initial=start, total=total, unit="step", position=self.position)
         self.bar.update(progress.step - self.bar.n)
         if progress.history:
             self.bar.set_postfix(l1=f"{progress.history[-1]['l1']:.3f}")

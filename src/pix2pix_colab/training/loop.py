@@ -1,4 +1,4 @@
-"""Training: the loop around the step, and the run that it leaves behind."""
+"""Training loop and finished runs."""
 
 import time
 from collections.abc import Callable
@@ -18,11 +18,11 @@ from .interrupt import catch_interrupt
 from .run_folder import RunFolder, load_newest
 from .step import Training, make_generator
 
-SAVE_SECONDS = 30  # between checkpoints: what a pulled plug may cost
+SAVE_SECONDS = 30  # between checkpoints: the most that a power cut can cost
 
 
 class Progress(NamedTuple):
-    """What ``on_progress`` is given: how far the training is, its history so far, and the generator to look at."""
+    """State of a training, as passed to ``on_progress``."""
 
     config: TrainConfig
     step: int
@@ -33,29 +33,29 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True)
 class Run:
-    """A finished training; ``history`` has a row each few steps, and ``history.csv`` in the folder the same.
+    """A finished training. ``history``, also in ``history.csv`` in the folder, has a row every ``log_every`` steps.
 
-    A row: ``step``, ``epoch``, ``learning_rate``, and the means since the row before of ``discriminator`` (NaN where λ
-    is ∞: there is none), ``adversarial`` and ``l1`` (in [0, 2], without λ)."""
+    A row has ``step``, ``epoch``, ``learning_rate``, and the mean losses since the previous row: ``discriminator`` (NaN
+    if λ is ∞, which needs no D), ``adversarial`` and ``l1`` (in [0, 2], not multiplied by λ)."""
 
     folder: Path
     config: TrainConfig
     history: list[dict]
 
     def load_generator(self, device: torch.device | str = "cpu") -> UNetGenerator:
-        """The trained generator, read from the run's checkpoint."""
+        """Load the trained generator from the checkpoint."""
         generator = make_generator(self.config)
         generator.load_state_dict(load_newest(self.folder)[0]["generator"])
         return generator.to(device)
 
 
 def read_run(folder: str | Path) -> Run:
-    """The run that ``train`` left in a folder. Raises FileNotFoundError or ValueError as ``load_newest`` does."""
+    """Read the finished run in a folder. Raises FileNotFoundError or ValueError as ``load_newest`` does."""
     state, path = load_newest(folder)
     try:
         config = TrainConfig(**state["config"])
     except TypeError as error:
-        raise ValueError(f"{path} is another version's: train again, into another folder.") from error
+        raise ValueError(f"{path} is from another version: train again, into another folder.") from error
     if not _is_finished(state):
         raise ValueError(f"{path} is of a run that was interrupted: train it to its end first.")
     return Run(path.parent, config, state["history"])
@@ -69,25 +69,25 @@ def train(
     device: torch.device | str | None = None,
     log_every: int = 20,
 ) -> Run:
-    """Train G and D on ``pairs`` for ``config.epochs``, and leave a checkpoint in ``run_dir``.
+    """Train G and D on ``pairs`` for ``config.epochs``, and save checkpoints and history in ``run_dir``.
 
-    If ``run_dir`` holds a checkpoint of the same settings and pairs, the training goes on from there, to the same bits
-    as if it had not been interrupted. A finished one is returned at once. One that was finished with fewer epochs is
-    extended: the learning rate then follows the schedule of the new number of epochs, so it rises again (see
-    ``TrainConfig.schedule``). The caller's random state stays as it is.
+    If ``run_dir`` holds a checkpoint of the same settings and pairs, the training resumes from it, and the result is
+    bit-identical to that of an uninterrupted training. A finished run is returned at once. A run that was finished with
+    fewer epochs is extended: the learning rate then follows the schedule of the new number of epochs, so it rises again
+    (see ``TrainConfig.schedule``). The caller's random state is kept.
 
     Args:
-        pairs: of ``config.image_size`` px or larger; the excess is the room for random crops.
-        config: the settings, λ among them.
-        run_dir: a folder of this run's own.
+        pairs: of ``config.image_size`` px or larger; the excess is for random crops.
+        config: the settings, including λ.
+        run_dir: the folder of this run only.
         on_progress: called before the first step, every ``log_every`` steps and after the last.
         device: None takes the GPU if there is one.
-        log_every: the steps that one row of the history sums up.
+        log_every: the number of steps per row of the history.
 
     Raises:
         ValueError: for zero pairs, pairs smaller than ``image_size`` or of other channels, or a ``run_dir`` that
             holds another run.
-        FolderInUseError: if another training is at work in ``run_dir``.
+        FolderInUseError: if another training is running in ``run_dir``.
         OSError: if the disk is full, or ``run_dir`` can't be written.
         MemoryError: if the memory of the GPU or the machine doesn't suffice.
         FloatingPointError: if a loss or a weight becomes NaN or infinite.
@@ -95,9 +95,9 @@ def train(
     """
     device, folder = torch.device(device or default_device()), RunFolder(run_dir)
     identity = {"config": asdict(config), "pairs": pairs.fingerprint()}
-    taken = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
-    less = "Close what else uses it, or take a smaller batch_size or width, in another folder."
-    with fork_rng(device), explain_out_of_memory(lambda: f"{taken}: {folder.saved}. {less}"):
+    cause = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
+    advice = "Close other programs that use it, or take a smaller batch_size or width, in another folder."
+    with fork_rng(device), explain_out_of_memory(lambda: f"{cause}: {folder.saved}. {advice}"):
         training = Training(pairs, config, device)
         if state := folder.load():
             _check_identity(folder.path, state, identity)
@@ -110,14 +110,14 @@ def train(
         report()
         if training.steps_done < training.steps:
             with folder, catch_interrupt() as stop, fast_cudnn():
-                _run_to_the_end(training, folder, identity, report, stop, log_every)
+                _run_loop(training, folder, identity, report, stop, log_every)
     return Run(folder.path, config, training.history)
 
 
-def _run_to_the_end(
+def _run_loop(
     training: Training, folder: RunFolder, identity: dict, report: Callable, stop: Event, log_every: int
 ) -> None:
-    """The loop: step, sum up, save, report."""
+    """Run the training loop: step, log, save, report."""
     saved_at = time.monotonic()
     while training.steps_done < training.steps:
         training.advance()
@@ -133,7 +133,7 @@ def _run_to_the_end(
             report()
         if stopping:
             where = f"Interrupted at step {training.steps_done:,} of {training.steps:,}, which is saved"
-            raise KeyboardInterrupt(f"{where}: do the same again (run the cell again), and it goes on from there.")
+            raise KeyboardInterrupt(f"{where}: run the cell again (or the command) and training resumes from there.")
 
 
 def _is_finished(state: dict) -> bool:
@@ -141,8 +141,8 @@ def _is_finished(state: dict) -> bool:
 
 
 def _check_identity(path: Path, state: dict, identity: dict) -> None:
-    """Refuse a checkpoint of other settings or pairs; but a finished training may be given more epochs."""
-    saved = asdict(TrainConfig()) | state["config"] | {"pairs": state["pairs"]}  # older ones lack newer settings
+    """Raise ValueError for a checkpoint of other settings or pairs. A finished training may get more epochs."""
+    saved = asdict(TrainConfig()) | state["config"] | {"pairs": state["pairs"]}  # older checkpoints lack newer settings
     wanted = identity["config"] | {"pairs": identity["pairs"]}
     if _is_finished(state) and saved["epochs"] < wanted["epochs"]:
         saved["epochs"] = wanted["epochs"]

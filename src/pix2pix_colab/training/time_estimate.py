@@ -1,6 +1,5 @@
-"""How long a sweep will take on this machine, from a short measurement."""
+"""Time estimate of a sweep on this machine, from a short measurement."""
 
-import csv
 import math
 import statistics
 import time
@@ -17,12 +16,12 @@ from ..utils.device import default_device, fast_cudnn, fork_rng
 from .config import TrainConfig
 from .cuda_graph import WARM_UP
 from .lambda_sweep import folder_of
-from .run_folder import HISTORY
+from .run_folder import read_steps_done
 from .step import Training, check_pairs
 
 
 class TimeEstimate(NamedTuple):
-    """The steps that a sweep has still to take, and the seconds that they will take on this machine."""
+    """The remaining steps of a sweep, and the seconds that they take on this machine."""
 
     steps: int
     seconds: float
@@ -43,29 +42,29 @@ def estimate_time(
     device: torch.device | str | None = None,
     seconds: float = 2,
 ) -> TimeEstimate:
-    """What ``sweep`` with the same arguments has still to do, and how long that takes at the speed of now.
+    """Estimate the remaining steps and time of ``sweep`` with the same arguments.
 
-    A few steps are taken in networks of their own, for ``seconds``, and once more for ∞, where no D is trained; nothing
-    is written, and the caller's random state stays as it is.
+    The step is timed for ``seconds`` on untrained networks, and separately for ∞, which trains no D. Nothing is
+    written, and the caller's random state is kept.
 
     Raises:
-        ValueError: for a λ or pairs that ``sweep`` would refuse. Whether ``root`` holds other settings isn't looked at.
+        ValueError: for a λ or pairs that ``sweep`` would refuse. The settings of the runs in ``root`` are not checked.
     """
     device, total, rates = torch.device(device or default_device()), TimeEstimate(0, 0.0), {}
     for lambda_l1 in dict.fromkeys(lambdas):
         each = replace(config or TrainConfig(), lambda_l1=lambda_l1)
         check_pairs(pairs, each)
-        steps = each.epochs * math.ceil(len(pairs) / each.batch_size) - _steps_done(folder_of(root, lambda_l1))
+        steps = each.epochs * math.ceil(len(pairs) / each.batch_size) - read_steps_done(folder_of(root, lambda_l1))
         if steps > 0:
-            alone = lambda_l1 == math.inf
-            if alone not in rates:
-                rates[alone] = seconds_per_step(pairs, each, device, seconds)
-            total = TimeEstimate(total.steps + steps, total.seconds + steps * rates[alone])
+            l1_only = lambda_l1 == math.inf
+            if l1_only not in rates:
+                rates[l1_only] = seconds_per_step(pairs, each, device, seconds)
+            total = TimeEstimate(total.steps + steps, total.seconds + steps * rates[l1_only])
     return total
 
 
 def seconds_per_step(pairs: Pairs, config: TrainConfig, device: torch.device, seconds: float) -> float:
-    """The median time of a step, measured for some seconds."""
+    """Median time of a step, measured for ``seconds``."""
     with fork_rng(device), fast_cudnn():
         training, times = Training(pairs, config, device), []
         for _ in range(WARM_UP + 1):
@@ -79,13 +78,6 @@ def seconds_per_step(pairs: Pairs, config: TrainConfig, device: torch.device, se
             training.log()
             times.append((time.perf_counter() - begin) / 5)
     return statistics.median(times)
-
-
-def _steps_done(folder: Path) -> int:
-    """How far the run in a folder is, by its history."""
-    history = folder / HISTORY
-    rows = list(csv.DictReader(history.read_text().splitlines())) if history.exists() else []
-    return int(rows[-1]["step"]) if rows else 0
 
 
 def _in_words(seconds: float) -> str:

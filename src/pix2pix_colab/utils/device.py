@@ -1,4 +1,4 @@
-"""Where to train, and in which arithmetic."""
+"""Device, precision, random state and memory errors of PyTorch."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -8,14 +8,14 @@ import torch
 
 
 def default_device() -> torch.device:
-    """The GPU if there is one (under torchrun each process gets its own, as far as they go), else the CPU."""
+    """The GPU if there is one, else the CPU. Under torchrun the processes are spread over all GPUs."""
     if not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)) % torch.cuda.device_count())
 
 
 def autocast_dtype(device: torch.device) -> torch.dtype:
-    """The fastest safe arithmetic: fp16 on a T4, bf16 on newer GPUs and on CPUs that have it, float32 elsewhere."""
+    """The fastest safe precision: fp16 on a T4, bf16 on newer GPUs and on CPUs that support it, else float32."""
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.get_device_capability(device) >= (8, 0) else torch.float16
     capabilities = torch.cpu.get_capabilities()
@@ -24,7 +24,7 @@ def autocast_dtype(device: torch.device) -> torch.dtype:
 
 
 def describe_device(device: torch.device) -> str:
-    """Its name, memory and arithmetic, such as "Tesla T4, 15.8 GB, float16"."""
+    """Name, memory and precision of a device, such as "Tesla T4, 15.8 GB, float16"."""
     dtype = str(autocast_dtype(device)).removeprefix("torch.")
     if device.type != "cuda":
         return f"CPU, {dtype}"
@@ -33,20 +33,21 @@ def describe_device(device: torch.device) -> str:
 
 
 def fast_cudnn() -> AbstractContextManager:
-    """A block in which cuDNN picks its fastest algorithms, or exact ones where torch is told to use such."""
-    exact, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn
-    return cudnn.flags(cudnn.enabled, benchmark=not exact, deterministic=exact)  # its default would be not to use cuDNN
+    """Context in which cuDNN picks its fastest algorithms, or deterministic ones if torch is set to use those."""
+    deterministic, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn
+    flags = {"benchmark": not deterministic, "deterministic": deterministic}
+    return cudnn.flags(cudnn.enabled, **flags)  # without its first argument cuDNN would be off
 
 
 def fork_rng(device: torch.device | str) -> AbstractContextManager:
-    """A block in which random numbers can be drawn, on the CPU and on ``device``, with no trace after it."""
+    """Context that restores the random state of the CPU and of ``device`` at its end."""
     device = torch.device(device)
     return torch.random.fork_rng([device] if device.type == "cuda" else [])
 
 
 @contextmanager
 def explain_out_of_memory(advice: Callable[[], str]) -> Iterator[None]:
-    """A block in which running out of memory, a GPU's or the machine's, raises MemoryError with ``advice`` in it."""
+    """Context in which running out of memory, on the GPU or the machine, raises MemoryError with ``advice``."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:

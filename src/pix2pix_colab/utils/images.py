@@ -1,6 +1,7 @@
 """Any image file, as the 8-bit grey or colour image that it shows, and as the tensors of the networks."""
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ def is_image(file: Path) -> bool:
 
 
 def load_image(file: str | Path | bytes, channels: int = 3) -> Image.Image:
-    """Read an image file of any mode, by its path or its bytes, turned upright if its EXIF data say so.
+    """Read an image file of any mode, by its path or its bytes, and ``convert`` it.
 
     Raises:
         ValueError: if it can't be read: no image, cut off, or of a dangerous size. The message is the reason alone.
@@ -26,7 +27,7 @@ def load_image(file: str | Path | bytes, channels: int = 3) -> Image.Image:
     try:
         content = file if isinstance(file, bytes) else Path(file).read_bytes()  # by its name, Pillow would map a TIFF
         with Image.open(io.BytesIO(content)) as opened:
-            return convert(ImageOps.exif_transpose(opened), channels)
+            return convert(opened, channels)
     except UnidentifiedImageError as error:
         raise ValueError("is no image") from error
     except Exception as error:  # Pillow's decoders raise nearly anything on a damaged file
@@ -35,13 +36,19 @@ def load_image(file: str | Path | bytes, channels: int = 3) -> Image.Image:
 
 
 def convert(image: Image.Image, channels: int = 3) -> Image.Image:
-    """An image of any mode as 8-bit grey ("L", 1 channel) or colour ("RGB", 3 channels).
+    """An image of any mode as 8-bit grey ("L", 1 channel) or colour ("RGB", 3 channels), a new one.
 
-    16 bits are scaled to 8 (Pillow alone would clip them at 255), and what is transparent lies on white.
+    It is turned upright as its EXIF data say, 16 bits are scaled to 8 (Pillow only clips them at 255), and what is
+    transparent lies on white. Converted once more, it stays as it is.
 
     Raises:
-        ValueError: for pixels of floats.
+        ValueError: for pixels of floats, and for EXIF data that can't be read.
     """
+    image.load()
+    try:
+        image = ImageOps.exif_transpose(image)
+    except (SyntaxError, struct.error) as error:
+        raise ValueError(f"its EXIF data, which say what is up, are damaged: {error}") from error
     if image.mode == "F":
         raise ValueError("its pixels are floats, which don't say what is white")
     if image.mode.startswith("I"):

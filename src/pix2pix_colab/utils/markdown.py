@@ -1,10 +1,10 @@
-"""Tables for the notebooks and the README."""
+"""Markdown tables."""
 
 from collections.abc import Mapping, Sequence
 
 
 def markdown_table(rows: Sequence[Mapping[str, object] | tuple]) -> str:
-    """Rows of equal keys, dicts or NamedTuples, as Markdown; the keys are its head, a shape reads 64×128×128."""
+    """Format rows of equal keys, dicts or NamedTuples, as a Markdown table. A tuple reads as a shape, 64×128×128."""
     rows = [row if isinstance(row, Mapping) else row._asdict() for row in rows]
     head = [key.replace("_", " ") for key in rows[0]]
     cells = [[size_text(cell) if isinstance(cell, tuple) else str(cell) for cell in row.values()] for row in rows]
@@ -12,5 +12,5 @@ def markdown_table(rows: Sequence[Mapping[str, object] | tuple]) -> str:
 
 
 def size_text(shape: Sequence[int]) -> str:
-    """(64, 128, 128) as 64×128×128."""
+    """Format a shape: (64, 128, 128) as 64×128×128."""
     return "×".join(map(str, shape))

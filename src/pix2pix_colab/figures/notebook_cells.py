@@ -1,0 +1,18 @@
+"""Output of notebook cells: a table, and the source code of a definition."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+
+from IPython.display import Code, Markdown
+
+from ..utils.markdown import markdown_table
+
+
+def show_table(table: str | Sequence[Mapping[str, object] | tuple]) -> Markdown:
+    """Table, given as Markdown or as rows: dicts of equal keys, or NamedTuples."""
+    return Markdown(table if isinstance(table, str) else markdown_table(table))
+
+
+def show_source(thing: object) -> Code:
+    """Source code of a class, function or module, with syntax highlighting."""
+    return Code(inspect.getsource(thing), language="python")
