@@ -97,7 +97,7 @@ def run_evaluate(options: Namespace) -> None:
 
     runs, device = read_sweep(options.runs), default_device()
     config = next(iter(runs.values())).config
-    pairs, train_pairs = _read_pairs(options, options.split, config.image_size, config).to(device), None
+    pairs, train_pairs = _read_pairs(options, options.split, config.image_size, config)[:].to(device), None  # in memory
     if options.split in ("val", "test"):
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
             decode_label_maps(pairs.source[:1])

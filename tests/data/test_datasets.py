@@ -22,7 +22,8 @@ from helpers.server import closed_address, serving
 from pix2pix_colab.data.downloads import datasets, fetch, registry
 from pix2pix_colab.data.downloads.datasets import download, open_dataset
 from pix2pix_colab.data.downloads.registry import DATASETS, Dataset
-from pix2pix_colab.data.pairs import Pairs, read_pairs, write_pairs
+from pix2pix_colab.data.pair_files import read_pairs, write_pairs
+from pix2pix_colab.data.pairs import Pairs
 
 SPLITS = {"train": 2, "test": 1}
 ID = "1AbCdEfGhIjKlMnOpQrStUvWxYz_-0123"

@@ -18,7 +18,7 @@ from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab.__main__ import main
 from pix2pix_colab.data.downloads.datasets import open_dataset
-from pix2pix_colab.data.pairs import read_pairs
+from pix2pix_colab.data.pair_files import read_pairs
 from pix2pix_colab.data.synthetic.facades import synthetic_facades
 from pix2pix_colab.evaluation import measure
 from pix2pix_colab.inference import translate

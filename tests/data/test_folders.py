@@ -1,4 +1,4 @@
-"""Layouts: which files make pairs is told by their names alone, and no file is lost on the way."""
+"""Layouts: which files make pairs is told by their names only, and no file is lost on the way."""
 
 import tempfile
 import unicodedata
@@ -139,7 +139,7 @@ def test_names_of_any_script_find_their_partner(tmp_path, name, forms):
     assert told(layout) == {"": [(f"A/{first}/{first}.png", f"B/{second}/{second}.png")]}
 
 
-def test_a_name_that_is_no_unicode_can_be_drawn(tmp_path):
+def test_a_name_that_is_no_unicode_can_be_sampled(tmp_path):
     files = [Path(folder) / b"fa\xe7ade.png".decode(errors="surrogateescape") for folder in "AB"]  # Latin-1
     layout = find_pairs(lay(tmp_path, *map(str, files)))
     assert len(layout.split("test")[0]) == 1
@@ -207,14 +207,14 @@ def names(layout: Layout, split: str | None, seed: int = 0) -> list[str]:
     return [pair.name for pair in layout.split(split, seed)[0]]
 
 
-def test_a_drawn_split_is_whole_disjoint_and_in_order(flat):
+def test_a_sampled_split_is_whole_disjoint_and_in_order(flat):
     everything, train, test = (names(flat, split) for split in (None, "train", "test"))
     assert len(everything) == 200 and len(test) == 20
     assert sorted(train + test) == sorted(everything)
     assert [name for name in everything if name in set(test)] == test
 
 
-def test_a_drawn_split_follows_its_seed_alone(flat, tmp_path):
+def test_a_sampled_split_follows_only_its_seed(flat, tmp_path):
     assert names(flat, "test") == names(find_pairs(tmp_path), "test")
     assert names(flat, "test") == names(find_pairs(lay(tmp_path / "moved", *names(flat, None))), "test")
     others = [set(names(flat, "test", seed)) for seed in range(5)]
@@ -222,12 +222,12 @@ def test_a_drawn_split_follows_its_seed_alone(flat, tmp_path):
 
 
 @pytest.mark.parametrize(("count", "tested"), [(1, 1), (2, 1), (9, 1), (16, 2), (44, 4)])
-def test_a_tenth_and_at_least_one_is_drawn(tmp_path, count, tested):
+def test_a_tenth_and_at_least_one_is_sampled(tmp_path, count, tested):
     layout = find_pairs(lay(tmp_path, *(f"{n}.png" for n in range(count))))
     assert (len(names(layout, "test")), len(names(layout, "train"))) == (tested, count - tested)
 
 
-def test_where_there_is_train_alone_test_is_drawn_from_it(tmp_path):
+def test_if_there_is_only_train_test_is_sampled_from_it(tmp_path):
     layout = find_pairs(lay(tmp_path, *(f"train/{n}.png" for n in range(30))))
     assert (len(names(layout, "test")), len(names(layout, "train"))) == (3, 27)
 
@@ -289,7 +289,7 @@ def test_every_file_is_in_one_pair_or_skipped(paths):
             unicodedata.normalize("NFC", lost).rsplit(".", end)[0].endswith(name) for name in outside for end in (0, 1)
         )
     if layout.pairs and not {"val", "test"} & {*layout.pairs, *(skipped.split for skipped in layout.skipped)}:
-        drawn = layout.split("train")[0] + layout.split("test")[0]
-        assert sorted(drawn) == sorted(*layout.pairs.values())
+        both = layout.split("train")[0] + layout.split("test")[0]
+        assert sorted(both) == sorted(*layout.pairs.values())
     for split in layout.pairs.keys() & {"val", "test"}:
         assert layout.split(split)[0] == layout.pairs[split]

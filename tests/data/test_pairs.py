@@ -1,17 +1,15 @@
 """Pairs: the very pixels that Pillow makes, the same jitter on both images, and a sentence for each bad file."""
 
 import re
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from pix2pix_colab.data.pairs import Pairs, read_pairs, write_pairs
+from pix2pix_colab.data.pair_files import read_pairs, write_pairs
+from pix2pix_colab.data.pairs import Pairs
 from pix2pix_colab.utils.images import to_float, to_uint8
 
 
@@ -125,7 +123,7 @@ def test_jitter_and_mirror_are_the_same_on_both():
     pixels = map_of_places(286)
     source, target = Pairs(pixels, pixels, ["1"]).batch([0] * 8, 256, torch.Generator().manual_seed(0))
     assert torch.equal(source, target)
-    assert len({place_of(crop) for crop in source}) == 8  # drawn for each pair anew
+    assert len({place_of(crop) for crop in source}) == 8  # sampled for each pair anew
 
 
 def test_every_offset_comes_and_half_is_mirrored():
@@ -138,7 +136,7 @@ def test_every_offset_comes_and_half_is_mirrored():
     assert 133 <= sum(mirrored) <= 167  # within two standard deviations of 150
 
 
-def test_the_jitter_follows_its_seed_alone(pairs):
+def test_the_jitter_follows_only_its_seed(pairs):
     first, again, other = (pairs.batch([0, 1, 2], 8, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2))
     assert all(map(torch.equal, first, again))
     assert not any(map(torch.equal, first, other))
@@ -246,37 +244,37 @@ def small_images(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 300 * 200)
 
 
-@pytest.fixture(params=["in memory", "mapped"])
-def cache(request, tmp_path) -> Path | None:
-    """Where to read pairs to: each of these tests holds for both."""
-    return None if request.param == "in memory" else tmp_path.with_name(f"{tmp_path.name} cache")
+@pytest.fixture(params=["in memory", "streamed"])
+def either(request, monkeypatch) -> None:
+    """Each of these tests holds for pairs in memory and for pairs that are decoded ahead."""
+    if request.param == "streamed":
+        monkeypatch.setattr("pix2pix_colab.data.pair_files.LARGE", 0)
 
 
-@pytest.mark.usefixtures("small_images")
-def test_bad_files_are_left_out_with_one_warning_that_says_why(tmp_path, cache):
+@pytest.mark.usefixtures("small_images", "either")
+def test_bad_files_are_left_out_with_one_warning_that_says_why(tmp_path):
     for good in ("1.png", "3.png"):
         save(tmp_path / good)
     for name, (spoil, _) in BAD.items():
         spoil(tmp_path / name)
-    for _ in range(2):  # from a cache, too
-        with pytest.warns(UserWarning) as warned:
-            read = read_pairs(tmp_path, 8, cache=cache)
-        assert read.names == ["1.png", "3.png"] and list(read.skipped) == list(BAD)
-        assert len(warned) == 1 and warned[0].filename == __file__
-        first, *lines = str(warned[0].message).split("\n")
-        assert first == f"8 were left out of {tmp_path}, and 2 pairs read:"
-        assert lines == [f"  {name}: {why}" for name, why in read.skipped.items()]
-        for name, (_, why) in BAD.items():
-            assert re.fullmatch(why, read.skipped[name])
+    with pytest.warns(UserWarning) as warned:
+        read = read_pairs(tmp_path, 8)
+    assert read.names == ["1.png", "3.png"] and list(read.skipped) == list(BAD)
+    assert len(warned) == 1 and warned[0].filename == __file__
+    first, *lines = str(warned[0].message).split("\n")
+    assert first == f"8 were left out of {tmp_path}, and 2 pairs read:"
+    assert lines == [f"  {name}: {why}" for name, why in read.skipped.items()]
+    for name, (_, why) in BAD.items():
+        assert re.fullmatch(why, read.skipped[name])
 
 
-@pytest.mark.usefixtures("small_images")
-def test_where_all_files_are_bad_each_is_named(tmp_path, cache):
+@pytest.mark.usefixtures("small_images", "either")
+def test_if_all_files_are_bad_each_is_named(tmp_path):
     for name, (spoil, _) in BAD.items():
         spoil(tmp_path / name)
     named = "".join(rf"\n  {name}: {why}" for name, (_, why) in BAD.items())
     with pytest.raises(ValueError, match=f"^Not one pair is left of {tmp_path}:{named}$"):
-        read_pairs(tmp_path, 8, cache=cache)
+        read_pairs(tmp_path, 8)
 
 
 def test_where_the_pairs_are_too_few_to_be_split_it_is_said(tmp_path):
@@ -339,6 +337,9 @@ def test_pairs_can_be_sliced(pairs):
     assert torch.equal(part.source, pairs.source[1:]) and torch.equal(part.target, pairs.target[1:])
     assert len(pairs) == 3 and pairs.size == 20
     assert torch.equal(pairs.to("cpu").source, pairs.source)
+    picked = pairs[[2, 0]]
+    assert picked.names == ["c", "a"]
+    assert torch.equal(picked.source, pairs.source[[2, 0]]) and torch.equal(picked.target, pairs.target[[2, 0]])
 
 
 def test_one_pixel_changes_the_fingerprint(pairs):
@@ -359,13 +360,15 @@ def first_of(folder: Path, n: int = 1) -> torch.Tensor:
     return as_tensor(Image.open(next(folder.glob(f"{n}.*"))).convert("RGB"))
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
-def test_two_folders_are_read_in_both_directions(sides, direction, cache):
-    read = read_pairs(sides, 20, direction, cache=cache)
+def test_two_folders_are_read_in_both_directions(sides, direction):
+    pairs = read_pairs(sides, 20, direction)
+    read = pairs[:]
     a, b = first_of(sides / "A"), first_of(sides / "B")
     assert torch.equal(read.source[0], a if direction == "AtoB" else b)
     assert torch.equal(read.target[0], b if direction == "AtoB" else a)
-    assert read.names == ["1", "2", "10"] and read.skipped == {}
+    assert pairs.names == read.names == ["1", "2", "10"] and pairs.skipped == read.skipped == {}
 
 
 @pytest.mark.parametrize("direction", ["AtoB", "BtoA"])
@@ -381,7 +384,7 @@ def test_folders_that_say_what_they_are_have_one_direction(sides, direction, giv
     assert torch.equal(read.target[0], first_of(sides / "target"))
 
 
-def test_a_split_is_read_alone(tmp_path):
+def test_only_the_split_is_read(tmp_path):
     for split, count in (("train", 3), ("test", 2)):
         (tmp_path / split).mkdir()
         for n in range(count):
@@ -394,7 +397,7 @@ def test_a_split_is_read_alone(tmp_path):
             read_pairs(tmp_path, 8, split=split)
 
 
-def test_a_split_is_drawn_by_the_seed(tmp_path):
+def test_a_split_is_sampled_by_the_seed(tmp_path):
     for n in range(20):
         save(tmp_path / f"{n}.png", height=2, seed=n)
     names = [read_pairs(tmp_path, 2, split="test", seed=seed).names for seed in (0, 0, 1)]
@@ -412,11 +415,14 @@ def test_a_limit_takes_evenly_from_all(tmp_path, limit, read):
     assert read_pairs(tmp_path, 2, limit=limit).names == [f"{n}.png" for n in read]
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("channels", [(1, 3), (3, 1), (1, 1)])
-def test_grey_and_colour_are_read_as_asked(sides, channels, cache):
+def test_grey_and_colour_are_read_as_asked(sides, channels):
     source_channels, target_channels = channels
-    options = {"source_channels": source_channels, "target_channels": target_channels, "cache": cache}
-    read, colour = read_pairs(sides, 20, "AtoB", **options), read_pairs(sides, 20, "AtoB")
+    options = {"source_channels": source_channels, "target_channels": target_channels}
+    pairs, colour = read_pairs(sides, 20, "AtoB", **options), read_pairs(sides, 20, "AtoB")[:]
+    assert pairs.channels == channels
+    read = pairs[:]
     for images, wanted, seen in zip((read.source, read.target), channels, (colour.source, colour.target), strict=True):
         assert images.shape == (3, wanted, 20, 20)
         weights = torch.tensor([0.299, 0.587, 0.114]).reshape(3, 1, 1)
@@ -441,51 +447,3 @@ def test_grey_pairs_are_written_and_read_back_to_the_same_bits(pairs, tmp_path):
     grey = Pairs(pairs.source[:, :1], pairs.target, pairs.names)
     read = read_pairs(write_pairs(grey, tmp_path), 20, source_channels=1)
     assert torch.equal(read.source, grey.source) and torch.equal(read.target, grey.target)
-
-
-# --- a memory map
-
-
-@pytest.fixture
-def mapped(sides) -> Pairs:
-    return read_pairs(sides, 20, cache=sides / ".cache")
-
-
-def test_a_map_holds_what_memory_would(sides, mapped):
-    (sides / "A/2.png").write_text("no image")
-    with pytest.warns(UserWarning):
-        held, mapped = read_pairs(sides, 20), read_pairs(sides, 20, cache=sides / ".cache")
-    assert torch.equal(held.source, mapped.source) and torch.equal(held.target, mapped.target)
-    assert (held.names, held.skipped, held.fingerprint()) == (mapped.names, mapped.skipped, mapped.fingerprint())
-    assert held.digests is None and len(mapped.digests) == len(mapped) == 2
-    for one, other in zip(
-        held.batch([1, 0], 16, torch.Generator()), mapped.batch([1, 0], 16, torch.Generator()), strict=True
-    ):
-        assert torch.equal(one, other)
-
-
-@given(st.slices(3).filter(lambda rows: (rows.step or 1) > 0))
-def test_a_part_of_a_map_has_the_fingerprint_of_its_pixels(rows):
-    images = torch.from_numpy(noise(2, 3, 3, 8, 8))
-    held = Pairs(images[0], images[1], ["a", "b", "c"])
-    digests = [sha256(row.numpy().tobytes()).hexdigest() for row in images.transpose(0, 1)]
-    part = Pairs(images[0], images[1], ["a", "b", "c"], {}, digests)[rows]
-    assert part.fingerprint() == held[rows].fingerprint()
-    assert len(part.digests) == len(part) == len(held[rows])
-
-
-def test_a_map_stays_where_it_is_and_its_batches_move(pairs, mapped, monkeypatch):
-    monkeypatch.setattr("pix2pix_colab.data.pairs.scale_", lambda images: images)  # "meta" holds no values
-    assert mapped.to("meta") is mapped
-    assert pairs.to("meta").source.device.type == "meta"
-    for device in (None, "cpu", "meta"):
-        assert {images.device.type for images in mapped.batch([0, 2], 8, device=device)} == {device or "cpu"}
-
-
-def test_only_what_is_large_is_mapped_by_itself(sides, monkeypatch):
-    row_bytes = 6 * 20**2
-    monkeypatch.setattr("pix2pix_colab.data.pairs.LARGE", 3 * row_bytes)
-    assert read_pairs(sides, 20).digests is None and not (sides / ".cache").exists()
-    monkeypatch.setattr("pix2pix_colab.data.pairs.LARGE", 3 * row_bytes - 1)
-    assert len(read_pairs(sides, 20).digests) == 3 and len(list((sides / ".cache").iterdir())) == 1
-    assert read_pairs(sides, 20).names == ["1", "2", "10"]  # the cache isn't taken for pairs

@@ -1,4 +1,4 @@
-"""The drawn facades: the same every time, labelled exactly, as varied and as ambiguous as the story of λ needs them."""
+"""Synthetic facades: the same every time, labelled exactly, as varied and as ambiguous as the story of λ needs them."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pix2pix_colab.data.synthetic.palette import LABEL_COLOURS
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def facades():
     return synthetic_facades(64, size=128)
 
 
@@ -29,31 +29,31 @@ def is_class(source, name):
     return (source == LABEL_COLOURS[name]).all(-1)
 
 
-def test_shapes_types_and_names(drawn):
-    assert drawn.source.shape == drawn.target.shape == (64, 3, 128, 128)
-    assert drawn.source.dtype == drawn.target.dtype == torch.uint8
-    assert (drawn.names[0], drawn.names[-1]) == ("drawn-0000", "drawn-0063")
+def test_shapes_types_and_names(facades):
+    assert facades.source.shape == facades.target.shape == (64, 3, 128, 128)
+    assert facades.source.dtype == facades.target.dtype == torch.uint8
+    assert (facades.names[0], facades.names[-1]) == ("synthetic-0000", "synthetic-0063")
 
 
-def test_the_same_bytes_every_time_and_whatever_the_count(drawn):
-    assert synthetic_facades(64, size=128).fingerprint() == drawn.fingerprint()
-    assert synthetic_facades(3, size=128).fingerprint() == drawn[:3].fingerprint()
+def test_the_same_bytes_every_time_and_whatever_the_count(facades):
+    assert synthetic_facades(64, size=128).fingerprint() == facades.fingerprint()
+    assert synthetic_facades(3, size=128).fingerprint() == facades[:3].fingerprint()
 
 
-def test_another_seed_draws_other_houses(drawn):
+def test_another_seed_renders_other_houses(facades):
     other = synthetic_facades(8, size=128, seed=1)
-    for mine, theirs in ((drawn.source, other.source), (drawn.target, other.target)):
+    for mine, theirs in ((facades.source, other.source), (facades.target, other.target)):
         assert all((a != b).any() for a in mine for b in theirs)
 
 
-def test_a_label_map_holds_the_twelve_colours_and_no_other(drawn):
+def test_a_label_map_holds_the_twelve_colours_and_no_other(facades):
     assert len(LABEL_COLOURS) == 12
-    colours = np.unique(as_arrays(drawn.source) @ (1 << 16, 1 << 8, 1))  # a number for each colour: 0xRRGGBB
+    colours = np.unique(as_arrays(facades.source) @ (1 << 16, 1 << 8, 1))  # a number for each colour: 0xRRGGBB
     assert colours.tolist() == sorted(r << 16 | g << 8 | b for r, g, b in LABEL_COLOURS.values())
 
 
-def test_most_of_a_picture_is_the_house(drawn):
-    background = is_class(as_arrays(drawn.source), "background").mean((1, 2))
+def test_most_of_a_picture_is_the_house(facades):
+    background = is_class(as_arrays(facades.source), "background").mean((1, 2))
     assert background.min() > 0.03
     assert background.max() < 0.45
 
@@ -79,8 +79,8 @@ def test_the_label_map_does_not_tell_the_colour_of_the_wall(many):
     assert np.abs(together).max() < 0.25  # of 36 of them; chance alone gives each about 1 / sqrt(300) = 0.06
 
 
-def test_the_label_map_tells_where_the_windows_are(drawn):
-    source, target = as_arrays(drawn.source), as_arrays(drawn.target)
+def test_the_label_map_tells_where_the_windows_are(facades):
+    source, target = as_arrays(facades.source), as_arrays(facades.target)
     windows, walls = is_class(source, "window"), is_class(source, "facade")
     distances = [
         np.abs(photo[window].mean(0) - photo[wall].mean(0)).max()
@@ -89,8 +89,8 @@ def test_the_label_map_tells_where_the_windows_are(drawn):
     assert np.median(distances) > 25
 
 
-def test_photos_have_texture_where_the_label_map_is_flat(drawn):
-    source, target = as_arrays(drawn.source), as_arrays(drawn.target)
+def test_photos_have_texture_where_the_label_map_is_flat(facades):
+    source, target = as_arrays(facades.source), as_arrays(facades.target)
     facade = is_class(source, "facade")
     flat = facade[:, :, 1:] & facade[:, :, :-1]
     steps = np.abs(np.diff(target, axis=2)).mean(-1)

@@ -2,7 +2,9 @@
 
 from .downloads import DATASETS, Dataset, download, open_dataset, unpack
 from .downloads.fetch import Patience, fetch
+from .pair_files import read_pairs, write_pairs
 from .pairs import JITTER_SIZE, Pairs, jitter_size, read_pairs, write_pairs
+from .streamed_pairs import StreamedPairs
 from .synthetic import LABEL_COLOURS, synthetic_facades
 
 __all__ = [
@@ -12,6 +14,7 @@ __all__ = [
     "Dataset",
     "Pairs",
     "Patience",
+    "StreamedPairs",
     "download",
     "fetch",
     "jitter_size",

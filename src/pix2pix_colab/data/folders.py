@@ -1,4 +1,4 @@
-"""Which files of a folder make pairs, by their names alone."""
+"""Layout of a folder: which files make pairs, by their names only."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from ..utils.images import EXTENSIONS, is_image
 
-TEST_SHARE = 0.1  # of the pairs are for testing, where the folder has no splits of its own
+TEST_SHARE = 0.1  # of the pairs are for testing, if the folder has no splits of its own
 
 # A folder's name may say a split, a side or both: train, A, trainA, train_A
 _NAMED = re.compile(
@@ -51,9 +51,9 @@ class Layout:
     fixed: bool
 
     def split(self, name: str | None, seed: int = 0) -> tuple[list[PairFiles], dict[str, str]]:
-        """The pairs of a split, and the files left out of it, with the reasons. None is all, where there are no splits.
+        """The pairs of a split, and the files left out of it, with the reasons. None is all, if there are no splits.
 
-        "test" means val where there is no test. Where there is neither, a tenth of the pairs is drawn by ``seed`` to be
+        "test" means val if there is no test. If there is neither, a tenth of the pairs is sampled by ``seed`` to be
         "test", and the others are "train".
 
         Raises:
@@ -66,21 +66,21 @@ class Layout:
         if name is None and not any(there):
             return self.pairs.get("", []), skipped
         if name in ("train", "test") and not there & {"test", "val"}:
-            return self._draw(name, seed), skipped
+            return self._sample(name, seed), skipped
         if name not in there:
             choices = ", ".join(filter(None, sorted(there))) or "train, test"
             raise ValueError(f"{self.folder} has the splits {choices}, and {name!r} is none of them: choose one.")
         return self.pairs.get(name, []), skipped
 
-    def _draw(self, name: str, seed: int) -> list[PairFiles]:
+    def _sample(self, name: str, seed: int) -> list[PairFiles]:
         pool = self.pairs.get("", self.pairs.get("train", []))
-        drawn = sorted(pool, key=lambda pair: sha256(os.fsencode(f"{seed} {pair.name}")).digest())
-        test = set(drawn[: max(1, round(TEST_SHARE * len(pool)))])
+        shuffled = sorted(pool, key=lambda pair: sha256(os.fsencode(f"{seed} {pair.name}")).digest())
+        test = set(shuffled[: max(1, round(TEST_SHARE * len(pool)))])
         return [pair for pair in pool if (pair in test) == (name == "test")]
 
 
 def find_pairs(folder: str | Path, targets: str | Path | None = None) -> Layout:
-    """Find out how the images in a folder make pairs.
+    """Find how the images in a folder make pairs.
 
     - Side by side: each file holds both images.
     - Two folders, A and B (or source and target, input and output): files of the same name, whatever their endings, are
@@ -100,7 +100,7 @@ def find_pairs(folder: str | Path, targets: str | Path | None = None) -> Layout:
 
 
 class _Image:
-    """What the path of an image says of it."""
+    """An image file: its split, side and name, as its path tells them."""
 
     def __init__(self, file: Path, roots: list[Path], root: int):
         relative = file.relative_to(roots[root])
@@ -162,13 +162,13 @@ def _join(folder: Path, found: list[_Image]) -> Layout:
 
 
 def _wrapper(found: list[_Image]) -> str:
-    """The one folder more that holds all images, as archives often have it."""
+    """The one extra folder that holds all images, as in many archives."""
     between = {image.between for image in found}
     return between.pop() if len(between) == 1 else ""
 
 
 def _without_strays(layout: Layout) -> Layout:
-    """Where some pairs lie in splits, leave out the others."""
+    """Leave out the pairs that lie in no split, if others do."""
     if len(layout.pairs) > 1 and "" in layout.pairs:
         why = f"lies in none of the splits {', '.join(filter(None, layout.pairs))}"
         layout.skipped.extend(Skipped("", pair.name, why) for pair in layout.pairs.pop(""))

@@ -1,6 +1,10 @@
-"""The files of a pair as a row of bytes."""
+"""Decode the files of a pair into a flat uint8 array."""
 
-from hashlib import sha256
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -8,23 +12,36 @@ from PIL import Image
 from torch import Tensor
 
 from ..utils.images import convert, load_image
-from .cache import Row
 from .folders import PairFiles
 
 SAME_ASPECT = 0.02  # as much may the aspects of source and target differ, since widths and heights are rounded
 
 
-class PairReader:
-    """Loads pairs as rows of bytes: the source, then the target, each (C, size, size)."""
+@dataclass(frozen=True)
+class PairDecoder:
+    """Decodes pairs into flat uint8 arrays: the source, then the target, each (C, size, size).
 
-    def __init__(self, files: list[PairFiles], size: int, channels: tuple[int, int], swap: bool):
-        self.files, self.size, self.channels, self.swap = files, size, channels, swap
-        self.row_bytes = sum(channels) * size**2
+    Args:
+        files: of the pairs.
+        size: side in px that all images are resized to.
+        channels: of the source and of the target, each 1 or 3.
+        swap: whether the source is image B, and not A.
+    """
 
-    def load(self, number: int) -> Row:
-        """The row of a pair, or why there is none."""
+    files: Sequence[PairFiles]
+    size: int
+    channels: tuple[int, int]
+    swap: bool
+
+    @property
+    def pair_bytes(self) -> int:
+        """Bytes of one pair."""
+        return sum(self.channels) * self.size**2
+
+    def decode(self, index: int) -> np.ndarray | str:
+        """A pair as uint8 (pair_bytes,), or why it can't be decoded."""
         try:
-            images = _open_pair(self.files[number])
+            images = _open_pair(self.files[index])
         except ValueError as error:
             return str(error)
         parts = zip(reversed(images) if self.swap else images, self.channels, strict=True)
@@ -34,25 +51,26 @@ class PairReader:
         fitted = convert(image, channels).resize((self.size, self.size), Image.Resampling.BICUBIC)
         return np.asarray(fitted).reshape(self.size, self.size, channels).transpose(2, 0, 1).ravel()
 
-    def split(self, rows: Tensor) -> list[Tensor]:
-        """Source and target (N, C, size, size), as views into the rows."""
-        parts = rows.split([channels * self.size**2 for channels in self.channels], dim=1)
-        return [part.unflatten(1, (-1, self.size, self.size)) for part in parts]
-
-    def stamp(self) -> str:
-        """Changes when anything does that the rows depend on."""
-        digest = sha256(repr((1, self.size, self.channels, self.swap)).encode())  # 1: of this way to read and to resize
-        for pair in self.files:
-            digest.update(repr((pair.name, [_state(file) for file in pair[1:] if file])).encode())
-        return digest.hexdigest()
+    def split(self, arrays: Tensor) -> tuple[Tensor, Tensor]:
+        """Source and target (…, C, size, size) of arrays (…, pair_bytes), as views into them."""
+        parts = arrays.split([channels * self.size**2 for channels in self.channels], dim=-1)
+        source, target = (part.unflatten(-1, (-1, self.size, self.size)) for part in parts)
+        return source, target
 
 
-def _state(file: Path) -> tuple:
-    """Which file this is, and in which version; not where it lies, so that a data set can be moved."""
-    if not file.exists():  # a link to nowhere
-        return file.parts[-2:]
-    stat = file.stat()
-    return *file.parts[-2:], stat.st_size, stat.st_mtime_ns
+def map_in_threads(function: Callable, items: Iterable) -> Iterator:
+    """Call a function for each item on all cores; results come in order, only a few ahead of what is taken."""
+    with ThreadPoolExecutor() as threads:
+        ahead = deque()
+        try:
+            for item in items:
+                ahead.append(threads.submit(function, item))
+                if len(ahead) > 2 * (os.cpu_count() or 1):
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+        finally:
+            threads.shutdown(cancel_futures=True)
 
 
 def _open_pair(pair: PairFiles) -> tuple[Image.Image, Image.Image]:

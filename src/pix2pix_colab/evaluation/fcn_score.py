@@ -70,7 +70,7 @@ def train_segmenter(pairs: Pairs, path: str | Path, device: torch.device | str =
     Raises:
         ValueError: as ``decode_label_maps`` does.
     """
-    decode_label_maps(pairs.source[:8])
+    decode_label_maps(pairs[:8].source)
     device, path = torch.device(device), Path(path)
     steps = min(MAX_STEPS, max(MIN_STEPS, EPOCHS * len(pairs) // BATCH_SIZE))
     key = {"pairs": pairs.fingerprint(), "steps": steps, "seed": seed, "width": WIDTH}

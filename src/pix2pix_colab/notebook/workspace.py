@@ -99,7 +99,7 @@ class Workspace:
         if self.preset.limited:
             epochs, batch_size = math.ceil(config.epochs * self.preset.counts[0] / len(pairs)), config.batch_size
         settings = {"epochs": epochs, "batch_size": batch_size, "image_size": self.image_size}
-        settings |= {"source_channels": pairs.source.shape[1], "target_channels": pairs.target.shape[1]}
+        settings |= zip(("source_channels", "target_channels"), pairs.channels, strict=True)
         return replace(config, **settings | changes)
 
     def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
@@ -108,7 +108,7 @@ class Workspace:
         direction = self.direction or (DATASETS[dataset].direction if dataset in DATASETS else "AtoB")
         limits = self.preset.counts if self.preset.limited else (None, None)
         train = read_pairs(folder, jitter_size(self.image_size), direction, "train", limit=limits[0])
-        return train, read_pairs(folder, self.image_size, direction, "test", limit=limits[1])
+        return train, read_pairs(folder, self.image_size, direction, "test", limit=limits[1])[:]  # in memory
 
     def __str__(self) -> str:
         dataset = self.dataset or self.preset.dataset

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from ..data import Pairs
+from ..data import Pairs, StreamedPairs
 from ..discriminator import PatchDiscriminator
 from ..generator import UNetGenerator
 from ..loss import GeneratorLoss, discriminator_loss, generator_loss
@@ -14,14 +14,15 @@ from .config import TrainConfig
 from .cuda_graph import CapturedStep
 
 LOSSES = ("discriminator", "adversarial", "l1")
+AHEAD = 8  # steps, whose pairs are decoded ahead if they are not in memory: at batch 1, 4 MB
 
 
-def check_pairs(pairs: Pairs, config: TrainConfig) -> None:
+def check_pairs(pairs: Pairs | StreamedPairs, config: TrainConfig) -> None:
     """Raise ValueError if there are no pairs, or if they are smaller than the nets or of other channels."""
     if not len(pairs) or pairs.size < config.image_size:
         raise ValueError(f"{len(pairs)} pairs of {pairs.size} px can't train nets of {config.image_size} px.")
-    source, target = pairs.source.shape[1], pairs.target.shape[1]
-    if (source, target) != (config.source_channels, config.target_channels):
+    source, target = pairs.channels
+    if pairs.channels != (config.source_channels, config.target_channels):
         raise ValueError(
             f"The pairs have {source} source and {target} target channels, but the nets would have "
             f"{config.source_channels} and {config.target_channels}: train with "
@@ -36,12 +37,12 @@ def make_generator(config: TrainConfig) -> UNetGenerator:
 
 
 class Training:
-    """The two networks, their optimisers and all else that a step changes, seeded by ``config.seed``.
+    """State of a training: the two networks, their optimisers and all else that a step changes, seeded.
 
-    Two trainings that differ in λ alone start from the same weights and see the same crops in the same order.
+    Two trainings that differ only in λ start from the same weights and see the same crops in the same order.
     """
 
-    def __init__(self, pairs: Pairs, config: TrainConfig, device: torch.device | str = "cpu"):
+    def __init__(self, pairs: Pairs | StreamedPairs, config: TrainConfig, device: torch.device | str = "cpu"):
         check_pairs(pairs, config)
         self.config, self.device, self.pairs = config, torch.device(device), pairs.to(device)
         torch.manual_seed(config.seed)  # for the weights, then for the dropout
@@ -75,8 +76,10 @@ class Training:
         """Source and target of the next pairs, cropped and mirrored at random; each pair comes once an epoch."""
         if not self.order:
             self.order = torch.randperm(len(self.pairs), generator=self.random).tolist()
-        rows, self.order = self.order[: self.config.batch_size], self.order[self.config.batch_size :]
-        return self.pairs.batch(rows, self.config.image_size, self.random, self.device)
+        size = self.config.batch_size
+        self.pairs.prefetch(self.order[: (1 + AHEAD) * size])
+        indices, self.order = self.order[:size], self.order[size:]
+        return self.pairs.batch(indices, self.config.image_size, self.random, self.device)
 
     def step(self, source: Tensor, target: Tensor) -> Tensor:
         """One update of D, then one of G (section 3.3), on a batch in [-1, 1].
@@ -111,15 +114,15 @@ class Training:
         return loss
 
     def log(self) -> None:
-        """Sum up the pending losses in a row of the history. Here alone the training waits for a GPU.
+        """Append the mean of the pending losses to the history. Only here does the training wait for a GPU.
 
         Raises:
             FloatingPointError: if a loss is no finite number any more.
         """
         row = {"step": self.steps_done, "epoch": self.epoch, "learning_rate": self.config.learning_rate_in(self.epoch)}
         row |= dict(zip(LOSSES, torch.stack(self.pending).mean(dim=0).tolist(), strict=True))
-        judged = LOSSES[1:] if self.config.lambda_l1 == math.inf else LOSSES
-        self._refuse_nan([f"the loss {name}" for name in judged if not math.isfinite(row[name])])
+        finite = LOSSES[1:] if self.config.lambda_l1 == math.inf else LOSSES
+        self._refuse_nan([f"the loss {name}" for name in finite if not math.isfinite(row[name])])
         self.history.append(row)
         self.pending.clear()
 
@@ -137,7 +140,7 @@ class Training:
             )
 
     def state_dict(self) -> dict:
-        """All that the next step depends on, as tensors and plain data."""
+        """State that the next step depends on, as tensors and plain data."""
         cuda = [torch.cuda.get_rng_state(self.device)] if self.device.type == "cuda" else []
         return {
             **{name: getattr(self, name).state_dict() for name in self._parts},
@@ -148,7 +151,7 @@ class Training:
         }
 
     def load_state_dict(self, state: dict) -> None:
-        """Go on where ``state_dict`` was taken, be it on another kind of device."""
+        """Resume where ``state_dict`` was taken, on any kind of device."""
         for name in self._parts:
             if state[name]:  # empty: the scaler's, where there was no fp16
                 getattr(self, name).load_state_dict(state[name])

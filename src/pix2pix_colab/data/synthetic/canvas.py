@@ -1,4 +1,4 @@
-"""The canvas of the drawn facades: boxes painted into a label map, a photo and the light on it, all at once."""
+"""Canvas of a synthetic facade: a label map, a photo and the light on it, painted together."""
 
 from typing import NamedTuple
 
@@ -14,6 +14,8 @@ Colour = tuple[int, int, int]
 
 
 class Box(NamedTuple):
+    """A rectangle, in px of an image of ``UNIT`` px."""
+
     left: float
     top: float
     right: float
@@ -42,7 +44,7 @@ class Box(NamedTuple):
 
 
 class Canvas:
-    """Label map and photo, painted at once so that they agree, and the light that falls on the photo."""
+    """Label map and photo, painted together so that they agree, and the light that falls on the photo."""
 
     def __init__(self, size: int, noise_seed: int):
         self.noise = np.random.default_rng(noise_seed)
@@ -58,7 +60,7 @@ class Canvas:
             self.shade(box, 1)
 
     def raised(self, box: Box, colour: Colour, label: str | None = None, depth: float = 1) -> None:
-        """A box that stands out of the wall, lit from the upper left: a bright edge, a dark one, a shadow below."""
+        """Paint a box that stands out of the wall, lit from the upper left: bright and dark edges, a shadow below."""
         self.shade(Box(*(c + depth / 2 for c in box)).grow(0, 0, depth / 2), 0.55)
         self.shade(box, 1)
         self.box(box, colour, label)
@@ -66,7 +68,7 @@ class Canvas:
         self.box(box._replace(top=box.bottom - 0.6), tint(colour, 0.68))
 
     def recess(self, box: Box) -> None:
-        """The shadow that the wall casts on what is set back into it."""
+        """Paint the shadow that the wall casts on what is set back into it."""
         self.shade(box._replace(bottom=box.top + 1.8), 0.5)
         self.shade(box._replace(right=box.left + 1), 0.62)
 
@@ -75,7 +77,7 @@ class Canvas:
         self.light.paste(round(255 * light), box.pixels(self.light))
 
     def bars(self, box: Box, gaps: float, width: float, colour: Colour, upright: bool = True) -> None:
-        """Bars at even distances, the first and the last at the edges of the box."""
+        """Paint bars at even distances, the first and the last at the edges of the box."""
         width /= box.width if upright else box.height
         for start in np.linspace(0, 1 - width, max(1, round(gaps)) + 1).tolist():
             self.box(box.part(start, 0, start + width, 1) if upright else box.part(0, start, 1, start + width), colour)

@@ -1,8 +1,8 @@
-"""Drawn facades: label maps and "photos" of houses that never stood, drawn by procedure. The embedded data set.
+"""Synthetic facades: label maps and photos of houses, rendered by procedure. The embedded data set.
 
 Two streams of random numbers make a house. The plan decides what the label map shows: storeys, windows, balconies.
-Chance decides what it doesn't: brick or plaster, colours, curtains, the sky. So a label map tells where everything is
-and nothing of its look: the ambiguity that L1 answers with an average, and the adversarial loss with a decision.
+Chance decides the rest: brick or plaster, colours, curtains, the sky. So a label map tells where everything is and
+not how it looks. L1 answers this ambiguity with an average, the adversarial loss with a decision.
 """
 
 from random import Random
@@ -27,7 +27,7 @@ WHITE, IRON = (238, 234, 224), (36, 36, 40)
 
 
 def synthetic_facades(count: int, size: int = 256, seed: int = 0) -> Pairs:
-    """Draw pairs of a label map (source) and a photo (target): pair i depends on seed and i alone.
+    """Render pairs of a label map (source) and a photo (target); pair i depends only on seed and i.
 
     Args:
         count: how many pairs, at least 1.
@@ -38,14 +38,14 @@ def synthetic_facades(count: int, size: int = 256, seed: int = 0) -> Pairs:
         ValueError: if count is below 1.
     """
     if count < 1:
-        raise ValueError(f"{count} facades can't be drawn: ask for a count of 1 or more.")
-    images = np.stack([_draw(size, Random(f"{seed}/{i} plan"), Random(f"{seed}/{i} chance")) for i in range(count)])
+        raise ValueError(f"{count} facades can't be rendered: ask for a count of 1 or more.")
+    images = np.stack([_render(size, Random(f"{seed}/{i} plan"), Random(f"{seed}/{i} chance")) for i in range(count)])
     source, target = torch.from_numpy(images).permute(1, 0, 4, 2, 3).contiguous()  # (N, 2, size, size, 3) -> 2 × NCHW
     return Pairs(source, target, [f"synthetic-{i:04d}" for i in range(count)])
 
 
 class _House(Canvas):
-    """A canvas and the look of one house, which its label map doesn't tell."""
+    """A canvas and the look of one house, which its label map doesn't show."""
 
     def __init__(self, size: int, chance: Random):
         super().__init__(size, chance.getrandbits(64))
@@ -80,8 +80,8 @@ def _wall(house: _House) -> Image.Image:
     return texture
 
 
-def _draw(size: int, plan: Random, chance: Random) -> np.ndarray:
-    """Lay out a house and paint it, from the sky to the cornice: label map and photo, uint8 (2, size, size, 3)."""
+def _render(size: int, plan: Random, chance: Random) -> np.ndarray:
+    """Render a house, from the sky to the cornice: label map and photo, uint8 (2, size, size, 3)."""
     house = _House(size, chance)
     _surroundings(house)
     margin = plan.choice((0, plan.uniform(2, 10), plan.uniform(8, 22)))
