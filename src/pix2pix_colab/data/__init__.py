@@ -3,7 +3,7 @@
 from .downloads import DATASETS, Dataset, download, open_dataset, unpack
 from .downloads.fetch import Patience, fetch
 from .pair_files import read_pairs, write_pairs
-from .pairs import JITTER_SIZE, Pairs, jitter_size, read_pairs, write_pairs
+from .pairs import JITTER_SIZE, Pairs, jitter_size
 from .streamed_pairs import StreamedPairs
 from .synthetic import LABEL_COLOURS, synthetic_facades
 
