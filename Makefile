@@ -1,29 +1,36 @@
-# make run: everything, from nothing to the λ page.  make test: everything, proven.
+# make run: everything, from nothing to the λ page.  make check: lint and unit tests.  make test: all tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: run lab test bench format outputs assets clean
+.PHONY: run lab check test lint bench format outputs assets clean
 
 run: $(VENV)/.ready
 	mkdir -p runs
 	PIX2PIX_PRESET=quick $(BIN)/jupyter nbconvert --execute --to html --output-dir runs $(NOTEBOOKS)
 	@echo
 	@echo "Done. Open in a browser:"
-	@echo "  runs/04_evaluate_lambda.html   notebook 4 with the sheet of all λ"
+	@echo "  runs/04_evaluate_lambda.html   notebook 4 with all λ side by side"
 	@echo "  runs/quick/lambda.html         the slider: drag λ"
 
 lab: $(VENV)/.ready-lab
 	$(BIN)/jupyter lab notebooks
 
-test: $(VENV)/.ready-test
+# For every save: lint, and the unit tests without browser, notebooks and Colab's environment.
+check: lint
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -q -m "not slow"
+
+# Everything, nbval with today's versions and with Colab's among it.
+test: lint
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --durations 5
+
+lint: $(VENV)/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/oxlint --deny-warnings src
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --durations 5  # nbval here and as on Colab, side by side
 
-# How fast a step is, and how fast pairs come, against the textbook's way; how fast the slider moves.
+# How fast a step is, and how fast pairs come, against the baseline; how fast the slider moves.
 bench: $(VENV)/.ready-test
 	$(BIN)/python benchmarks/bench_data.py
 	$(BIN)/python benchmarks/bench_step.py
@@ -38,7 +45,7 @@ format: $(VENV)/.ready-test
 outputs: $(VENV)/.ready-test
 	PIX2PIX_PRESET=quick $(BIN)/python tools/tidy_notebooks.py --run
 
-# The figures of the README. FACADES=folder-of-pairs RUNS=their-sweep redraws those of the real facades too.
+# The pictures of the README and docs. FACADES=folder-of-pairs RUNS=their-sweep redraws those of the real facades too.
 assets: $(VENV)/.ready-test
 	$(BIN)/python tools/draw_assets.py $(if $(RUNS),$(FACADES) $(RUNS))
 

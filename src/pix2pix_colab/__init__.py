@@ -4,13 +4,3 @@ from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
 from .inference import translate
 from .loss import LAMBDAS, discriminator_loss, generator_loss, lambda_label
-
-__all__ = [
-    "LAMBDAS",
-    "PatchDiscriminator",
-    "UNetGenerator",
-    "discriminator_loss",
-    "generator_loss",
-    "lambda_label",
-    "translate",
-]

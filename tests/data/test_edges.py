@@ -61,6 +61,7 @@ def address(folder) -> str:
         thread.join()
 
 
+@pytest.mark.slow
 def test_edges_become_photos(address, tmp_path):
     found = open_dataset(address, tmp_path / "data")
     read = functools.partial(read_pairs, found, direction="AtoB", source_channels=1)
@@ -89,6 +90,7 @@ def test_the_command_line_trains_and_evaluates_it(folder, tmp_path, capsys):
     assert re.search(r"^\| 4 images \| λ = 100 \|(.*\n)+\| SSIM ↑ \| 0\.\d+ ± ", capsys.readouterr().out, re.MULTILINE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [NOTEBOOKS[0], NOTEBOOKS[2]], ids=lambda path: path.name)
 def test_the_notebooks_take_it(path, address, tmp_path, monkeypatch):
     settings = {"PIX2PIX_PRESET": "quick", "PIX2PIX_ROOT": str(tmp_path), "PIX2PIX_DATASET": address}

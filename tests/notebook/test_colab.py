@@ -14,6 +14,8 @@ from helpers.colab_machine import SHIPPED, Machine, make_machine
 from helpers.nbval import run_nbval
 from tools.tidy_notebooks import KEEP, NOTEBOOKS, REPOSITORY, ROOT, SETUP
 
+pytestmark = pytest.mark.slow
+
 SMALL_PAPER = """
 from dataclasses import replace
 from pix2pix_colab.notebook import workspace

@@ -80,12 +80,14 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("workspace")
 
 
+@pytest.mark.slow
 def test_nbval_with_todays_versions(workspace: Path) -> None:
     assert run_nbval(sys.executable, workspace, NOTEBOOKS).returncode == 0
     page = (workspace / "runs" / "quick" / "lambda.html").read_text()
     assert page.count('"/9j/') == (6 + 2) * 12, "JPEGs of twelve sources, targets and outputs of six λ"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "sabotage", "claim"),
     [
@@ -110,6 +112,7 @@ def test_nbval_goes_red_when_a_claim_is_false(
     assert done.returncode == 1 and claim in done.stdout
 
 
+@pytest.mark.slow
 def test_without_a_network_notebook_1_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there

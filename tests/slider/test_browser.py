@@ -25,6 +25,8 @@ from PIL import Image
 
 from pix2pix_colab.slider import LambdaSlider
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 if CHROMIUM is None:
     pytest.skip("There is no Chromium here: `apt-get install chromium`.", allow_module_level=True)

@@ -17,6 +17,8 @@ from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
 from pix2pix_colab.training.run_folder import LOCK, load_newest
 
+pytestmark = pytest.mark.slow
+
 CONFIG = TrainConfig(epochs=4, width=1)  # 8 steps
 LAMBDAS = (0.0, 100.0, math.inf)  # of two processes, the first trains 0 and ∞, the second 100
 SETTINGS = ("--width", "1", "--epochs", "4", "--lambdas")

@@ -14,6 +14,8 @@ from tools.tidy_notebooks import ROOT
 
 from pix2pix_colab.training.run_folder import LOCK, load_newest
 
+pytestmark = pytest.mark.slow
+
 SMALLER = "config = replace(config, width=4, epochs=3)  # 192 steps"
 COUNT = """
 taken, advance = [], Training.advance

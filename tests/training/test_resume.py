@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from random import Random
 
+import pytest
 import torch
 
 from pix2pix_colab.data import Pairs
@@ -22,6 +23,8 @@ from pix2pix_colab.training import loop as module
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.loop import train
 from pix2pix_colab.training.run_folder import RunFolder, load_newest
+
+pytestmark = pytest.mark.slow
 
 CONFIG = TrainConfig(epochs=20, width=2, image_size=128)  # 60 steps
 SEED = 20_171_125

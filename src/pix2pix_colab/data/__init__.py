@@ -6,21 +6,3 @@ from .pair_files import read_pairs, write_pairs
 from .pairs import JITTER_SIZE, Pairs, jitter_size
 from .streamed_pairs import StreamedPairs
 from .synthetic import LABEL_COLOURS, synthetic_facades
-
-__all__ = [
-    "DATASETS",
-    "JITTER_SIZE",
-    "LABEL_COLOURS",
-    "Dataset",
-    "Pairs",
-    "Patience",
-    "StreamedPairs",
-    "download",
-    "fetch",
-    "jitter_size",
-    "open_dataset",
-    "read_pairs",
-    "synthetic_facades",
-    "unpack",
-    "write_pairs",
-]

@@ -4,14 +4,3 @@ from .fcn_score import decode_label_maps
 from .metrics import METRICS, Measurement, find_disagreement, measure
 from .report import Report, evaluate
 from .significance import Interval
-
-__all__ = [
-    "METRICS",
-    "Interval",
-    "Measurement",
-    "Report",
-    "decode_label_maps",
-    "evaluate",
-    "find_disagreement",
-    "measure",
-]

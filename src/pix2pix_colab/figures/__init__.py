@@ -6,22 +6,3 @@ from .metric_plots import loss_curves, metric_plot, tradeoff_plot
 from .network_diagrams import draw_discriminator, draw_generator
 from .notebook_cells import show_source, show_table
 from .training_view import TrainingView
-
-__all__ = [
-    "TrainingView",
-    "disagreement_grid",
-    "discriminator_table",
-    "draw_discriminator",
-    "draw_generator",
-    "feature_grid",
-    "generator_table",
-    "image_grid",
-    "lambda_grid",
-    "loss_curves",
-    "metric_plot",
-    "pair_grid",
-    "receptive_fields",
-    "show_source",
-    "show_table",
-    "tradeoff_plot",
-]

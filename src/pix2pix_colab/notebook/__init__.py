@@ -2,5 +2,3 @@
 
 from .setup_cell import download_run, set_up
 from .workspace import open_workspace
-
-__all__ = ["download_run", "open_workspace", "set_up"]

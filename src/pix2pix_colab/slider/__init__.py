@@ -2,5 +2,3 @@
 
 from .build import encode, slider_of_image, slider_of_pairs
 from .widget import ImageUpload, LambdaSlider
-
-__all__ = ["ImageUpload", "LambdaSlider", "encode", "slider_of_image", "slider_of_pairs"]

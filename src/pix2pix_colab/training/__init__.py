@@ -7,21 +7,3 @@ from .loop import Progress, Run, read_run, train
 from .run_folder import LOCK, PREVIOUS, FolderInUseError
 from .step import Training
 from .time_estimate import estimate_time
-
-__all__ = [
-    "LOCK",
-    "PREVIOUS",
-    "FolderInUseError",
-    "Progress",
-    "ProgressBar",
-    "Run",
-    "TrainConfig",
-    "Training",
-    "estimate_time",
-    "load_checkpoint",
-    "read_run",
-    "read_sweep",
-    "save_checkpoint",
-    "sweep",
-    "train",
-]

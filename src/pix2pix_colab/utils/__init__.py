@@ -2,5 +2,3 @@
 
 from .images import to_float, to_uint8
 from .markdown import markdown_table
-
-__all__ = ["markdown_table", "to_float", "to_uint8"]

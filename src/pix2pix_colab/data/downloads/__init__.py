@@ -3,5 +3,3 @@
 from .archives import unpack
 from .datasets import download, open_dataset
 from .registry import DATASETS, Dataset
-
-__all__ = ["DATASETS", "Dataset", "download", "open_dataset", "unpack"]

@@ -2,5 +2,3 @@
 
 from .facades import synthetic_facades
 from .palette import LABEL_COLOURS
-
-__all__ = ["LABEL_COLOURS", "synthetic_facades"]
