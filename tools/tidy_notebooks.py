@@ -2,7 +2,7 @@
 
 All have the same set-up cell and metadata, and no outputs except those of cells marked NBVAL_CHECK_OUTPUT, which nbval
 compares. `--run` executes the notebooks first, to refresh these outputs. The repository's address, in the set-up cell,
-the badges and the READMEs, comes from one line of pyproject.toml.
+the badges, READMEs and docs, comes from one line of pyproject.toml.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from nbformat import NotebookNode
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 READMES = sorted(ROOT.glob("README*.md"))
+DOCS = sorted((ROOT / "docs").glob("*.md"))
 KEEP = "# NBVAL_CHECK_OUTPUT"
 REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
 
@@ -60,9 +61,9 @@ def badge(path: Path) -> str:
 
 
 def readdress(text: str) -> str:
-    """A README with the repository's address wherever it says how to open, clone or install it."""
+    """A README or page of the docs with the repository's address wherever it says how to open, clone or install it."""
     text = re.sub(r"https://colab\.research\.google\.com/github/[\w.-]+/[\w.-]+(?=/blob/)", ON_COLAB, text)
-    return re.sub(r"(?<=git clone )https://\S+|(?<=git\+)https://[^\s@\"]+", REPOSITORY, text)
+    return re.sub(r"(git clone (?:--quiet )?|git\+)https://[^\s@\"]+", rf"\g<1>{REPOSITORY}", text)
 
 
 def tidy(notebook: NotebookNode, path: Path) -> str:
@@ -92,7 +93,7 @@ def main() -> None:
                 notebook, {"metadata": {"path": path.parent}}
             )
         path.write_text(tidy(notebook, path), encoding="utf-8")
-    for path in READMES:
+    for path in [*READMES, *DOCS]:
         path.write_text(readdress(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -63,7 +63,7 @@ import torch
 from pix2pix_colab.evaluation import measure
 
 images = torch.randint(256, (100, 3, 256, 256), dtype=torch.uint8)
-rows = len(measure(images, images.flip(3))["ssim"].rows)
+rows = len(measure(images, images.flip(3))["ssim"].per_image)
 print(json.dumps({"rows": rows, "peak": peak}))
 """
 
@@ -96,6 +96,7 @@ def limited(code: str, folder: Path, limit: int = LIMIT) -> dict:
     return json.loads(result.stdout)
 
 
+@pytest.mark.slow
 def test_pairs_larger_than_memory_are_read_and_trained_on(folder):
     told = limited(TRAIN, folder)
     print(f"{COUNT / told['seconds']:.0f} pairs/s at reading, peak {told['peak']} MiB of memory")

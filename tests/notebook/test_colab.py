@@ -132,9 +132,9 @@ def test_a_repository_out_of_reach_gets_a_sentence(machine, ref, address) -> Non
     assert f"OSError: git+{address}@{ref} can't be installed: check the network, and that REF is a branch" in said
 
 
-def test_the_readmes_cell_proves_a_notebook(machine) -> None:
+def test_the_cell_of_the_docs_proves_a_notebook(machine) -> None:
     """nbval inside a runtime of Colab's; here of the shortest notebook."""
-    cell = re.search(r"^!git clone.*?(?=^```)", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)[0]
+    cell = re.search(r"^!git clone.*?(?=^```)", (ROOT / "docs" / "colab.md").read_text(), re.DOTALL | re.MULTILINE)[0]
     cell = cell.replace(REPOSITORY, machine.variables["PIX2PIX_REPOSITORY"]).replace("/content", str(machine.content))
     assert cell.endswith(" notebooks\n")
     path = f"{machine.python.parent}:{os.environ['PATH']}"

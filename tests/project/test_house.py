@@ -73,11 +73,7 @@ def test_the_wings_are_those_of_the_house() -> None:
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_a_notebook_imports_from_wings_alone(path: Path) -> None:
     cells = nbformat.read(path, as_version=4).cells
-    code = [
-        "\n".join(line for line in cell.source.splitlines() if line[:1] not in "%!")
-        for cell in cells
-        if cell.cell_type == "code"
-    ]
+    code = [re.sub(r"^[%!].*|(?<== )%.*", "0", cell.source, flags=re.M) for cell in cells if cell.cell_type == "code"]
     found = [module for source in code for module in imports(source)]
     assert found and all(len(module) <= 1 for module in found), found
 

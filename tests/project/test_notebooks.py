@@ -9,7 +9,7 @@ import pytest
 from helpers.nbval import run_nbval
 from nbconvert.preprocessors import ExecutePreprocessor
 from tools import tidy_notebooks
-from tools.tidy_notebooks import KEEP, NOTEBOOKS, READMES, ROOT
+from tools.tidy_notebooks import DOCS, KEEP, NOTEBOOKS, READMES, ROOT
 
 
 def test_there_are_four() -> None:
@@ -61,17 +61,34 @@ def test_a_readme_has_the_repositorys_address_everywhere(path: Path) -> None:
     assert forked != text == tidy_notebooks.readdress(forked)
 
 
-@pytest.mark.parametrize("path", [*NOTEBOOKS, *READMES], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_a_page_of_the_docs_has_no_other_address(path: Path) -> None:
+    text = path.read_text()
+    assert text == tidy_notebooks.readdress(text)
+    forked = text.replace(
+        f"git clone --quiet {tidy_notebooks.REPOSITORY}", "git clone --quiet https://github.com/some/fork"
+    )
+    assert text == tidy_notebooks.readdress(forked)
+
+
+@pytest.mark.parametrize("path", [*NOTEBOOKS, *READMES, *DOCS], ids=lambda path: path.name)
 def test_every_relative_link_is_alive(path: Path) -> None:
     texts = [path.read_text()]
     if path.suffix == ".ipynb":
         texts = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
     links = re.findall(r"\]\((?!http)([^)]+)\)", "\n".join(texts))
     assert links
-    headings = {re.sub(r"\W+", "-", line.strip("# ").lower()) for text in texts for line in text.splitlines()}
     for link in links:
         file, _, heading = link.partition("#")
-        assert (path.parent / file).exists() and (file or heading in headings), link
+        assert (path.parent / file).exists(), link
+        if heading:
+            assert heading in headings((path.parent / file).read_text() if file else "\n".join(texts)), link
+
+
+def headings(text: str) -> set[str]:
+    """The anchors that GitHub gives to the headings of a Markdown text."""
+    lines = re.findall(r"^#+ (.*)", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", line.lower()).replace(" ", "-") for line in lines}
 
 
 @pytest.fixture(scope="session")

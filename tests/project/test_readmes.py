@@ -1,12 +1,16 @@
-"""The two READMEs say the same: the Serbian one has the structure, code, figures and links of the English one."""
+"""The READMEs say the same in both languages, are short, and their code runs; README and docs name what exists."""
 
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from itertools import zip_longest
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tools.tidy_notebooks import ROOT
+from tools.tidy_notebooks import DOCS, READMES, ROOT
 
 ENGLISH, SERBIAN = ((ROOT / name).read_text() for name in ("README.md", "README.sr.md"))
 
@@ -50,5 +54,35 @@ def test_each_leads_to_the_other() -> None:
 
 
 def test_a_figure_that_is_changed_in_one_is_noticed() -> None:
-    changed = ENGLISH.replace("54,413,955", "54,413,956")
+    changed = ENGLISH.replace("576 steps", "577 steps")
     assert sections(changed) != sections(ENGLISH)
+
+
+@pytest.mark.parametrize("text", [ENGLISH, SERBIAN], ids=["English", "Serbian"])
+def test_a_readme_is_short(text: str) -> None:
+    assert len(text.split()) <= 1500
+
+
+@pytest.mark.slow
+def test_the_code_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
+    """In an empty folder, without a network: about a minute on two cores."""
+    (code,) = re.findall(r"^```python\n(.*?)^```$", ENGLISH, re.DOTALL | re.MULTILINE)
+    variables = os.environ | {"PYTHONPATH": str(ROOT / "src"), "https_proxy": "http://127.0.0.1:9"}
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, check=True)
+    assert (tmp_path / "lambda.html").read_text().count('"/9j/') == (3 + 2) * 8, "JPEGs of outputs, sources and targets"
+
+
+@pytest.mark.parametrize("path", [*READMES, *DOCS], ids=lambda path: path.name)
+def test_every_path_and_import_exists(path: Path) -> None:
+    text = path.read_text()
+    named = re.findall(r"(?<![\w/])(?:tests|benchmarks|tools|docs|assets|notebooks|src)/[\w/.-]*\w", text)
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    exec("\n".join(re.findall(r"^from pix2pix_colab.* import .*$", text, re.MULTILINE)))
+
+
+def test_the_readme_shows_the_package_as_it_is() -> None:
+    shown = set(re.findall(r"^  (\w+(?:\.py|/)) ", ENGLISH, re.MULTILINE))
+    there = (
+        path for path in (ROOT / "src" / "pix2pix_colab").iterdir() if path.name not in ("__init__.py", "__pycache__")
+    )
+    assert shown == {path.name + "/" * path.is_dir() for path in there} - {"session.py"}, "forwards, until it goes"

@@ -338,7 +338,9 @@ def test_the_callers_ctrl_c_is_given_back(tmp_path):
 
 
 def test_running_out_of_the_machines_memory_gets_a_sentence(begun, whole):
-    sentence = r"Out of memory on cpu at width 2, 128 px, batch_size 1: .* Close what else uses it, or take a smaller"
+    sentence = (
+        r"Out of memory on cpu at width 2, 128 px, batch_size 1: .* Close other programs that use it, or take a smaller"
+    )
     with pytest.raises(MemoryError, match=sentence) as error:
         go(begun, at(10, lambda: torch.empty(2**50)))
     assert_intact(begun, 6, error)
