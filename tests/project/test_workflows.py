@@ -50,7 +50,7 @@ def test_their_shell_is_sound(path: Path) -> None:
 def test_the_pythons_are_those_that_the_package_is_for() -> None:
     tested = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())["jobs"]["cpu"]["strategy"]["matrix"]
     assert tested["python"] == ["3.11", "3.12", "3.13"]
-    assert 'requires-python = ">=3.11"' in (ROOT / "pyproject.toml").read_text()
+    assert 'requires-python = ">=3.11.4"' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_the_gpu_runner_is_the_repositorys_variable() -> None:
