@@ -1,17 +1,20 @@
 """The command line: ``python -m pix2pix_colab sweep | evaluate``."""
 
 import sys
+import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import NoReturn
 
 from torch import distributed
 
 from .data import DATASETS, Pairs, jitter_size, open_dataset, read_pairs
 from .inference import translate
-from .loss import LAMBDAS
+from .loss import LAMBDAS, check_lambda
 from .training import FolderInUseError, ProgressBar, TrainConfig, read_sweep, sweep
 from .utils.device import default_device
 from .utils.markdown import markdown_table
@@ -20,9 +23,16 @@ SETTINGS = ("width", "epochs", "batch_size", "image_size", "source_channels", "t
 USER_ERRORS = (ValueError, OSError, MemoryError, FloatingPointError, FolderInUseError)  # with a sentence for the user
 
 
+class Parser(ArgumentParser):
+    """Argument parser whose errors are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"error: {message} (see {self.prog} --help)\n")
+
+
 def make_parser() -> ArgumentParser:
     """The commands and their arguments."""
-    parser = ArgumentParser(prog="python -m pix2pix_colab", description="Train and evaluate pix2pix for several λ.")
+    parser = Parser(prog="python -m pix2pix_colab", description="Train and evaluate pix2pix for several λ.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_sweep(commands)
     _add_evaluate(commands)
@@ -82,13 +92,18 @@ def _read_pairs(options: Namespace, split: str | None, size: int, config: TrainC
 def run_sweep(options: Namespace) -> None:
     """Train a sweep; under torchrun, this process's share of it."""
     config = TrainConfig(**{name: getattr(options, name) for name in SETTINGS})
+    for lambda_l1 in options.lambdas:  # before gigabytes are downloaded
+        check_lambda(lambda_l1)
     pairs = _read_pairs(options, options.split, jitter_size(config.image_size), config)
-    if not distributed.is_torchelastic_launched():
-        sweep(pairs, options.lambdas, config, options.runs, ProgressBar())
-        return
-    distributed.init_process_group("gloo", timeout=timedelta(days=30))  # how long one process may wait for the others
-    sweep(pairs, options.lambdas, config, options.runs, ProgressBar(distributed.get_rank()))
-    distributed.destroy_process_group()
+    if distributed.is_torchelastic_launched():
+        distributed.init_process_group("gloo", timeout=timedelta(days=30))  # how long one process may wait for others
+    bar = ProgressBar(distributed.get_rank() if distributed.is_initialized() else 0)
+    try:
+        sweep(pairs, options.lambdas, config, options.runs, bar)
+    finally:
+        bar.close()
+    if distributed.is_initialized():
+        distributed.destroy_process_group()
 
 
 def run_evaluate(options: Namespace) -> None:
@@ -97,6 +112,8 @@ def run_evaluate(options: Namespace) -> None:
 
     runs, device = read_sweep(options.runs), default_device()
     config = next(iter(runs.values())).config
+    if len({replace(run.config, lambda_l1=0) for run in runs.values()}) > 1:
+        raise ValueError(f"The runs in {options.runs} differ in more than λ: move those of other settings elsewhere.")
     pairs, train_pairs = _read_pairs(options, options.split, config.image_size, config)[:].to(device), None  # in memory
     if options.split in ("val", "test"):
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
@@ -110,12 +127,13 @@ def run_evaluate(options: Namespace) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command. What the user can mend ends in one line and exit code 2, Ctrl-C in 130."""
+    """Run a command. Exit with 2 and one line for an error that the user can correct, with 130 for Ctrl-C."""
     options = make_parser().parse_args(arguments)
     try:
         options.run(options)
     except USER_ERRORS as error:
-        print(f"error: {error}", file=sys.stderr)
+        sentence = isinstance(error, OSError) and not error.filename and error.strerror  # without "[Errno 28]"
+        print(f"error: {sentence or error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt as interrupt:
         print(interrupt, file=sys.stderr)
@@ -123,4 +141,5 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     main()

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 IMAGE_SIZES = (128, 256, 512)
-DROPOUT_LAYERS = 3  # the first of the decoder, as in the Torch code; the PyTorch code has them one layer later
 
 
 class UNetGenerator(nn.Module):
@@ -18,10 +17,12 @@ class UNetGenerator(nn.Module):
     Args:
         width: filters of the first layer (the paper's ngf). 64 gives 54,413,955 parameters at 256 px.
         image_size: 128, 256 or 512 px. It sets the number of layers, n = log2(image_size).
-        dropout: probability in the first three decoder layers, whose outputs are 2, 4 and 8 px.
+        dropout: probability, the noise z.
         skips: False removes the skip connections: the "encoder-decoder" of the paper's section 4.3.
         source_channels: 3 for colour (as in the paper), 1 for grey.
         target_channels: 3 or 1, the channels of the output.
+        dropout_layers: the decoder layers with dropout, counted from 1. The first three, with outputs of 2, 4 and 8 px,
+            are those of the Torch code; the PyTorch code has (2, 3, 4) at 256 px.
 
     Shape:
         source (N, source_channels, H, W) in [-1, 1] -> output (N, target_channels, H, W) in [-1, 1]; H and W are
@@ -39,10 +40,10 @@ class UNetGenerator(nn.Module):
         skips: bool = True,
         source_channels: int = 3,
         target_channels: int = 3,
+        dropout_layers: tuple[int, ...] = (1, 2, 3),
     ):
         super().__init__()
-        if image_size not in IMAGE_SIZES:
-            raise ValueError(f"image_size is {image_size}, but the U-Net is made for {IMAGE_SIZES} px: choose one.")
+        check_image_size(image_size)
         self.image_size, self.skips = image_size, skips
         self.source_channels, self.target_channels = source_channels, target_channels
         layers = int(math.log2(image_size))  # 256 px: 8
@@ -55,7 +56,7 @@ class UNetGenerator(nn.Module):
         self.decoder = nn.ModuleList()
         inputs = filters[-1]
         for i, outputs in enumerate(reversed(filters[:-1])):  # 512 512 512 512 256 128 64
-            self.decoder.append(_up(inputs, outputs, dropout if i < DROPOUT_LAYERS else None))
+            self.decoder.append(_up(inputs, outputs, dropout if i + 1 in dropout_layers else None))
             inputs = outputs * 2 if skips else outputs
         last = nn.ConvTranspose2d(inputs, target_channels, kernel_size=4, stride=2, padding=1)
         self.decoder.append(nn.Sequential(nn.ReLU(), last, nn.Tanh()))
@@ -82,6 +83,12 @@ class UNetGenerator(nn.Module):
                 f"The source is {tuple(source.shape)}, but this U-Net takes (N, {channels}, H, W) with H and W "
                 f"multiples of {size}: resize or pad the images, or choose another image_size or source_channels."
             )
+
+
+def check_image_size(image_size: int) -> None:
+    """Raise ValueError unless the U-Net is made for this image size."""
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(f"image_size is {image_size}, but the U-Net is made for {IMAGE_SIZES} px: choose one.")
 
 
 def init_weights(module: nn.Module) -> None:

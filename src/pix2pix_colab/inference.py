@@ -38,7 +38,7 @@ def translate(generator: UNetGenerator, source: Images, seed: int = 0) -> Images
         ValueError: for any other type, such as floats, and for empty images.
         MemoryError: if the GPU or the machine runs out of memory.
     """
-    _check(source)
+    check_source(source)
     if isinstance(source, Image.Image):
         array = np.atleast_3d(convert(source, generator.source_channels))
         output = translate(generator, array, seed)
@@ -52,7 +52,7 @@ def translate(generator: UNetGenerator, source: Images, seed: int = 0) -> Images
     return _translate(generator, source, seed)
 
 
-def _check(source: object) -> None:
+def check_source(source: object) -> None:
     """Raise ValueError if the source has a type or shape that ``translate`` does not accept."""
     if not _is_taken(source):
         numbers = getattr(source, "dtype", getattr(source, "mode", ""))  # of an array or tensor, of a PIL image

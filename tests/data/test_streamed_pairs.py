@@ -274,6 +274,18 @@ def test_a_file_that_changes_gets_a_sentence(own, change, why, ahead):
     streamed.batch([4], 128)
 
 
+def test_files_that_are_back_are_decoded_again(own):
+    """A network drive that was gone for a moment."""
+    streamed, away = stream(own), own.with_name("away")
+    own.rename(away)
+    streamed.prefetch([0, 1, 2])
+    with pytest.raises(OSError, match="put it back as it was"):
+        streamed.batch([0], 128)
+    away.rename(own)
+    for index in (0, 1, 2):
+        streamed.batch([index], 128)
+
+
 def test_of_two_folders_both_files_are_named(tmp_path):
     for seed, name in enumerate(("A/1.png", "A/2.png", "B/1.png", "B/2.png")):
         save(tmp_path / name, seed)

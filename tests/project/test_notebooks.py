@@ -108,7 +108,7 @@ def test_nbval_with_todays_versions(workspace: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "sabotage", "claim"),
     [
-        ("02_model.ipynb", "UNetGenerator.__init__.__defaults__ = (63, 256, 0.5, True, 3, 3)", "parameters"),
+        ("02_model.ipynb", "UNetGenerator.__init__.__defaults__ = (63, 256, 0.5, True, 3, 3, (1, 2, 3))", "parameters"),
         (
             "04_evaluate_lambda.ipynb",
             "slider_of_pairs.__globals__['LambdaSlider']._index = lambda slider, value: 0",

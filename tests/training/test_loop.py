@@ -12,6 +12,7 @@ from pix2pix_colab.discriminator import PatchDiscriminator
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
 from pix2pix_colab.training import loop as module
+from pix2pix_colab.training.checkpoint import save_checkpoint
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.loop import read_run, train
 from pix2pix_colab.training.run_folder import load_newest
@@ -278,3 +279,19 @@ def test_precision_follows_the_machine(monkeypatch):
     for capability, dtype in (((7, 5), torch.float16), ((8, 0), torch.bfloat16), ((9, 0), torch.bfloat16)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _, value=capability: value)
         assert autocast_dtype(cuda) == dtype
+
+
+def test_a_run_of_before_keeps_its_dropout_layers(pairs, tmp_path):
+    """Runs of before 2026-12 have dropout in decoder layers 2 to 4 at 256 px, and their checkpoints don't say so."""
+    run = train(pairs, CONFIG, tmp_path)
+    state, file = load_newest(tmp_path)
+    del state["config"]["dropout_layers"]
+    save_checkpoint(file, state)
+    assert read_run(tmp_path).config.dropout_layers == (2, 3), "at 128 px"
+    generator = read_run(tmp_path).load_generator()
+    layers = [i for i, layer in enumerate(generator.decoder, start=1) if "Dropout" in str(layer)]
+    assert layers == [2, 3] and not torch.equal(
+        *(translate(g, pairs.source[:1]) for g in (generator, run.load_generator()))
+    )
+    with pytest.raises(ValueError, match=r"dropout_layers = \(2, 3\) there, \(1, 2, 3\) here"):
+        train(pairs, CONFIG, tmp_path)

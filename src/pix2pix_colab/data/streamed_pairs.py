@@ -75,8 +75,14 @@ class StreamedPairs(BasePairs):
         Raises:
             OSError: if a file can't be decoded any more, or to other pixels.
         """
-        decoded = {i: self._ahead.pop(i, None) or self._threads.submit(self._decode, i) for i in dict.fromkeys(indices)}
+        decoded = {i: self._take(i) for i in dict.fromkeys(indices)}
         return (self.decoder.split(torch.from_numpy(decoded[i].result())) for i in indices)
+
+    def _take(self, index: int) -> Future:
+        """The decoding of a pair: the one ahead, unless it failed, since the file may be back by now."""
+        ahead = self._ahead.pop(index, None)
+        failed = ahead and ahead.done() and ahead.exception()
+        return ahead if ahead and not failed else self._threads.submit(self._decode, index)
 
     def _decode(self, index: int) -> np.ndarray:
         array = self.decoder.decode(index)

@@ -15,11 +15,7 @@ from ..utils.images import to_float, to_uint8
 
 WIDTH = 16  # of a U-Net at half resolution; a MobileNet at full resolution takes six times as long and scores no better
 BATCH_SIZE = 2  # per-pixel accuracy on synthetic facades after twelve epochs: 0.70; with 4 0.67, with 1 0.64
-EPOCHS, MIN_STEPS, MAX_STEPS = (
-    12,
-    384,
-    3000,
-)  # at most 3,000 steps, or many pairs take hours
+EPOCHS, MIN_STEPS, MAX_STEPS = 12, 384, 3000  # at most 3,000, or many pairs take hours
 LEARNING_RATE = 3e-3  # the maximum of the one-cycle schedule (Smith and Topin 2018)
 MAX_DISTANCE, MIN_SHARE = 60, 0.7  # a label map has most pixels this close to a palette colour; JPEG blurs edges
 
@@ -93,6 +89,7 @@ def _train(segmenter: Segmenter, pairs: Pairs, steps: int, seed: int, device: to
     size, random, rows = segmenter.crop, torch.Generator().manual_seed(seed), []
     optimizer = torch.optim.AdamW(segmenter.parameters(), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, total_steps=steps, pct_start=0.2)
+    dtype = autocast_dtype(device)
     with fork_rng(device):
         torch.manual_seed(seed)
         for _ in tqdm(range(steps), desc="segmentation network", unit="step"):
@@ -101,7 +98,7 @@ def _train(segmenter: Segmenter, pairs: Pairs, steps: int, seed: int, device: to
             batch, rows = rows[:BATCH_SIZE], rows[BATCH_SIZE:]
             source, target = pairs.batch(batch, size, random, device)
             labels = nearest_classes(to_uint8(source))[0]
-            with torch.autocast(device.type, autocast_dtype(device)):
+            with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 logits = segmenter(target)
             loss = functional.cross_entropy(logits.float(), labels)
             optimizer.zero_grad()

@@ -1,6 +1,6 @@
-"""LPIPS and KID: how far outputs are from photos for nets that have learned to see, AlexNet and Inception.
+"""LPIPS and KID: perceptual distances in the features of AlexNet and Inception.
 
-torchmetrics computes both. The nets' weights (233 and 96 MB) are fetched once, to where ``torch.hub`` keeps such files.
+torchmetrics computes both. The weights of these networks (233 and 96 MB) are downloaded once, to torch.hub's folder.
 """
 
 import warnings
@@ -45,14 +45,14 @@ def lpips(output: Tensor, target: Tensor, device: torch.device | str) -> Tensor:
 def kid(
     outputs: Mapping[float, Tensor], target: Tensor, device: torch.device | str, subset_size: int | None = None
 ) -> dict[float, tuple[float, float]]:
-    """Kernel Inception distance (Bińkowski et al. 2018): how far the outputs of each λ are from photos, as a set.
+    """Kernel Inception distance (Bińkowski et al. 2018): distance of the feature distributions.
 
-    It is unbiased for independent sets, so it can be below 0; that each output has its own photo among the others
-    lowers it further, the fewer images the more. Photos' features are computed once, and all λ meet the same subsets.
+    It is unbiased for independent sets, so it can be below 0. Outputs and targets are paired here, which lowers it
+    further, the more so for few images. The targets' features are computed once, and all λ use the same subsets.
 
     Args:
         outputs: for each λ uint8 (N, 1 or 3, H, W).
-        target: the photos, of the same shape.
+        target: the targets, of the same shape.
         subset_size: images in each of the ``SUBSETS``. None is half of the N, but no more than torchmetrics' 1,000: the
             spread of halves is the standard error of the whole, or more, where that of all N images would be 0.
 

@@ -10,7 +10,7 @@ from zlib import crc32
 import torch
 
 from ..data import DATASETS, Pairs, jitter_size, open_dataset, read_pairs, synthetic_facades
-from ..generator import IMAGE_SIZES
+from ..generator import check_image_size
 from ..training import TrainConfig
 from ..utils.device import default_device
 from .colab import DISK, on_colab, upload
@@ -142,8 +142,7 @@ def open_workspace(
     preset = default_preset(device) if preset == "auto" else preset
     if preset not in PRESETS:
         raise ValueError(f"There is no preset {preset!r}: choose one of auto, {', '.join(PRESETS)}.")
-    if image_size not in IMAGE_SIZES:
-        raise ValueError(f"image_size is {image_size}, but the U-Net is made for {IMAGE_SIZES} px: choose one.")
+    check_image_size(image_size)
     if dataset == "auto":
         dataset = os.environ.get("PIX2PIX_DATASET") or None
     direction, backup = None if direction == "auto" else direction, os.environ.get("PIX2PIX_KEEP")

@@ -11,7 +11,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from ..data import Pairs
 from ..generator import UNetGenerator
-from ..inference import translate
+from ..inference import check_source, translate
 from ..utils.images import convert, load_image
 from .widget import LambdaSlider
 
@@ -59,7 +59,9 @@ def slider_of_image(
         ValueError: if it can't be read as an image.
         MemoryError: as ``translate`` does.
     """
-    image = to_pil_image(image.cpu()) if isinstance(image, Tensor) else image
+    if isinstance(image, Tensor):
+        check_source(image)
+        image = to_pil_image(image.cpu())
     name = "your image" if isinstance(image, bytes | Image.Image) else Path(image).name
     if isinstance(image, Image.Image):
         image = convert(image)

@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 
-from ..loss import lambda_label
+from ..generator import check_image_size
+from ..loss import check_lambda
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """All settings of a run except its data. The defaults are those of Isola et al. 2017, appendix 6.2, for facades."""
 
-    lambda_l1: float = 100  # section 3.3
+    lambda_l1: float = 100  # section 4.2
     epochs: int = 200  # the second half with a decaying learning rate, as in the PyTorch code
     width: int = 64  # filters of the first layer of G and of D (ngf, ndf)
     image_size: int = 256  # px
@@ -20,9 +21,11 @@ class TrainConfig:
     seed: int = 0
     source_channels: int = 3  # 3: colour; 1: grey
     target_channels: int = 3
+    dropout_layers: tuple[int, ...] = (1, 2, 3)  # of the decoder, as in the Torch code
 
     def __post_init__(self):
-        lambda_label(self.lambda_l1)
+        check_lambda(self.lambda_l1)
+        check_image_size(self.image_size)
         for name in ("epochs", "width", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be greater than 0.")

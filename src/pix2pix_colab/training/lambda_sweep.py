@@ -28,10 +28,7 @@ def sweep(
     torchrun), each process trains its share of the λ and then waits for the others. ``on_progress``, ``device`` and
     the errors are those of ``train``.
     """
-    base, lambdas = (
-        config or TrainConfig(),
-        list(dict.fromkeys(lambdas)),
-    )  # unique: two can't share a folder
+    base, lambdas = config or TrainConfig(), list(dict.fromkeys(lambdas))  # each once: two can't share a folder
     configs = [replace(base, lambda_l1=lambda_l1) for lambda_l1 in lambdas]  # an invalid λ raises here, before training
     shared = distributed.is_initialized()
     mine = configs[distributed.get_rank() :: distributed.get_world_size()] if shared else configs
@@ -76,5 +73,10 @@ class ProgressBar:
         if progress.history:
             self.bar.set_postfix(l1=f"{progress.history[-1]['l1']:.3f}")
         if progress.step == progress.steps:
+            self.close()
+
+    def close(self) -> None:
+        """Close the bar of a run that ended early."""
+        if self.bar is not None:
             self.bar.close()
             self.bar = None

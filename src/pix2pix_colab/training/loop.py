@@ -1,5 +1,6 @@
 """Training loop and finished runs."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -53,7 +54,7 @@ def read_run(folder: str | Path) -> Run:
     """Read the finished run in a folder. Raises FileNotFoundError or ValueError as ``load_newest`` does."""
     state, path = load_newest(folder)
     try:
-        config = TrainConfig(**state["config"])
+        config = TrainConfig(**_saved_config(state))
     except TypeError as error:
         raise ValueError(f"{path} is from another version: train again, into another folder.") from error
     if not _is_finished(state):
@@ -136,13 +137,20 @@ def _run_loop(
             raise KeyboardInterrupt(f"{where}: run the cell again (or the command) and training resumes from there.")
 
 
+def _saved_config(state: dict) -> dict:
+    """Settings of a checkpoint. Older ones lack the newer settings, and have dropout from decoder layer 2 on."""
+    layers = int(math.log2(state["config"].get("image_size", 256)))
+    older = {"dropout_layers": tuple(range(2, layers - 3))}
+    return asdict(TrainConfig()) | older | state["config"]
+
+
 def _is_finished(state: dict) -> bool:
     return state["steps_done"] == state["steps"]
 
 
 def _check_identity(path: Path, state: dict, identity: dict) -> None:
     """Raise ValueError for a checkpoint of other settings or pairs. A finished training may get more epochs."""
-    saved = asdict(TrainConfig()) | state["config"] | {"pairs": state["pairs"]}  # older checkpoints lack newer settings
+    saved = _saved_config(state) | {"pairs": state["pairs"]}
     wanted = identity["config"] | {"pairs": identity["pairs"]}
     if _is_finished(state) and saved["epochs"] < wanted["epochs"]:
         saved["epochs"] = wanted["epochs"]

@@ -92,7 +92,7 @@ class RunFolder:
         self._thread.shutdown()
 
     def save(self, state: dict, wait: bool = False) -> None:
-        """Write a checkpoint of the current state, and its history, while the training goes on.
+        """Write a checkpoint of the current state, and its history, while the training continues.
 
         An error in writing is raised by the next call. If the last one is still being written, nothing is done.
 

@@ -33,7 +33,8 @@ def check_pairs(pairs: Pairs | StreamedPairs, config: TrainConfig) -> None:
 def make_generator(config: TrainConfig) -> UNetGenerator:
     """The generator that the settings describe, untrained."""
     channels = {"source_channels": config.source_channels, "target_channels": config.target_channels}
-    return UNetGenerator(config.width, config.image_size, config.dropout, **channels)
+    layers = config.dropout_layers
+    return UNetGenerator(config.width, config.image_size, config.dropout, **channels, dropout_layers=layers)
 
 
 class Training:

@@ -14,7 +14,7 @@ MODES = {1: "L", 3: "RGB"}  # by the number of channels
 
 
 def is_image(file: Path) -> bool:
-    """By its name; hidden files (macOS leaves a ._1.jpg beside a 1.jpg) are none."""
+    """Whether a file is an image, by its name; hidden files (macOS leaves a ._1.jpg beside a 1.jpg) are none."""
     return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
 
 
@@ -22,7 +22,7 @@ def load_image(file: str | Path | bytes, channels: int = 3) -> Image.Image:
     """Read an image file of any mode, by its path or its bytes, and ``convert`` it.
 
     Raises:
-        ValueError: if it can't be read: no image, cut off, or of a dangerous size. The message is the reason alone.
+        ValueError: if it can't be read: no image, cut off, or of a dangerous size. The message is only the reason.
     """
     try:
         content = file if isinstance(file, bytes) else Path(file).read_bytes()  # by its name, Pillow would map a TIFF

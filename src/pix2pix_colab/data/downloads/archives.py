@@ -1,5 +1,6 @@
 """Extraction of .zip and .tar archives: all of an archive or nothing, and only inside its own folder."""
 
+import errno
 import shutil
 import stat
 import tarfile
@@ -15,6 +16,7 @@ MAX_RATIO = 200  # times the archive's size: photos hardly shrink, label maps to
 SLACK = 64 << 20  # bytes more, for a small archive
 MAX_FILES = 1_000_000
 CHUNK = 1 << 20  # bytes
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)  # else the archive's
 
 
 def unpack(archive: str | Path, folder: str | Path, label: str | None = None) -> Path:
@@ -43,7 +45,7 @@ def unpack(archive: str | Path, folder: str | Path, label: str | None = None) ->
         shutil.rmtree(folder, ignore_errors=True)
         temporary.rename(folder)
     except Exception as error:  # the decoders raise nearly anything on a damaged file
-        if isinstance(error, OSError) and error.errno:  # the decoders' own have no number
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             sentence = f"{label or archive} can't be unpacked into {folder} ({error.strerror}): free some space."
             raise OSError(error.errno, sentence) from error
         reason = str(error).partition(":\n")[0]  # without what tarfile says of each compression
@@ -122,4 +124,4 @@ def _tar_files(packed: tarfile.TarFile, limit: int) -> Iterator[tuple[tarfile.Ta
     if len(end) != tarfile.BLOCKSIZE or any(end):  # tarfile takes any block that is no header for the end
         raise ValueError("it breaks off")
     if all(packed.fileobj.read(CHUNK) for _ in range(limit // CHUNK + 1)):  # to the end, where gzip's checksum is
-        raise ValueError("it goes on and on behind its last file")
+        raise ValueError("too much data follows the last member")

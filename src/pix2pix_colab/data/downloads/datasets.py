@@ -64,9 +64,9 @@ def _install(dataset: Dataset, root: Path, cached: Path | None) -> None:
             fetch(dataset.addresses, archive, dataset.size, dataset.tolerance, check)
             if cached:
                 _copy_to_cache(archive, cached)
-        archive.unlink()
         _record(checksum, root / CHECKSUMS)
         (unpacked / dataset.name).rename(root / dataset.name)
+        archive.unlink()
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 
@@ -111,10 +111,11 @@ def _compare(checksum: str, file: Path) -> None:
 
 
 def _record(checksum: str, file: Path) -> None:
-    recorded = file.read_text().splitlines() if file.exists() else []
-    if checksum not in recorded:
-        with atomic_write(file) as partial:
-            partial.write_text("".join(f"{line}\n" for line in [*recorded, checksum]))
+    with FileLock(file.with_name(f".{file.name}.lock")):  # other data sets are recorded in it, too
+        recorded = file.read_text().splitlines() if file.exists() else []
+        if checksum not in recorded:
+            with atomic_write(file) as partial:
+                partial.write_text("".join(f"{line}\n" for line in [*recorded, checksum]))
 
 
 def _check_splits(folder: Path, dataset: Dataset, message: str) -> None:

@@ -1,6 +1,6 @@
 """The twelve classes of the CMP Facade Database, in the colours that pix2pix gives them in its label maps."""
 
-LABEL_COLOURS: dict[str, tuple[int, int, int]] = {  # the classes of the CMP Facade Database, as pix2pix colours them
+LABEL_COLOURS: dict[str, tuple[int, int, int]] = {
     "background": (0, 0, 220),
     "facade": (0, 48, 252),
     "window": (0, 128, 252),
