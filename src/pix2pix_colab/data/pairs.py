@@ -40,7 +40,7 @@ class BasePairs:
         """Start to decode the pairs that are needed next. In memory there is nothing to do."""
 
     def fingerprint(self) -> str:
-        """Count, size and a hash of every pixel: two trainings on the same pairs have the same one."""
+        """Count, size and hash of all pixels, the same for equal pairs."""
         return f"{len(self)} pairs of {self.size} px, {sha256(''.join(self._digests()).encode()).hexdigest()[:16]}"
 
     def _digests(self) -> Iterable[str]:

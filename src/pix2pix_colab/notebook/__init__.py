@@ -1,4 +1,4 @@
-"""What a notebook needs around its subject: the set-up cell, the workspace, Colab, and the backup on Drive."""
+"""Notebook support: the set-up cell, the workspace, Colab, and the Drive backup."""
 
 from .setup_cell import download_run, set_up
 from .workspace import open_workspace

@@ -11,7 +11,7 @@ NO_GPU = (
 
 
 def on_colab() -> bool:
-    """Whether this kernel runs on Colab."""
+    """Detect whether this kernel runs on Colab."""
     return bool(find_spec("google") and find_spec("google.colab"))
 
 

@@ -97,7 +97,7 @@ class Training:
         return torch.stack([d_loss, g_loss.adversarial, g_loss.l1]).detach()
 
     def update_discriminator(self, source: Tensor, target: Tensor, output: Tensor) -> Tensor:
-        """Teach D to tell the target from the output. Each has a pass of its own: BatchNorm would mix one batch."""
+        """Update D to tell the target from the output. Each has a pass of its own: BatchNorm would mix one batch."""
         with self._autocast():
             fake_logits = self.discriminator(source, output.detach())
             loss = discriminator_loss(self.discriminator(source, target), fake_logits)
@@ -105,7 +105,7 @@ class Training:
         return loss
 
     def update_generator(self, source: Tensor, target: Tensor, output: Tensor) -> GeneratorLoss:
-        """Teach G to fool the D just updated, which stays as it is, and to come near the target."""
+        """Update G to fool the updated D, which stays as it is, and to come close to the target."""
         self.discriminator.requires_grad_(False)
         with self._autocast():
             fake_logits = None if self.config.lambda_l1 == math.inf else self.discriminator(source, output)

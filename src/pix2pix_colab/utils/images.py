@@ -1,4 +1,4 @@
-"""Any image file, as the 8-bit grey or colour image that it shows, and as the tensors of the networks."""
+"""Image conversion: files of any mode to 8-bit grey or colour, and to the tensors of the networks."""
 
 import io
 import struct
@@ -14,7 +14,7 @@ MODES = {1: "L", 3: "RGB"}  # by the number of channels
 
 
 def is_image(file: Path) -> bool:
-    """Whether a file is an image, by its name; hidden files (macOS leaves a ._1.jpg beside a 1.jpg) are none."""
+    """Detect an image by its file name; hidden files (macOS leaves a ._1.jpg beside a 1.jpg) are none."""
     return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
 
 

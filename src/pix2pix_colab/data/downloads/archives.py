@@ -56,7 +56,7 @@ def unpack(archive: str | Path, folder: str | Path, label: str | None = None) ->
 
 
 def is_web_page(file: Path) -> bool:
-    """Whether a file starts as HTML does, which a server may send in place of the file."""
+    """Detect an HTML file, which a server may send in place of the archive."""
     with file.open("rb") as stream:
         return stream.read(64).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<")
 

@@ -31,7 +31,7 @@ PATIENCE = Patience()
 
 
 class _Failure(Exception):
-    """Why one try at one address brought no file, in a few words."""
+    """Failure of one try at one address, with the reason in a few words."""
 
 
 def fetch(
@@ -80,7 +80,7 @@ def fetch(
 
 
 def part_of(file: Path) -> Path:
-    """Where ``fetch`` keeps the part of a file that it has downloaded."""
+    """Path of the partial download of a file."""
     return file.with_name(f".{file.name.lstrip('.')}.part")
 
 

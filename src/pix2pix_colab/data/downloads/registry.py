@@ -28,7 +28,7 @@ class Dataset:
 
     @property
     def addresses(self) -> list[str]:
-        """Where it can be had: from the environment's PIX2PIX_MIRROR, a base address, if set, then from MIRRORS."""
+        """Addresses of the archive: below the base address PIX2PIX_MIRROR of the environment, if set, then MIRRORS."""
         bases = [base for base in (os.environ.get("PIX2PIX_MIRROR"), *MIRRORS) if base]
         return [f"{base.rstrip('/')}/{self.name}.tar.gz" for base in bases]
 
