@@ -118,7 +118,7 @@ def _stop(lambda_l1: float) -> dict[str, str]:
 
 
 class ImageUpload(ipywidgets.VBox):
-    """An upload button with the slider of the uploaded image below it. Nothing waits for it, so "Run all" goes on.
+    """An upload button with the slider of the uploaded image below it. Nothing waits for it, so "Run all" continues.
 
     Args:
         compare: makes a ``LambdaSlider`` of the bytes of an image file; its ValueErrors and MemoryErrors are shown.
