@@ -112,7 +112,7 @@ def test_nbval_with_todays_versions(workspace: Path) -> None:
         (
             "04_evaluate_lambda.ipynb",
             "slider_of_pairs.__globals__['LambdaSlider']._index = lambda slider, value: 0",
-            "must show the images",
+            "must show the output",
         ),
     ],
     ids=["a wrong parameter count", "a slider that doesn't move"],
