@@ -16,7 +16,7 @@ from pix2pix_colab.training.run_folder import LOCK, load_newest
 
 pytestmark = pytest.mark.slow
 
-SMALLER = "config = replace(config, width=4, epochs=3)  # 192 steps"
+SMALLER = "config = workspace.config(train_pairs, lambda_l1=LAMBDA, width=4, epochs=3)  # 192 steps"
 COUNT = """
 taken, advance = [], Training.advance
 Training.advance = lambda training: (taken.append(1), advance(training))[1]
