@@ -5,17 +5,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from unittest import mock
 
 import pytest
 import torch
+from helpers.offline import go_offline
 from torch import Tensor
 
 from pix2pix_colab import __main__ as module
 from pix2pix_colab import translate
 from pix2pix_colab.__main__ import main
 from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades, write_pairs
-from pix2pix_colab.evaluation import Report, evaluate, fcn_score, lpips_kid
+from pix2pix_colab.evaluation import Report, evaluate
 from pix2pix_colab.training import TrainConfig, read_sweep, sweep
 from pix2pix_colab.utils.markdown import markdown_table
 
@@ -46,14 +46,7 @@ def folder(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def offline(monkeypatch, tmp_path):
-    """No network; the CPU, since a GPU would round differently; a segmentation network that trains for a second."""
-    monkeypatch.setattr(lpips_kid, "fetch", mock.Mock(side_effect=ConnectionError("no network")))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    for load in (lpips_kid._alexnet, lpips_kid._inception):
-        load.cache_clear()
-    monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))
-    for name, value in {"WIDTH": 4, "MIN_STEPS": 12, "MAX_STEPS": 12}.items():
-        monkeypatch.setattr(fcn_score, name, value)
+    go_offline(monkeypatch, tmp_path, module)
 
 
 def test_it_sweeps_a_folder(tmp_path, capsys):

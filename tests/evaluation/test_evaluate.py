@@ -2,15 +2,14 @@
 
 import math
 import re
-from unittest import mock
 
 import pytest
 import torch
+from helpers.offline import go_offline
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from pix2pix_colab.data import Pairs, synthetic_facades
-from pix2pix_colab.evaluation import fcn_score, lpips_kid
 from pix2pix_colab.evaluation import report as module
 from pix2pix_colab.evaluation.fcn_score import confusion_matrices, decode_label_maps, train_segmenter
 from pix2pix_colab.evaluation.metrics import METRICS, measure
@@ -47,14 +46,7 @@ def pairs() -> Pairs:
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch, tmp_path):
-    """No network; the CPU, since a GPU rounds differently; a segmentation network that trains for a second."""
-    monkeypatch.setattr(lpips_kid, "fetch", mock.Mock(side_effect=ConnectionError("no network")))
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
-    for load in (lpips_kid._alexnet, lpips_kid._inception):
-        load.cache_clear()
-    monkeypatch.setattr(module, "default_device", lambda: torch.device("cpu"))
-    for name, value in {"WIDTH": 4, "MIN_STEPS": 12, "MAX_STEPS": 12}.items():
-        monkeypatch.setattr(fcn_score, name, value)
+    go_offline(monkeypatch, tmp_path, module)
 
 
 def test_the_fcn_scores_of_outputs_and_targets_are_measured(pairs, train_pairs, tmp_path):
