@@ -3,4 +3,5 @@
 from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
 from .inference import translate
+from .interpolation import LambdaPath
 from .loss import LAMBDAS, discriminator_loss, generator_loss, lambda_label

@@ -63,17 +63,43 @@ class UNetGenerator(nn.Module):
         self.apply(init_weights)
 
     def forward(self, source: Tensor) -> Tensor:
+        return self.late_layers(*self.early_layers(source))
+
+    def early_layers(self, source: Tensor, late: int = 1) -> tuple[Tensor, list[Tensor]]:
+        """Run the encoder, and the decoder but for its last ``late`` layers.
+
+        Returns the input of the next decoder layer, and the skip connections of the layers after it, the last first.
+        """
         self._check(source)
-        x, features = source, []
+        x, skips = source, []
         for down in self.encoder:
             x = down(x)  # (N, filters, S/2, S/2), ..., (N, 8 × width, 1, 1)
-            features.append(x)
-        features.pop()  # the bottleneck has no skip connection
-        for up in self.decoder[:-1]:
-            x = up(x)  # (N, filters, 2, 2), ..., (N, width, S/2, S/2)
-            skip = features.pop()
-            x = torch.cat([skip, x], dim=1) if self.skips else x
-        return self.decoder[-1](x)  # (N, target_channels, S, S)
+            skips.append(x)
+        skips.pop()  # the bottleneck has no skip connection
+        for up in self.decoder[: len(self.decoder) - late]:
+            x = self._join(up(x), skips.pop())  # (N, filters, 2, 2), ..., (N, width, S/2, S/2)
+        return x, skips
+
+    def late_layers(self, x: Tensor, skips: list[Tensor]) -> Tensor:
+        """Run the rest of the decoder on what ``early_layers`` returned."""
+        *layers, last = self.decoder[-1 - len(skips) :]
+        for up, skip in zip(layers, reversed(skips), strict=True):
+            x = self._join(up(x), skip)
+        return last(x)  # (N, target_channels, S, S)
+
+    def freeze_early_layers(self, late: int) -> None:
+        """Let only the last ``late`` layers of the decoder learn. The others keep every bit, BatchNorm's averages too.
+
+        No gradient is computed for a frozen layer, so a training step is cheaper.
+        """
+        for module in nn.ModuleList([*self.encoder, *self.decoder[: len(self.decoder) - late]]).modules():
+            for parameter in module.parameters(recurse=False):
+                parameter.requires_grad_(False)
+            if isinstance(module, nn.BatchNorm2d):
+                module.track_running_stats = False  # in training it then leaves its averages as they are
+
+    def _join(self, x: Tensor, skip: Tensor) -> Tensor:
+        return torch.cat([skip, x], dim=1) if self.skips else x
 
     def _check(self, source: Tensor) -> None:
         """Raise ValueError if the source has other channels, or a size that the layers can't halve."""

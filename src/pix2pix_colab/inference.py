@@ -1,12 +1,13 @@
 """Inference: translate images of any size by the paper's test-time rule."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
-from torch.func import functional_call
+from torch import Tensor, nn
 
 from .generator import UNetGenerator
 from .utils.device import explain_out_of_memory, fork_rng
@@ -38,18 +39,28 @@ def translate(generator: UNetGenerator, source: Images, seed: int = 0) -> Images
         ValueError: for any other type, such as floats, and for empty images.
         MemoryError: if the GPU or the machine runs out of memory.
     """
+    return translate_by([generator], source, seed)[0]
+
+
+@torch.no_grad()
+def translate_by(generators: Sequence[UNetGenerator], source: Images, seed: int = 0, late: int = 1) -> list[Images]:
+    """Translate each source by several generators that are equal but for their last ``late`` decoder layers.
+
+    What they share is computed once. All else is as in ``translate``.
+    """
     check_source(source)
+    channels = generators[0].source_channels
     if isinstance(source, Image.Image):
-        array = np.atleast_3d(convert(source, generator.source_channels))
-        output = translate(generator, array, seed)
-        return Image.fromarray(output if output.shape[2] == 3 else output[:, :, 0])
+        outputs = translate_by(generators, np.atleast_3d(convert(source, channels)), seed, late)
+        return [Image.fromarray(output if output.shape[2] == 3 else output[:, :, 0]) for output in outputs]
     if isinstance(source, np.ndarray):
         image = torch.from_numpy(np.array(np.atleast_3d(source), order="C")).permute(2, 0, 1)  # (H, W, C) -> (C, H, W)
-        output = translate(generator, image, seed).permute(1, 2, 0).numpy()
-        return output[:, :, 0] if source.ndim == 2 and output.shape[2] == 1 else output
+        outputs = [each.permute(1, 2, 0).numpy() for each in translate_by(generators, image, seed, late)]
+        grey = source.ndim == 2 and generators[0].target_channels == 1
+        return [output[:, :, 0] if grey else output for output in outputs]
     if source.ndim == 3:
-        return _translate(generator, source[None], seed)[0]
-    return _translate(generator, source, seed)
+        return [output[0] for output in _translate(generators, source[None], seed, late)]
+    return list(_translate(generators, source, seed, late))
 
 
 def check_source(source: object) -> None:
@@ -77,27 +88,44 @@ def _is_taken(source: object) -> bool:
     return False
 
 
-def _translate(generator: UNetGenerator, images: Tensor, seed: int) -> Tensor:
-    """uint8 (N, 1 or 3, H, W) -> uint8 (N, target_channels, H, W), on the same device."""
-    device, was_training = next(generator.parameters()).device, generator.training
-    height, width = images.shape[2:]
+def _translate(generators: Sequence[UNetGenerator], images: Tensor, seed: int, late: int) -> Tensor:
+    """uint8 (N, 1 or 3, H, W) -> uint8 (generators, N, target_channels, H, W), on the same device."""
+    first, (height, width) = generators[0], images.shape[2:]
+    device = next(first.parameters()).device
     less = "Scale it down, or move the generator to a device with more memory."
-    try:
-        generator.train()
-        with (
-            fork_rng(device),
-            explain_out_of_memory(lambda: f"Out of memory on {device} at {width}×{height} px. {less}"),
-        ):
-            outputs = images.new_empty(len(images), generator.target_channels, height, width)
-            for i in range(len(images)):
-                torch.manual_seed(seed)
-                buffers = {name: buffer.clone() for name, buffer in generator.named_buffers()}
-                image = _with_channels(images[i : i + 1].to(device), generator.source_channels)
-                whole = functional_call(generator, buffers, (to_float(_pad(image, generator.image_size)),))
-                outputs[i] = to_uint8(_crop(whole, height, width))[0]
-    finally:
-        generator.train(was_training)
+    outputs = images.new_empty(len(generators), len(images), first.target_channels, height, width)
+    with (
+        fork_rng(device),
+        explain_out_of_memory(lambda: f"Out of memory on {device} at {width}×{height} px. {less}"),
+        _test_time_mode(generators),
+    ):
+        for i in range(len(images)):
+            torch.manual_seed(seed)
+            image = _with_channels(images[i : i + 1].to(device), first.source_channels)
+            features = first.early_layers(to_float(_pad(image, first.image_size)), late)
+            for generator, output in zip(generators, outputs, strict=True):
+                with fork_rng(device):  # late layers with dropout: the same masks for each generator
+                    whole = generator.late_layers(*features)
+                output[i] = to_uint8(_crop(whole, height, width))[0]
     return outputs
+
+
+@contextmanager
+def _test_time_mode(generators: Sequence[UNetGenerator]) -> Iterator[None]:
+    """Dropout on, and BatchNorm by the statistics of the image, its running averages unchanged. Undone at the end."""
+    modules = {module for generator in generators for module in generator.modules()}
+    before = {module: (module.training, getattr(module, "track_running_stats", None)) for module in modules}
+    try:
+        for module in modules:
+            module.training = True
+            if isinstance(module, nn.BatchNorm2d):
+                module.track_running_stats = False
+        yield
+    finally:
+        for module, (training, track) in before.items():
+            module.training = training
+            if track is not None:
+                module.track_running_stats = track
 
 
 def _with_channels(images: Tensor, channels: int) -> Tensor:

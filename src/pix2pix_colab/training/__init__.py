@@ -2,6 +2,7 @@
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import TrainConfig
+from .lambda_path import lambda_path, path_configs
 from .lambda_sweep import ProgressBar, read_sweep, sweep
 from .loop import Progress, Run, read_run, train
 from .run_folder import LOCK, PREVIOUS, FolderInUseError

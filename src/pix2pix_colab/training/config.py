@@ -1,5 +1,6 @@
 """Training settings."""
 
+import math
 from dataclasses import dataclass
 
 from ..generator import check_image_size
@@ -22,6 +23,7 @@ class TrainConfig:
     source_channels: int = 3  # 3: colour; 1: grey
     target_channels: int = 3
     dropout_layers: tuple[int, ...] = (1, 2, 3)  # of the decoder, as in the Torch code
+    late_layers: int | None = None  # the last layers of the decoder, if only they learn, from a start; None: all of G
 
     def __post_init__(self):
         check_lambda(self.lambda_l1)
@@ -29,6 +31,9 @@ class TrainConfig:
         for name in ("epochs", "width", "batch_size", "learning_rate"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be greater than 0.")
+        layers = int(math.log2(self.image_size))
+        if self.late_layers is not None and self.late_layers not in range(1, layers + 1):
+            raise ValueError(f"late_layers is {self.late_layers}, but the decoder has {layers}: choose 1 to {layers}.")
         for name in ("source_channels", "target_channels"):
             if getattr(self, name) not in (1, 3):
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be 3 for colour or 1 for grey.")

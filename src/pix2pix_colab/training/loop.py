@@ -1,5 +1,6 @@
 """Training loop and finished runs."""
 
+import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import torch
 
 from ..data import Pairs
 from ..generator import UNetGenerator
+from ..loss import lambda_label
 from ..utils.device import default_device, explain_out_of_memory, fast_cudnn, fork_rng
 from .checkpoint import check_same
 from .config import TrainConfig
@@ -19,6 +21,7 @@ from .interrupt import catch_interrupt
 from .run_folder import RunFolder, load_newest
 from .step import Training, make_generator
 
+NETWORK = ("width", "image_size", "source_channels", "target_channels", "dropout", "dropout_layers")  # settings of it
 SAVE_SECONDS = 30  # between checkpoints: the most that a power cut can cost
 
 
@@ -69,6 +72,7 @@ def train(
     on_progress: Callable[[Progress], None] | None = None,
     device: torch.device | str | None = None,
     log_every: int = 20,
+    start: Run | None = None,
 ) -> Run:
     """Train G and D on ``pairs`` for ``config.epochs``, and save checkpoints and history in ``run_dir``.
 
@@ -84,10 +88,12 @@ def train(
         on_progress: called before the first step, every ``log_every`` steps and after the last.
         device: None takes the GPU if there is one.
         log_every: the number of steps per row of the history.
+        start: the run whose G and D this one begins with; of G only the last ``config.late_layers`` learn, if that is
+            set. None begins with random weights.
 
     Raises:
-        ValueError: for zero pairs, pairs smaller than ``image_size`` or of other channels, or a ``run_dir`` that
-            holds another run.
+        ValueError: for zero pairs, pairs smaller than ``image_size`` or of other channels, a ``run_dir`` that holds
+            another run or one of another start, or a start with other networks.
         FolderInUseError: if another training is running in ``run_dir``.
         OSError: if the disk is full, or ``run_dir`` can't be written.
         MemoryError: if the memory of the GPU or the machine doesn't suffice.
@@ -95,7 +101,8 @@ def train(
         KeyboardInterrupt: after Ctrl-C, when the step is finished and saved.
     """
     device, folder = torch.device(device or default_device()), RunFolder(run_dir)
-    identity = {"config": asdict(config), "pairs": pairs.fingerprint()}
+    state_of_start = _load_start(start, config)
+    identity = {"config": asdict(config), "pairs": pairs.fingerprint(), "start": _name_start(state_of_start)}
     cause = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
     advice = "Close other programs that use it, or take a smaller batch_size or width, in another folder."
     with fork_rng(device), explain_out_of_memory(lambda: f"{cause}: {folder.saved}. {advice}"):
@@ -103,6 +110,8 @@ def train(
         if state := folder.load():
             _check_identity(folder.path, state, identity)
             training.load_state_dict(state)
+        elif state_of_start:
+            training.start_from(state_of_start)
 
         def report() -> None:
             if on_progress:
@@ -148,10 +157,41 @@ def _is_finished(state: dict) -> bool:
     return state["steps_done"] == state["steps"]
 
 
+def _load_start(start: Run | None, config: TrainConfig) -> dict | None:
+    """Load the checkpoint of a start. Raise ValueError if its networks differ from those of ``config``."""
+    if start is None:
+        if config.late_layers:
+            raise ValueError(
+                f"late_layers is {config.late_layers}, but without a start the other layers would stay random: give "
+                "train(start=…) a finished run, or set late_layers to None."
+            )
+        return None
+    differ = [f"{name} = {getattr(start.config, name)}" for name in NETWORK if not _same(name, start.config, config)]
+    if differ:
+        raise ValueError(f"The networks of the start in {start.folder} have {', '.join(differ)}: train with the same.")
+    return load_newest(start.folder)[0]
+
+
+def _same(name: str, one: TrainConfig, other: TrainConfig) -> bool:
+    return getattr(one, name) == getattr(other, name)
+
+
+def _name_start(state: dict | None) -> str | None:
+    """Name of a start for error messages, with a digest of its weights."""
+    if state is None:
+        return None
+    digest = hashlib.sha256()
+    for network in ("generator", "discriminator"):
+        for weights in state[network].values():
+            digest.update(weights.contiguous().numpy().tobytes())
+    label = lambda_label(state["config"]["lambda_l1"])
+    return f"{label} at step {state['steps_done']:,} (weights {digest.hexdigest()[:16]})"
+
+
 def _check_identity(path: Path, state: dict, identity: dict) -> None:
-    """Raise ValueError for a checkpoint of other settings or pairs. A finished training may get more epochs."""
-    saved = _saved_config(state) | {"pairs": state["pairs"]}
-    wanted = identity["config"] | {"pairs": identity["pairs"]}
+    """Raise ValueError for a checkpoint of other settings, pairs or start. A finished training may get more epochs."""
+    saved = _saved_config(state) | {"pairs": state["pairs"], "start": state.get("start")}
+    wanted = identity["config"] | {"pairs": identity["pairs"], "start": identity["start"]}
     if _is_finished(state) and saved["epochs"] < wanted["epochs"]:
         saved["epochs"] = wanted["epochs"]
     check_same(path, saved, wanted)

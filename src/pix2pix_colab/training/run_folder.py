@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from ..utils.files import atomic_write
+from ..utils.files import atomic_write, copy_whole
 from .checkpoint import load_checkpoint, save_checkpoint
 
 NEWEST, PREVIOUS, HISTORY, LOCK = "checkpoint.pt", "checkpoint.previous.pt", "history.csv", "training.lock"
@@ -141,6 +141,15 @@ def write_history(path: Path, rows: list[dict]) -> None:
         table = csv.DictWriter(file, rows[0] if rows else [])
         table.writeheader()
         table.writerows(rows)
+
+
+def copy_run(source: Path, target: Path) -> None:
+    """Copy a finished run into another folder, unless a run is there already."""
+    if source.resolve() == target.resolve() or (target / NEWEST).exists():
+        return
+    for name in (HISTORY, NEWEST):
+        if (source / name).exists():
+            copy_whole(source / name, target / name)
 
 
 def _to_cpu(state):

@@ -48,6 +48,8 @@ class Training:
         self.config, self.device, self.pairs = config, torch.device(device), pairs.to(device)
         torch.manual_seed(config.seed)  # for the weights, then for the dropout
         self.generator = make_generator(config).to(device)
+        if config.late_layers:
+            self.generator.freeze_early_layers(config.late_layers)
         self.discriminator = PatchDiscriminator(config.width, config.source_channels, config.target_channels).to(device)
         self.learning_rate = torch.tensor(config.learning_rate, device=device)  # where the optimisers read it
         self.optimizer_g, self.optimizer_d = self._adam(self.generator), self._adam(self.discriminator)
@@ -60,6 +62,11 @@ class Training:
         self.history: list[dict] = []
         self.pending: list[Tensor] = []  # the losses of the steps since the last row of the history
         self._captured = CapturedStep(self.device) if self.device.type == "cuda" else None
+
+    def start_from(self, state: dict) -> None:
+        """Begin with the G and D of another run's checkpoint. The optimisers begin anew."""
+        self.generator.load_state_dict(state["generator"])
+        self.discriminator.load_state_dict(state["discriminator"])
 
     @property
     def epoch(self) -> int:
@@ -172,7 +179,8 @@ class Training:
 
     def _adam(self, net: torch.nn.Module) -> torch.optim.Adam:
         options = {"fused": True, "capturable": self.device.type == "cuda"}  # its step count stays on the device
-        return torch.optim.Adam(net.parameters(), self.learning_rate, (self.config.beta1, 0.999), **options)
+        learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
+        return torch.optim.Adam(learning, self.learning_rate, (self.config.beta1, 0.999), **options)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)

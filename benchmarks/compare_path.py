@@ -1,0 +1,129 @@
+"""The λ path against separate trainings. Run: python benchmarks/compare_path.py PAIRS RUNS [--help]
+
+PAIRS is a data set's name, a folder with splits, or "synthetic". For each seed three ways are trained, each λ of each:
+the path; separate runs as long as its trunk; and separate runs of the path's steps in all. Everything is resumable, and
+what is trained is not trained again. With --vary other settings of the path are tried, from the same trunk. Two tables
+are printed: each metric by way and λ, and the path's price in steps and seconds.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+
+import torch
+
+from pix2pix_colab import LAMBDAS, lambda_label, translate
+from pix2pix_colab.data import Pairs, jitter_size, open_dataset, read_pairs, synthetic_facades
+from pix2pix_colab.evaluation import METRICS, evaluate
+from pix2pix_colab.training import ProgressBar, Run, TrainConfig, lambda_path, sweep
+from pix2pix_colab.utils.markdown import markdown_table
+
+SHOWN = (
+    "l1",
+    "ssim",
+    "sharpness",
+    "gradient_distance",
+    "colour_l",
+    "colour_a",
+    "colour_b",
+    "pixel_accuracy",
+    "class_iou",
+)
+VARIANTS = {
+    "late 1": {"late_layers": 1},
+    "late 2": {"late_layers": 2},
+    "late 3": {},
+    "late 4": {"late_layers": 4},
+    "late 7": {"late_layers": 7},
+    "leg 1/8": {"leg": 1 / 8},
+    "leg 1/2": {"leg": 1 / 2},
+}
+
+
+def load(options: argparse.Namespace) -> tuple[Pairs, Pairs]:
+    """Training pairs and those to measure on."""
+    size = options.image_size
+    if options.pairs == "synthetic":
+        seed = {"val": 2, "test": 1}[options.split]
+        return synthetic_facades(options.synthetic, jitter_size(size)), synthetic_facades(106, size, seed=seed)
+    folder = open_dataset(options.pairs, "data")
+    return read_pairs(folder, jitter_size(size), "BtoA", "train"), read_pairs(folder, size, "BtoA", options.split)[:]
+
+
+def arms(options: argparse.Namespace, pairs: Pairs) -> dict[str, Callable[[TrainConfig, Path], dict[float, Run]]]:
+    """What is compared: by name a function of settings and folder that trains a run for each λ."""
+
+    def path(config: TrainConfig, root: Path, **changes: object) -> dict[float, Run]:
+        if changes:  # the variants have the path's trunk
+            changes["start"] = lambda_path(pairs, (100,), config, root.parent / "path", ProgressBar())[100]
+        return lambda_path(pairs, LAMBDAS, config, root, ProgressBar(), **changes)
+
+    def separate(epochs: float) -> Callable[[TrainConfig, Path], dict[float, Run]]:
+        return lambda config, root: sweep(pairs, LAMBDAS, replace(config, epochs=epochs), root, ProgressBar())
+
+    ways = {"path": path, "a": separate(options.epochs), "b": separate(options.equal_epochs)}
+    variants = {name: lambda c, root, v=v: path(c, root, **v or {"leg": 1 / 4}) for name, v in VARIANTS.items()}
+    chosen = ways | variants
+    return {name: chosen[name] for name in options.arms}
+
+
+def measure_arm(runs: dict[float, Run], train_pairs: Pairs, pairs: Pairs, folder: Path) -> dict[str, dict[str, float]]:
+    """Every metric of every λ: value and half its 95 % interval."""
+    outputs = {k: translate(run.load_generator(), pairs.source) for k, run in runs.items()}
+    report = evaluate(outputs, pairs, train_pairs, folder)
+    return {
+        key: {lambda_label(k): [i.value, (i.high - i.low) / 2] for k, i in row.items()}
+        for key, row in report.intervals.items()
+    }
+
+
+def table(found: dict[str, dict], key: str) -> str:
+    """One metric: a row for each way, each value the mean over the seeds ± half the distance of the seeds."""
+    rows = []
+    for name, seeds in found.items():
+        row = {METRICS[key].name + " " + METRICS[key].better: name}
+        for label in next(iter(seeds.values()))[key]:
+            values = [each[key][label][0] for each in seeds.values()]
+            row[label] = f"{mean(values):.3f} ± {(max(values) - min(values)) / 2:.3f}"
+        rows.append(row)
+    return markdown_table(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pairs")
+    parser.add_argument("runs", type=Path)
+    parser.add_argument("--arms", nargs="+", default=["path", "a", "b"], help=f"or of {', '.join(VARIANTS)}")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--epochs", type=int, default=8, help="of the trunk, and of each long separate run")
+    parser.add_argument("--equal-epochs", type=int, default=3, help="of each separate run of the path's steps in all")
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--image-size", type=int, default=128)
+    parser.add_argument("--synthetic", type=int, default=200, help="training pairs of the synthetic facades")
+    parser.add_argument("--split", default="test", choices=("val", "test"))
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    train_pairs, pairs = load(options)
+    found: dict[str, dict] = {}
+    for seed in options.seeds:
+        config = TrainConfig(seed=seed, epochs=options.epochs, width=options.width, image_size=options.image_size)
+        for name, train_arm in arms(options, train_pairs).items():
+            root = options.runs / f"seed{seed}" / name.replace("/", "_").replace(" ", "_")
+            begin = time.process_time()
+            runs = train_arm(config, root)
+            file = root / f"{options.split}.json"
+            if not file.exists():
+                print(f"{name}, seed {seed}: {time.process_time() - begin:.0f} CPU s in this process", flush=True)
+                file.write_text(json.dumps(measure_arm(runs, train_pairs, pairs, options.runs)))
+            found.setdefault(name, {})[seed] = json.loads(file.read_text())
+    for key in SHOWN:
+        if key in found[options.arms[0]][options.seeds[0]]:
+            print(table(found, key), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,109 @@
+"""Every λ from a few trained ones, by interpolation of their weights."""
+
+import copy
+import math
+from collections.abc import Iterable, Mapping
+
+import torch
+
+from .generator import UNetGenerator
+from .inference import Images, translate_by
+from .loss import check_lambda
+
+
+class LambdaPath:
+    """λ path: a generator for every λ from the least to the greatest of a few trained ones, the anchors.
+
+    Between two neighbouring anchors every weight is linear in the position (deep network interpolation, Wang et al.,
+    CVPR 2019). The position counts the anchors from 0, and between two of them it is linear in log λ; but linear in λ
+    if the lower anchor is 0, and in 1/λ if the upper one is ∞. With the anchors 0, 1, 10, 100, 1000 and ∞, the
+    positions 0.5, 1.5, … 4.5 are λ = 0.5, 3.16, 31.6, 316 and 2000.
+
+    Args:
+        generators: by λ, as those of ``lambda_path``: equal but for the last layers of their decoders. Nothing useful
+            lies between networks that were trained apart.
+
+    Raises:
+        ValueError: if there are none, or if they differ in their encoders.
+    """
+
+    def __init__(self, generators: Mapping[float, UNetGenerator]):
+        if not generators:
+            raise ValueError("A path needs the generator of at least one λ.")
+        self.lambdas = sorted(generators)
+        self.anchors = [generators[k] for k in self.lambdas]
+        self.late_layers = _count_late_layers(self.anchors)
+
+    def position(self, lambda_l1: float) -> float:
+        """Position of λ, from 0 at the least anchor to the number of anchors - 1 at the greatest.
+
+        Raises:
+            ValueError: if λ lies outside the anchors.
+        """
+        check_lambda(lambda_l1)
+        if not self.lambdas[0] <= lambda_l1 <= self.lambdas[-1]:
+            raise ValueError(
+                f"λ is {lambda_l1:g}, but this path leads from {self.lambdas[0]:g} to {self.lambdas[-1]:g}."
+            )
+        i = max(j for j, anchor in enumerate(self.lambdas) if anchor <= lambda_l1)
+        if lambda_l1 == self.lambdas[i]:
+            return float(i)
+        low, high = self.lambdas[i : i + 2]
+        if high == math.inf:
+            return i + 1 - low / lambda_l1 if low else i + lambda_l1 / (1 + lambda_l1)
+        return i + (lambda_l1 / high if low == 0 else math.log(lambda_l1 / low) / math.log(high / low))
+
+    def lambda_at(self, position: float) -> float:
+        """λ at a position: the inverse of ``position``."""
+        i = min(int(position), len(self.lambdas) - 1)
+        part = position - i
+        if part == 0:
+            return self.lambdas[i]
+        low, high = self.lambdas[i : i + 2]
+        if high == math.inf:
+            return low / (1 - part) if low else part / (1 - part)
+        return part * high if low == 0 else low * (high / low) ** part
+
+    def grid(self, between: int = 4) -> list[float]:
+        """The anchors, and ``between`` equidistant positions between each two, as λ in ascending order."""
+        last = (len(self.lambdas) - 1) * (between + 1)
+        return [self.lambda_at(i / (between + 1)) for i in range(last + 1)]
+
+    def generator(self, lambda_l1: float) -> UNetGenerator:
+        """The generator of λ: at an anchor with exactly the trained weights. All share the memory of the early layers.
+
+        Raises:
+            ValueError: if λ lies outside the anchors.
+        """
+        position = self.position(lambda_l1)
+        low, high = self.anchors[math.floor(position)], self.anchors[math.ceil(position)]
+        first = self.anchors[0]
+        early = [*first.encoder, *first.decoder[: -self.late_layers]]
+        generator = copy.deepcopy(first, {id(layer): layer for layer in early})
+        between = {
+            name: torch.lerp(value, end, position % 1) if value.is_floating_point() else value
+            for (name, value), end in zip(
+                low.decoder.state_dict().items(), high.decoder.state_dict().values(), strict=True
+            )
+        }
+        generator.decoder.load_state_dict(between)
+        return generator
+
+    def translate(self, source: Images, lambdas: Iterable[float], seed: int = 0) -> dict[float, Images]:
+        """Translate images by each λ, as ``pix2pix_colab.translate`` does. The early layers pass each image only once."""
+        lambdas = list(lambdas)
+        generators = [self.generator(lambda_l1) for lambda_l1 in lambdas]
+        return dict(zip(lambdas, translate_by(generators, source, seed, self.late_layers), strict=True))
+
+
+def _count_late_layers(generators: list[UNetGenerator]) -> int:
+    """Number of the decoder's last layers in which the generators differ, at least 1."""
+    states = [generator.state_dict() for generator in generators]
+    differ = [name for name, value in states[0].items() if not all(torch.equal(value, each[name]) for each in states)]
+    if any(not name.startswith("decoder.") for name in differ):
+        raise ValueError(
+            "These generators have different encoders, so nothing useful lies between them: take those of a λ path "
+            "(lambda_path), not of a sweep."
+        )
+    layers = len(generators[0].decoder)
+    return layers - min((int(name.split(".")[1]) for name in differ), default=layers - 1)
