@@ -1,9 +1,9 @@
 """The λ path against separate trainings. Run: python benchmarks/compare_path.py PAIRS RUNS [--help]
 
-PAIRS is a data set's name, a folder with splits, or "synthetic". For each seed three ways are trained, each λ of each:
-the path; separate runs as long as its trunk; and separate runs of the path's steps in all. Everything is resumable, and
-what is trained is not trained again. With --vary other settings of the path are tried, from the same trunk. Two tables
-are printed: each metric by way and λ, and the path's price in steps and seconds.
+PAIRS is a data set's name, a folder with splits, or "synthetic". For each seed three ways are trained, with each λ:
+the path; separate runs as long as its trunk (a); and separate runs of together at least the path's steps (b).
+Everything is resumable, and what is trained is not trained again. Other settings of the path, from the same trunk, can
+be chosen by --arms. A table of each metric by way and λ is printed.
 """
 
 import argparse
@@ -39,7 +39,6 @@ VARIANTS = {
     "late 3": {},
     "late 4": {"late_layers": 4},
     "late 7": {"late_layers": 7},
-    "leg 1/8": {"leg": 1 / 8},
     "leg 1/2": {"leg": 1 / 2},
 }
 
@@ -99,8 +98,13 @@ def main() -> None:
     parser.add_argument("runs", type=Path)
     parser.add_argument("--arms", nargs="+", default=["path", "a", "b"], help=f"or of {', '.join(VARIANTS)}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    parser.add_argument("--epochs", type=int, default=8, help="of the trunk, and of each long separate run")
-    parser.add_argument("--equal-epochs", type=int, default=3, help="of each separate run of the path's steps in all")
+    parser.add_argument("--epochs", type=int, default=4, help="of the trunk, and of each long separate run")
+    parser.add_argument(
+        "--equal-epochs",
+        type=int,
+        default=2,
+        help="of each short separate run; together no fewer steps than the path's",
+    )
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--image-size", type=int, default=128)
     parser.add_argument("--synthetic", type=int, default=200, help="training pairs of the synthetic facades")

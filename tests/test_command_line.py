@@ -1,9 +1,10 @@
-"""The command line: sweep, evaluate, help, and errors of the user in one line."""
+"""The command line: sweep, path, evaluate, help, and errors of the user in one line."""
 
 import math
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,25 @@ def test_it_takes_the_papers_settings_by_default(tmp_path, monkeypatch):
     assert root == tmp_path / "runs"
 
 
+def test_it_trains_a_path_and_evaluates_it(folder, offline, tmp_path, capsys):
+    runs, pairs = tmp_path / "runs", str(folder / "pairs")
+    settings = ["--split", "test", "--width", "2", "--epochs", "4", "--image-size", "128", "--lambdas", "0", "inf"]
+    main(["path", pairs, str(runs), *settings])
+    read = read_sweep(runs)
+    assert [(k, run.config.epochs, run.config.late_layers) for k, run in read.items()] == [
+        (0, 1, 3),
+        (100, 4, None),
+        (math.inf, 2, 3),
+    ]
+    capsys.readouterr()
+    main(["evaluate", pairs, str(runs), "--split", "train"])
+    assert "| λ = 0 | λ = 100 | L1 only |" in capsys.readouterr().out
+    sweep(read_pairs(folder / "pairs", 143, split="test"), (5,), replace(read[100].config, seed=0), runs, device="cpu")
+    with pytest.raises(SystemExit):
+        main(["evaluate", pairs, str(runs), "--split", "train"])
+    assert "differ in more than λ" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -90,7 +110,7 @@ def test_it_refuses_what_it_does_not_know(arguments, capsys):
     assert said.startswith("error: ") and "--help" in said and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [[], ["sweep"], ["evaluate"]])
+@pytest.mark.parametrize("command", [[], ["sweep"], ["path"], ["evaluate"]])
 def test_help_explains(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])

@@ -1,9 +1,9 @@
-"""The command line: ``python -m pix2pix_colab sweep | evaluate``."""
+"""The command line: ``python -m pix2pix_colab sweep | path | evaluate``."""
 
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -15,11 +15,20 @@ from torch import distributed
 from .data import DATASETS, Pairs, jitter_size, open_dataset, read_pairs
 from .inference import translate
 from .loss import LAMBDAS, check_lambda
-from .training import FolderInUseError, ProgressBar, TrainConfig, read_sweep, sweep
+from .training import FolderInUseError, ProgressBar, TrainConfig, lambda_path, read_sweep, sweep
 from .utils.device import default_device
 from .utils.markdown import markdown_table
 
 SETTINGS = ("width", "epochs", "batch_size", "image_size", "source_channels", "target_channels")
+SWEEP = "Train one run for each λ, all else equal."
+PATH = (
+    "Train one run with λ = 100, the trunk, for all epochs; then go from λ to λ in both directions, with a quarter of "
+    "the epochs each, in which only the last layers of the generator learn."
+)
+RESUMED = (
+    "A finished run is skipped and an interrupted one resumed. To spread the runs over N processes and all GPUs: "
+    "torchrun --nproc_per_node=N -m pix2pix_colab"
+)
 USER_ERRORS = (ValueError, OSError, MemoryError, FloatingPointError, FolderInUseError)  # with a sentence for the user
 
 
@@ -34,18 +43,15 @@ def make_parser() -> ArgumentParser:
     """The commands and their arguments."""
     parser = Parser(prog="python -m pix2pix_colab", description="Train and evaluate pix2pix for several λ.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_sweep(commands)
+    _add_training(commands, "sweep", sweep, "train one run for each λ", SWEEP)
+    _add_training(commands, "path", lambda_path, "train one run, and from it short ones for each λ", PATH)
     _add_evaluate(commands)
     return parser
 
 
-def _add_sweep(commands) -> None:
-    words = (
-        "Train one run for each λ, all else equal. A finished run is skipped and an interrupted one resumed. To spread "
-        "the runs over N processes and all GPUs: torchrun --nproc_per_node=N -m pix2pix_colab sweep PAIRS RUNS"
-    )
-    command = commands.add_parser("sweep", help="train one run for each λ", description=words)
-    command.set_defaults(run=run_sweep)
+def _add_training(commands, name: str, train_all: Callable, words: str, description: str) -> None:
+    command = commands.add_parser(name, help=words, description=f"{description} {RESUMED} {name} PAIRS RUNS")
+    command.set_defaults(run=run_training, train_all=train_all)
     _add_pairs(command)
     command.add_argument("runs", metavar="RUNS", type=Path, help="the folder for the runs, one subfolder for each λ")
     command.add_argument("--lambdas", type=float, nargs="+", default=LAMBDAS, metavar="λ", help="inf is L1 only")
@@ -89,8 +95,8 @@ def _read_pairs(options: Namespace, split: str | None, size: int, config: TrainC
     )
 
 
-def run_sweep(options: Namespace) -> None:
-    """Train a sweep; under torchrun, this process's share of it."""
+def run_training(options: Namespace) -> None:
+    """Train a sweep or a path; under torchrun, this process's share of it."""
     config = TrainConfig(**{name: getattr(options, name) for name in SETTINGS})
     for lambda_l1 in options.lambdas:  # before gigabytes are downloaded
         check_lambda(lambda_l1)
@@ -99,7 +105,7 @@ def run_sweep(options: Namespace) -> None:
         distributed.init_process_group("gloo", timeout=timedelta(days=30))  # how long one process may wait for others
     bar = ProgressBar(distributed.get_rank() if distributed.is_initialized() else 0)
     try:
-        sweep(pairs, options.lambdas, config, options.runs, bar)
+        options.train_all(pairs, options.lambdas, config, options.runs, bar)
     finally:
         bar.close()
     if distributed.is_initialized():
@@ -112,7 +118,7 @@ def run_evaluate(options: Namespace) -> None:
 
     runs, device = read_sweep(options.runs), default_device()
     config = next(iter(runs.values())).config
-    if len({replace(run.config, lambda_l1=0) for run in runs.values()}) > 1:
+    if not _are_comparable([run.config for run in runs.values()]):
         raise ValueError(f"The runs in {options.runs} differ in more than λ: move those of other settings elsewhere.")
     pairs, train_pairs = _read_pairs(options, options.split, config.image_size, config)[:].to(device), None  # in memory
     if options.split in ("val", "test"):
@@ -124,6 +130,13 @@ def run_evaluate(options: Namespace) -> None:
     print(report.table(), *filter(None, map(report.difference_table, report.measured)), sep="\n\n")
     if claims := report.claims():
         print(f"\n{markdown_table(claims)}")
+
+
+def _are_comparable(configs: list[TrainConfig]) -> bool:
+    """Whether the runs differ only in λ; those of a path, with one trunk, also in epochs and in what learns."""
+    whole = [config for config in configs if not config.late_layers]
+    path = {"late_layers": None, "epochs": 1} if len(whole) < min(2, len(configs)) else {}
+    return len({replace(config, lambda_l1=0, **path) for config in configs}) == 1
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,6 +1,6 @@
 """Inference: translate images of any size by the paper's test-time rule."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -39,7 +39,7 @@ def translate(generator: UNetGenerator, source: Images, seed: int = 0) -> Images
         ValueError: for any other type, such as floats, and for empty images.
         MemoryError: if the GPU or the machine runs out of memory.
     """
-    return translate_by([generator], source, seed)[0]
+    return _translate([generator], source, seed, lambda whole: [generator(whole)])[0]
 
 
 @torch.no_grad()
@@ -48,19 +48,35 @@ def translate_by(generators: Sequence[UNetGenerator], source: Images, seed: int 
 
     What they share is computed once. All else is as in ``translate``.
     """
+    device = next(generators[0].parameters()).device
+
+    def run(whole: Tensor) -> Iterator[Tensor]:
+        features = generators[0].early_layers(whole, late)
+        for generator in generators:
+            with fork_rng(device):  # if there is dropout in the late layers: the same masks for each generator
+                yield generator.late_layers(*features)
+
+    return _translate(generators, source, seed, run)
+
+
+Run = Callable[[Tensor], Iterable[Tensor]]  # from a source in [-1, 1] to the output of each generator
+
+
+def _translate(generators: Sequence[UNetGenerator], source: Images, seed: int, run: Run) -> list[Images]:
+    """Translate images of any type; see ``translate``. Returns the outputs of each generator, in the source's type."""
     check_source(source)
     channels = generators[0].source_channels
     if isinstance(source, Image.Image):
-        outputs = translate_by(generators, np.atleast_3d(convert(source, channels)), seed, late)
+        outputs = _translate(generators, np.atleast_3d(convert(source, channels)), seed, run)
         return [Image.fromarray(output if output.shape[2] == 3 else output[:, :, 0]) for output in outputs]
     if isinstance(source, np.ndarray):
         image = torch.from_numpy(np.array(np.atleast_3d(source), order="C")).permute(2, 0, 1)  # (H, W, C) -> (C, H, W)
-        outputs = [each.permute(1, 2, 0).numpy() for each in translate_by(generators, image, seed, late)]
+        outputs = [output.permute(1, 2, 0).numpy() for output in _translate(generators, image, seed, run)]
         grey = source.ndim == 2 and generators[0].target_channels == 1
         return [output[:, :, 0] if grey else output for output in outputs]
     if source.ndim == 3:
-        return [output[0] for output in _translate(generators, source[None], seed, late)]
-    return list(_translate(generators, source, seed, late))
+        return [output[0] for output in _translate_batch(generators, source[None], seed, run)]
+    return list(_translate_batch(generators, source, seed, run))
 
 
 def check_source(source: object) -> None:
@@ -88,24 +104,21 @@ def _is_taken(source: object) -> bool:
     return False
 
 
-def _translate(generators: Sequence[UNetGenerator], images: Tensor, seed: int, late: int) -> Tensor:
+def _translate_batch(generators: Sequence[UNetGenerator], images: Tensor, seed: int, run: Run) -> Tensor:
     """uint8 (N, 1 or 3, H, W) -> uint8 (generators, N, target_channels, H, W), on the same device."""
     first, (height, width) = generators[0], images.shape[2:]
     device = next(first.parameters()).device
     less = "Scale it down, or move the generator to a device with more memory."
-    outputs = images.new_empty(len(generators), len(images), first.target_channels, height, width)
     with (
         fork_rng(device),
         explain_out_of_memory(lambda: f"Out of memory on {device} at {width}×{height} px. {less}"),
         _test_time_mode(generators),
     ):
+        outputs = images.new_empty(len(generators), len(images), first.target_channels, height, width)
         for i in range(len(images)):
             torch.manual_seed(seed)
             image = _with_channels(images[i : i + 1].to(device), first.source_channels)
-            features = first.early_layers(to_float(_pad(image, first.image_size)), late)
-            for generator, output in zip(generators, outputs, strict=True):
-                with fork_rng(device):  # late layers with dropout: the same masks for each generator
-                    whole = generator.late_layers(*features)
+            for output, whole in zip(outputs, run(to_float(_pad(image, first.image_size))), strict=True):
                 output[i] = to_uint8(_crop(whole, height, width))[0]
     return outputs
 

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Mapping
 
 import torch
+from torch import Tensor
 
 from .generator import UNetGenerator
 from .inference import Images, translate_by
@@ -24,7 +25,7 @@ class LambdaPath:
             lies between networks that were trained apart.
 
     Raises:
-        ValueError: if there are none, or if they differ in their encoders.
+        ValueError: if there are none, or if they differ in shape or in their encoders.
     """
 
     def __init__(self, generators: Mapping[float, UNetGenerator]):
@@ -65,9 +66,9 @@ class LambdaPath:
         return part * high if low == 0 else low * (high / low) ** part
 
     def grid(self, between: int = 4) -> list[float]:
-        """The anchors, and ``between`` equidistant positions between each two, as λ in ascending order."""
-        last = (len(self.lambdas) - 1) * (between + 1)
-        return [self.lambda_at(i / (between + 1)) for i in range(last + 1)]
+        """The anchors and, equidistant between each two, ``between`` λ of two significant digits; ascending."""
+        found = [self.lambda_at(i / (between + 1)) for i in range((len(self.lambdas) - 1) * (between + 1) + 1)]
+        return [k if k in self.lambdas else float(f"{k:.2g}") for k in found]
 
     def generator(self, lambda_l1: float) -> UNetGenerator:
         """The generator of λ: at an anchor with exactly the trained weights. All share the memory of the early layers.
@@ -75,30 +76,33 @@ class LambdaPath:
         Raises:
             ValueError: if λ lies outside the anchors.
         """
-        position = self.position(lambda_l1)
-        low, high = self.anchors[math.floor(position)], self.anchors[math.ceil(position)]
-        first = self.anchors[0]
+        position, first = self.position(lambda_l1), self.anchors[0]
+        ends = (self.anchors[math.floor(position)], self.anchors[math.ceil(position)])
+        low, high = (generator.decoder[-self.late_layers :].state_dict() for generator in ends)
         early = [*first.encoder, *first.decoder[: -self.late_layers]]
-        generator = copy.deepcopy(first, {id(layer): layer for layer in early})
-        between = {
-            name: torch.lerp(value, end, position % 1) if value.is_floating_point() else value
-            for (name, value), end in zip(
-                low.decoder.state_dict().items(), high.decoder.state_dict().values(), strict=True
-            )
-        }
-        generator.decoder.load_state_dict(between)
+        generator = copy.deepcopy(first, {id(layer): layer for layer in early})  # a copy with the same early layers
+        weights = {name: _between(low[name], high[name], position % 1) for name in low}
+        generator.decoder[-self.late_layers :].load_state_dict(weights)
         return generator
 
     def translate(self, source: Images, lambdas: Iterable[float], seed: int = 0) -> dict[float, Images]:
-        """Translate images by each λ, as ``pix2pix_colab.translate`` does. The early layers pass each image only once."""
+        """Translate images by each λ, as ``pix2pix_colab.translate`` does; the early layers see each only once."""
         lambdas = list(lambdas)
         generators = [self.generator(lambda_l1) for lambda_l1 in lambdas]
         return dict(zip(lambdas, translate_by(generators, source, seed, self.late_layers), strict=True))
 
 
+def _between(low: Tensor, high: Tensor, part: float) -> Tensor:
+    """Weights between two: exactly the first at 0. What is no float, the counts of BatchNorm, is the first's."""
+    return torch.lerp(low, high, part) if low.is_floating_point() else low
+
+
 def _count_late_layers(generators: list[UNetGenerator]) -> int:
     """Number of the decoder's last layers in which the generators differ, at least 1."""
     states = [generator.state_dict() for generator in generators]
+    shapes = [{name: value.shape for name, value in state.items()} for state in states]
+    if any(each != shapes[0] for each in shapes):
+        raise ValueError("These generators have different sizes or channels: take those of one λ path.")
     differ = [name for name, value in states[0].items() if not all(torch.equal(value, each[name]) for each in states)]
     if any(not name.startswith("decoder.") for name in differ):
         raise ValueError(

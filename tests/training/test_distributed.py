@@ -16,6 +16,7 @@ from pix2pix_colab.data import Pairs, read_pairs, write_pairs
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
 from pix2pix_colab.training.run_folder import LOCK, load_newest
+from pix2pix_colab.training.trunk_and_legs import lambda_path
 
 pytestmark = pytest.mark.slow
 
@@ -125,3 +126,20 @@ def test_a_process_without_a_lambda_waits_for_the_others(folder, tmp_path):
     assert done.returncode == 0, done.stderr
     assert list(read_sweep(tmp_path)) == [math.inf]
     assert len(re.findall(r"L1 only: +0%", done.stderr)) == 1
+
+
+def test_the_two_directions_of_a_path_go_side_by_side(folder, tmp_path):
+    """One process trains the trunk; then each takes a direction. The result is that of one process."""
+    settings = ["--width", "1", "--epochs", "4", "--lambdas", 0, 10, 1000]
+    logs = tmp_path / "logs"
+    done = torchrun(
+        f"--log-dir={logs}", "--redirects=3", "-m", "pix2pix_colab", "path", folder, tmp_path / "two", *settings
+    )
+    assert done.returncode == 0, done.stderr
+    shown = {log.parent.name: log.read_text() for log in logs.rglob("stderr.log")}
+    begun = {rank: re.findall(r"(λ = \d+): +0%", text) for rank, text in shown.items()}
+    assert begun == {"0": ["λ = 100", "λ = 10", "λ = 0"], "1": ["λ = 1000"]}
+    lambda_path(read_pairs(folder), (0.0, 10.0, 1000.0), CONFIG, tmp_path / "one", device="cpu")
+    for k in (0, 10, 100, 1000):
+        one, two = (load_newest(folder_of(tmp_path / root, k))[0] for root in ("one", "two"))
+        assert bits({k: one}) == bits({k: two})

@@ -1,6 +1,7 @@
 """Figures of the notebooks and docs: image grids, plots, network diagrams and tables."""
 
 from .image_grids import disagreement_grid, feature_grid, image_grid, lambda_grid, pair_grid
+from .layer_plots import change_plot, weight_change
 from .layer_tables import discriminator_table, generator_table, receptive_fields
 from .metric_plots import loss_curves, metric_plot, tradeoff_plot
 from .network_diagrams import draw_discriminator, draw_generator

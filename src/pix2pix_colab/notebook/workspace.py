@@ -29,11 +29,13 @@ class Preset:
     counts: tuple[int, int]  # of synthetic pairs, for training and testing
     limited: bool  # whether ``counts`` also limits any other data set, so that training takes minutes
     config: TrainConfig
+    trunk: int = 1  # times the epochs, for the trunk of a λ path
 
 
 PRESETS = {
-    "quick": Preset("quick", SYNTHETIC, (64, 24), True, TrainConfig(width=16, epochs=9)),  # minutes on two CPU cores
-    "paper": Preset("paper", "facades", (400, 106), False, TrainConfig()),  # appendix 6.2 of the paper; for a GPU
+    "quick": Preset("quick", SYNTHETIC, (64, 24), True, TrainConfig(width=16, epochs=9), 2),  # minutes, two CPU cores
+    "standard": Preset("standard", "facades", (400, 106), False, TrainConfig(epochs=25)),  # for a GPU: a coffee
+    "paper": Preset("paper", "facades", (400, 106), False, TrainConfig()),  # appendix 6.2 of the paper: hours
 }
 
 
@@ -89,18 +91,26 @@ class Workspace:
     def config(self, pairs: Pairs, **changes: object) -> TrainConfig:
         """Training settings of the preset for these pairs: their channels, and the paper's epochs for its data sets.
 
-        A limited preset takes about the same number of steps for any number of pairs.
+        ``standard`` takes an eighth of those epochs. A limited preset takes about the same number of steps for any
+        number of pairs.
 
         Args:
             changes: settings of ``TrainConfig`` that replace those of the preset, such as ``lambda_l1=10``.
         """
         config, known = self.preset.config, DATASETS.get(self.dataset or self.preset.dataset)
-        epochs, batch_size = (known.epochs, known.batch_size) if known else (config.epochs, config.batch_size)
+        epochs, batch_size = config.epochs, config.batch_size
+        if known:
+            epochs, batch_size = max(1, round(known.epochs * epochs / TrainConfig().epochs)), known.batch_size
         if self.preset.limited:
             epochs, batch_size = math.ceil(config.epochs * self.preset.counts[0] / len(pairs)), config.batch_size
         settings = {"epochs": epochs, "batch_size": batch_size, "image_size": self.image_size}
         settings |= zip(("source_channels", "target_channels"), pairs.channels, strict=True)
         return replace(config, **settings | changes)
+
+    def path_config(self, pairs: Pairs, **changes: object) -> TrainConfig:
+        """Training settings of the trunk of a λ path. In ``quick`` it is trained longer than a run of the sweep."""
+        config = self.config(pairs)
+        return replace(config, **{"epochs": config.epochs * self.preset.trunk} | changes)
 
     def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
         where = upload(self.data / "uploaded") if dataset == UPLOAD else dataset
@@ -126,7 +136,8 @@ def open_workspace(
     """Open the workspace for a preset, a data set and a direction.
 
     Args:
-        preset: "quick", "paper" or "auto": the environment's PIX2PIX_PRESET if set, else paper if there is a GPU.
+        preset: "quick", "standard", "paper" or "auto": the environment's PIX2PIX_PRESET if set, else standard with a
+            GPU and quick without.
         dataset: "synthetic", "upload" (on Colab), or anything that ``open_dataset`` accepts: a name, a folder, an
             archive, a link. "auto" is the environment's PIX2PIX_DATASET if set, else the preset's.
         direction: "AtoB", "BtoA", or "auto": the data set's.
@@ -156,8 +167,8 @@ def open_workspace(
 
 
 def default_preset(device: torch.device) -> str:
-    """Name of the default preset: the environment's PIX2PIX_PRESET, else paper with a GPU and quick without."""
-    return os.environ.get("PIX2PIX_PRESET") or ("paper" if device.type == "cuda" else "quick")
+    """Name of the default preset: the environment's PIX2PIX_PRESET, else standard with a GPU and quick without."""
+    return os.environ.get("PIX2PIX_PRESET") or ("standard" if device.type == "cuda" else "quick")
 
 
 def find_root() -> Path:

@@ -65,6 +65,17 @@ def read_run(folder: str | Path) -> Run:
     return Run(path.parent, config, state["history"])
 
 
+def find_run(folder: str | Path, pairs: Pairs, config: TrainConfig) -> Run | None:
+    """Find the finished run of these settings and pairs, from random weights, in a folder. None if it isn't there."""
+    try:
+        state, path = load_newest(folder)
+    except (FileNotFoundError, ValueError):
+        return None
+    wanted = asdict(config) | {"pairs": pairs.fingerprint(), "start": None}
+    found = _saved_config(state) | {"pairs": state["pairs"], "start": state.get("start")}
+    return Run(path.parent, config, state["history"]) if found == wanted and _is_finished(state) else None
+
+
 def train(
     pairs: Pairs,
     config: TrainConfig,

@@ -18,6 +18,7 @@ from .cuda_graph import WARM_UP
 from .lambda_sweep import folder_of
 from .run_folder import read_steps_done
 from .step import Training, check_pairs
+from .trunk_and_legs import path_configs
 
 
 class TimeEstimate(NamedTuple):
@@ -41,25 +42,31 @@ def estimate_time(
     root: str | Path = "runs",
     device: torch.device | str | None = None,
     seconds: float = 2,
+    path: bool = False,
 ) -> TimeEstimate:
-    """Estimate the remaining steps and time of ``sweep`` with the same arguments.
+    """Estimate the remaining steps and time of ``sweep`` with the same arguments, or of ``lambda_path``.
 
-    The step is timed for ``seconds`` on untrained networks, and separately for ∞, which trains no D. Nothing is
-    written, and the caller's random state is kept.
+    The step is timed for ``seconds`` on untrained networks, separately for ∞, which trains no D, and for the legs of a
+    path, in which few layers learn. Nothing is written, and the caller's random state is kept.
 
     Raises:
         ValueError: for a λ or pairs that ``sweep`` would refuse. The settings of the runs in ``root`` are not checked.
     """
     device, total, rates = torch.device(device or default_device()), TimeEstimate(0, 0.0), {}
-    for lambda_l1 in dict.fromkeys(lambdas):
-        each = replace(config or TrainConfig(), lambda_l1=lambda_l1)
+    base = config or TrainConfig()
+    if path:
+        trunk, down, up = path_configs(lambdas, base)
+        configs = [trunk, *down, *up]
+    else:
+        configs = [replace(base, lambda_l1=lambda_l1) for lambda_l1 in dict.fromkeys(lambdas)]
+    for each in configs:
         check_pairs(pairs, each)
-        steps = each.epochs * math.ceil(len(pairs) / each.batch_size) - read_steps_done(folder_of(root, lambda_l1))
+        steps = each.epochs * math.ceil(len(pairs) / each.batch_size) - read_steps_done(folder_of(root, each.lambda_l1))
         if steps > 0:
-            l1_only = lambda_l1 == math.inf
-            if l1_only not in rates:
-                rates[l1_only] = seconds_per_step(pairs, each, device, seconds)
-            total = TimeEstimate(total.steps + steps, total.seconds + steps * rates[l1_only])
+            kind = each.lambda_l1 == math.inf, each.late_layers
+            if kind not in rates:
+                rates[kind] = seconds_per_step(pairs, each, device, seconds)
+            total = TimeEstimate(total.steps + steps, total.seconds + steps * rates[kind])
     return total
 
 

@@ -1,0 +1,205 @@
+"""λ path: training from a start, the legs from neighbour to neighbour, and what they share."""
+
+import itertools
+import math
+import re
+import signal
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.noise import noise_pairs
+
+from pix2pix_colab import LAMBDAS, LambdaPath
+from pix2pix_colab.training import trunk_and_legs
+from pix2pix_colab.training.checkpoint import load_checkpoint
+from pix2pix_colab.training.config import TrainConfig
+from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
+from pix2pix_colab.training.loop import Run, train
+from pix2pix_colab.training.run_folder import NEWEST, load_newest
+from pix2pix_colab.training.step import Training
+from pix2pix_colab.training.time_estimate import estimate_time
+from pix2pix_colab.training.trunk_and_legs import lambda_path, path_configs
+
+CONFIG = TrainConfig(epochs=4, width=2, image_size=128)  # 3 steps each; a leg is 1 epoch
+LATE = 3
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    return noise_pairs()
+
+
+@pytest.fixture(scope="module")
+def path(pairs, tmp_path_factory) -> dict[float, Run]:
+    return lambda_path(pairs, LAMBDAS, CONFIG, tmp_path_factory.mktemp("path"), device="cpu")
+
+
+def early(generator) -> dict[str, torch.Tensor]:
+    """Weights and buffers of all layers but the last three of the decoder."""
+    last = len(generator.decoder) - LATE
+    state = generator.state_dict()
+    return {n: v for n, v in state.items() if n.startswith("encoder") or int(n.split(".")[1]) < last}
+
+
+def test_a_trunk_and_short_legs(path):
+    assert list(path) == list(LAMBDAS)
+    assert {k: (run.config.epochs, run.config.late_layers) for k, run in path.items()} == {
+        **dict.fromkeys((0, 1, 10, 1000), (1, 3)),
+        100: (4, None),
+        math.inf: (2, 3),  # twice: its steps cost less than half
+    }
+    assert [run.history[-1]["step"] for run in path.values()] == [3, 3, 3, 12, 3, 6]
+
+
+def test_all_runs_of_a_path_share_their_early_layers_bit_by_bit(path):
+    shared = [early(run.load_generator()) for run in path.values()]
+    whole = [run.load_generator().state_dict() for run in path.values()]
+    assert len(shared[0]) > 40
+    for other in shared[1:]:
+        assert all(torch.equal(value, other[name]) for name, value in shared[0].items())
+    late = set(whole[0]) - set(shared[0])
+    learned = [name for name in late if name.endswith(("weight", "bias"))]
+    for one, other in itertools.pairwise(whole):
+        assert not any(torch.equal(one[name], other[name]) for name in learned), "every late layer learns in each leg"
+
+
+def test_a_leg_goes_on_from_its_neighbour(pairs, path, tmp_path):
+    """By hand: 10 starts from 100, 1 from 10; D goes on too, and Adam begins anew."""
+    leg = replace(CONFIG, lambda_l1=10, epochs=1, late_layers=LATE)
+    begin = {}
+
+    def look(progress):
+        begin.setdefault("G", {k: v.clone() for k, v in progress.generator.state_dict().items()})
+
+    ten = train(pairs, leg, tmp_path / "10", look, "cpu", start=path[100])
+    assert all(torch.equal(value, begin["G"][name]) for name, value in path[100].load_generator().state_dict().items())
+    assert weights(ten) == weights(path[10])
+    one = train(pairs, replace(leg, lambda_l1=1), tmp_path / "1", device="cpu", start=ten)
+    assert weights(one) == weights(path[1])
+    before, after = load_newest(path[100].folder)[0], load_newest(ten.folder)[0]
+    steps = {int(each["step"]) for each in after["optimizer_g"]["state"].values()}
+    assert steps == {3}, "Adam begins anew"
+    assert len(after["optimizer_g"]["state"]) < len(before["optimizer_g"]["state"])
+    assert not torch.equal(*(each["discriminator"]["layers.0.0.weight"] for each in (before, after)))
+
+
+def test_no_gradient_is_computed_for_what_does_not_learn(pairs):
+    training = Training(pairs, replace(CONFIG, late_layers=LATE))
+    source, target = training.next_batch()
+    features, skips = training.generator.early_layers(source, LATE)
+    assert not features.requires_grad and not any(skip.requires_grad for skip in skips)
+    training.step(source, target)
+    learning = {id(p) for layer in training.generator.decoder[-LATE:] for p in layer.parameters()}
+    for parameter in training.generator.parameters():
+        assert (parameter.grad is not None) == (id(parameter) in learning)
+    assert {id(p) for p in training.optimizer_g.param_groups[0]["params"]} == learning
+    assert all(p.grad is not None for p in training.discriminator.parameters()), "D learns whole"
+
+
+@pytest.mark.parametrize("stop", [2, 14, 19])  # in the trunk, in a leg down, in a leg up
+def test_interrupted_anywhere_it_ends_in_the_same_bits(pairs, path, tmp_path, monkeypatch, stop):
+    done = []
+
+    def press(progress):
+        done.append(progress.step > 0)
+        if sum(done) == stop:
+            signal.raise_signal(signal.SIGINT)
+
+    ways = {"pairs": pairs, "config": CONFIG, "root": tmp_path, "device": "cpu"}
+    with monkeypatch.context() as patch:
+        patch.setattr(trunk_and_legs, "train", partial(train, log_every=1))
+        with pytest.raises(KeyboardInterrupt, match=r"Interrupted at step \d+ of \d+, which is saved"):
+            lambda_path(**ways, on_progress=press)
+    assert len(list(tmp_path.glob("lambda_*"))) == {2: 1, 14: 2, 19: 4}[stop]
+    for k, run in lambda_path(**ways).items():
+        assert weights(run) == weights(path[k])
+
+
+def weights(run: Run) -> dict[str, bytes]:
+    state = load_checkpoint(run.folder / NEWEST)
+    return {
+        f"{network}.{name}": value.numpy().tobytes()
+        for network in ("generator", "discriminator")
+        for name, value in state[network].items()
+    }
+
+
+def test_finished_legs_are_not_trained_again(pairs, path, monkeypatch):
+    monkeypatch.setattr(Training, "step", lambda *_: pytest.fail("it was trained again"))
+    again = lambda_path(pairs, LAMBDAS, CONFIG, path[0].folder.parent, device="cpu")
+    assert repr(again) == repr(path)
+    assert repr(read_sweep(path[0].folder.parent)) == repr(path)
+
+
+def test_any_set_of_lambdas_and_any_trunk(pairs, tmp_path):
+    runs = lambda_path(pairs, (50, 3), CONFIG, tmp_path, device="cpu", start=20, late_layers=1, leg=1 / 2)
+    assert {k: (run.config.late_layers, run.config.epochs) for k, run in runs.items()} == {
+        3: (1, 2),
+        20: (None, 4),
+        50: (1, 2),
+    }
+    assert LambdaPath({k: run.load_generator() for k, run in runs.items()}).late_layers == 1
+
+
+def test_a_finished_run_is_taken_as_the_trunk(pairs, path, tmp_path, monkeypatch):
+    before = weights(path[100])
+    runs = lambda_path(pairs, (10, 100), CONFIG, tmp_path / "own", device="cpu", start=path[100])
+    assert weights(runs[100]) == before == weights(path[100]) and runs[100].folder == tmp_path / "own" / "lambda_100"
+    assert weights(runs[10]) == weights(path[10])
+    with pytest.raises(ValueError, match="width = 2 there, 4 here"):
+        lambda_path(pairs, (10,), replace(CONFIG, width=4), tmp_path / "other", device="cpu", start=path[100])
+
+
+def test_the_start_is_part_of_what_a_run_is(pairs, path, tmp_path):
+    leg = replace(CONFIG, lambda_l1=10, epochs=1, late_layers=LATE)
+    train(pairs, leg, tmp_path, device="cpu", start=path[100])
+    with pytest.raises(ValueError, match=r"start = λ = 100 at step 12 \(weights \w{16}\) there, λ = 1 at step 3"):
+        train(pairs, leg, tmp_path, device="cpu", start=path[1])
+    with pytest.raises(ValueError, match=r"start = λ = 100 .* there, None here"):
+        train(pairs, replace(leg, late_layers=None), tmp_path, device="cpu")
+    sweep(pairs, (10,), CONFIG, tmp_path / "sweep", device="cpu")
+    with pytest.raises(ValueError, match=f"{re.escape(str(tmp_path / 'sweep' / 'lambda_10'))}.*start = None there"):
+        lambda_path(pairs, (10,), CONFIG, tmp_path / "sweep", device="cpu")
+
+
+def test_a_start_must_fit(pairs, path, tmp_path):
+    with pytest.raises(ValueError, match="late_layers is 3, but without a start the other layers would stay random"):
+        train(pairs, replace(CONFIG, late_layers=3), tmp_path)
+    for name, value in {"width": 4, "dropout_layers": (2,)}.items():
+        with pytest.raises(ValueError, match=f"{re.escape(str(path[100].folder))} have {name} = "):
+            train(pairs, replace(CONFIG, **{name: value}), tmp_path, start=path[100])
+    for wrong in (0, 8):
+        with pytest.raises(ValueError, match=f"late_layers is {wrong}, but the decoder has 7: choose 1 to 7"):
+            replace(CONFIG, late_layers=wrong)
+    assert not list(Path(tmp_path).iterdir())
+
+
+def test_all_of_g_can_go_on_from_a_start(pairs, path, tmp_path):
+    run = train(pairs, replace(CONFIG, epochs=1), tmp_path, device="cpu", start=path[100])
+    first = path[100].load_generator().encoder[0][0].weight
+    assert not torch.equal(run.load_generator().encoder[0][0].weight, first)
+
+
+def test_the_settings_of_the_legs():
+    trunk, down, up = path_configs((math.inf, 0, 100, 7, 500, 7), TrainConfig(epochs=200))
+    assert (trunk.lambda_l1, trunk.epochs, trunk.late_layers) == (100, 200, None)
+    assert [c.lambda_l1 for c in down] == [7, 0] and [c.lambda_l1 for c in up] == [500, math.inf]
+    assert {(c.epochs, c.late_layers) for c in down + up[:-1]} == {(50, 3)}
+    assert (up[-1].epochs, up[-1].late_layers) == (100, 3)
+    with pytest.raises(ValueError, match="λ is -1"):
+        path_configs((-1,), TrainConfig())
+
+
+def test_the_time_of_a_path_is_estimated(pairs, path, tmp_path):
+    ways = {"config": CONFIG, "device": "cpu", "seconds": 0.01, "path": True}
+    assert estimate_time(pairs, LAMBDAS, root=tmp_path, **ways).steps == 12 + 4 * 3 + 6
+    assert str(estimate_time(pairs, LAMBDAS, root=path[0].folder.parent, **ways)) == "Everything is trained already."
+    for run in (path[100], path[10]):
+        (folder_of(tmp_path, run.config.lambda_l1)).mkdir()
+        (folder_of(tmp_path, run.config.lambda_l1) / "history.csv").write_bytes(
+            (run.folder / "history.csv").read_bytes()
+        )
+    assert estimate_time(pairs, LAMBDAS, root=tmp_path, **ways).steps == 3 * 3 + 6
