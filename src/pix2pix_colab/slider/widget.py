@@ -58,13 +58,9 @@ class LambdaSlider(anywidget.AnyWidget):
     ):
         outputs, targets = dict(sorted(outputs.items())), None if targets is None else list(targets)
         names = [f"test image {i}" for i in range(1, len(sources) + 1)] if names is None else list(names)
-        counts = {len(each) for each in (*outputs.values(), sources, names, targets) if each is not None}
-        if not outputs or len(counts) != 1 or counts == {0}:
-            raise ValueError("There must be as many sources, targets and names as outputs of each λ, and at least one.")
         self.lambdas = list(outputs)
         self.stops = self.lambdas if stops is None else sorted(stops)
-        if not {self.lambdas[0], self.lambdas[-1]} <= set(self.stops) <= set(self.lambdas):
-            raise ValueError("The stops must be λ of the outputs, and the least and the greatest be among them.")
+        _check(outputs, self.stops, [each for each in (sources, targets, names) if each is not None])
         start = value if value is not None else 100 if 100 in outputs else self.lambdas[0]
         data = {  # described as Data at the top of widget.js
             "mime": "image/webp",
@@ -117,6 +113,15 @@ class LambdaSlider(anywidget.AnyWidget):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(page, encoding="utf-8")
         return path
+
+
+def _check(outputs: Mapping[float, Sequence[bytes]], stops: Sequence[float], others: list[Sequence]) -> None:
+    """Raise ValueError if the outputs and the others differ in their number of images, or the stops don't fit."""
+    counts = {len(each) for each in (*outputs.values(), *others)}
+    if not outputs or len(counts) != 1 or counts == {0}:
+        raise ValueError("There must be as many sources, targets and names as outputs of each λ, and at least one.")
+    if not {min(outputs), max(outputs)} <= set(stops) <= outputs.keys():
+        raise ValueError("The stops must be λ of the outputs, and the least and the greatest be among them.")
 
 
 def _finite(value: float | None) -> float | None:
