@@ -1,25 +1,48 @@
-"""How long a move of the λ slider takes until its images are on the screen: `python benchmarks/bench_slider.py`.
+"""The λ slider's time for a move, and the size of its page: `python benchmarks/bench_slider.py`.
 
-A page of six λ × twelve images of 256 px in headless Chromium, moved by keys and by dragging with the mouse. Each time
-is from when the browser got the key or the mouse's move to the first frame after the one that shows it. So it holds up
-to two intervals of a 60 Hz screen, 33 ms, however fast the drawing is. Beside it stands the time of the drawing alone,
-with pixels read back, so that nothing is left to do. Needs `make test`'s environment and Chromium.
+A page of a λ path, 26 positions × twelve images of 256 px, in headless Chromium, moved by keys and by dragging with the
+mouse. Each time is from when the browser got the key or the mouse's move to the first frame after the one that shows
+it. So it holds up to two intervals of a 60 Hz screen, 33 ms, however fast the drawing is. Beside it stands the time of
+the drawing alone, with pixels read back, so that nothing is left to do. Needs `make test`'s environment and Chromium.
+
+The path is that of the quick preset, trained in --runs on the first call. With --formats only the page's size is
+measured, and what other image formats would take.
 """
 
 import argparse
+import io
 import math
 import shutil
 import statistics
 import tempfile
+import time
 from pathlib import Path
 
+import numpy as np
 import torch
+from PIL import Image
 from playwright.sync_api import Page, sync_playwright
+from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
 
-from pix2pix_colab.data import synthetic_facades
-from pix2pix_colab.loss import LAMBDAS
+from pix2pix_colab.data import Pairs, synthetic_facades
+from pix2pix_colab.interpolation import LambdaPath
 from pix2pix_colab.slider import slider_of_pairs
+from pix2pix_colab.training import ProgressBar, TrainConfig, lambda_path
 from pix2pix_colab.utils.markdown import markdown_table
+
+LAST = 25  # position
+FORMATS = (
+    ("JPEG", {"quality": 80, "subsampling": 0}),
+    ("JPEG", {"quality": 60, "subsampling": 0}),
+    ("JPEG", {"quality": 60, "subsampling": 2}),
+    ("WEBP", {"quality": 85, "method": 4}),
+    ("WEBP", {"quality": 80, "method": 4}),
+    ("WEBP", {"quality": 75, "method": 4}),
+    ("WEBP", {"quality": 75, "method": 2}),
+    ("WEBP", {"quality": 60, "method": 4}),
+    ("WEBP", {"lossless": True, "method": 4}),
+)
 
 WATCH = """() => {
     window.taken = [];
@@ -34,7 +57,8 @@ DRAW = """moves => {
     const root = document.querySelector(".lambda-slider"), input = root.querySelector(".lambda input");
     return Array.from({ length: moves }, (_, move) => {
         const began = performance.now();
-        input.dispatchEvent(new KeyboardEvent("keydown", { key: move % 6 < 5 ? "ArrowRight" : "Home", bubbles: true }));
+        const key = move % 26 < 25 ? "ArrowRight" : "Home";
+        input.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
         for (const canvas of root.querySelectorAll("figure:not([hidden]) canvas"))
             canvas.getContext("2d").getImageData(0, 0, 1, 1);
         return performance.now() - began;
@@ -47,17 +71,17 @@ PAUSE = "() => new Promise(done => setTimeout(done, 40 + 17 * Math.random()))"  
 def moved_by_key(page: Page, moves: int) -> list[float]:
     page.locator(".lambda input").focus()
     for move in range(moves):
-        page.keyboard.press("ArrowRight" if move % 6 < 5 else "Home")
+        page.keyboard.press("ArrowRight" if move % (LAST + 1) < LAST else "Home")
         page.evaluate(PAUSE)
     return page.evaluate("taken.splice(0)")
 
 
 def moved_by_mouse(page: Page, moves: int) -> list[float]:
-    """Held all the time, from stop to stop and back: the thumb is 22 px wide."""
+    """Held all the time, from position to position and back: the thumb is 22 px wide."""
     box = page.locator(".lambda input").bounding_box()
     for move in range(moves + 1):
-        stop = abs(move % 10 - 5)
-        page.mouse.move(box["x"] + 11 + (box["width"] - 22) * stop / 5, box["y"] + box["height"] / 2)
+        position = abs(move % (2 * LAST) - LAST)
+        page.mouse.move(box["x"] + 11 + (box["width"] - 22) * position / LAST, box["y"] + box["height"] / 2)
         if move == 0:
             page.mouse.down()
         page.evaluate(PAUSE)
@@ -70,22 +94,68 @@ def summary(times: list[float]) -> str:
     return f"{statistics.median(times):.1f} ({sorted(times)[math.ceil(0.95 * len(times)) - 1]:.1f})"
 
 
+def quick_path(root: Path, pairs: Pairs) -> tuple[dict[float, Tensor], list[float]]:
+    """Outputs of all positions of the quick preset's λ path, and its stops."""
+    config = TrainConfig(width=16, epochs=9)
+    runs = lambda_path(synthetic_facades(64, 286), config=config, root=root, on_progress=ProgressBar())
+    path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
+    return path.translate(pairs.source, path.grid()), path.lambdas
+
+
+def measure_format(images: list[Image.Image], form: str, options: dict) -> dict[str, str]:
+    """Bytes, mean error, and encoding time of an image in a format."""
+    began, encoded = time.process_time(), [io.BytesIO() for _ in images]
+    for image, buffer in zip(images, encoded, strict=True):
+        image.save(buffer, form, **options)
+    seconds = time.process_time() - began
+    shown = [np.asarray(Image.open(buffer).convert("RGB"), int) for buffer in encoded]
+    error = np.mean([np.abs(a - np.asarray(b, int)).mean() for a, b in zip(shown, images, strict=True)])
+    size = sum(buffer.tell() for buffer in encoded) / len(encoded)
+    return {"kB": f"{size / 1000:.1f}", "error": f"{error:.1f}", "ms": f"{1000 * seconds / len(images):.1f}"}
+
+
+def print_formats(pairs: Pairs, outputs: dict[float, Tensor]) -> None:
+    kinds = {"output": torch.cat(list(outputs.values())[::3])[::4], "target": pairs.target, "label map": pairs.source}
+    for kind, tensor in kinds.items():
+        images = [to_pil_image(image) for image in tensor]
+        rows = []
+        for form, options in FORMATS:
+            name = " ".join([form, *(f"{name} {value}" for name, value in options.items())])
+            rows.append({kind: name} | measure_format(images, form, options))
+        print(markdown_table(rows), end="\n\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moves", type=int, default=100)
+    parser.add_argument("--runs", type=Path, default=Path("runs/bench-slider"))
+    parser.add_argument("--formats", action="store_true")
     options = parser.parse_args()
+    torch.set_num_threads(1)
+    pairs = synthetic_facades(12, seed=1)
+    outputs, stops = quick_path(options.runs, pairs)
+    began = time.process_time()
+    slider = slider_of_pairs(pairs, outputs, stops=stops)
+    print(f"{len(outputs)} λ × {len(pairs)} images encoded in {time.process_time() - began:.1f} s of one core")
+    if options.formats:
+        print_formats(pairs, outputs)
+    with tempfile.TemporaryDirectory() as folder:
+        path = slider.save_page(Path(folder) / "lambda.html")
+        print(f"page: {path.stat().st_size / 1e6:.1f} MB")
+        if not options.formats:
+            time_moves(path, options.moves)
+
+
+def time_moves(path: Path, moves: int) -> None:
+    """Print a table of the times in each view."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     assert chromium, "There is no Chromium here: apt-get install chromium."
-    pairs, random = synthetic_facades(12, seed=1), torch.Generator().manual_seed(0)
-    noise = torch.randn(pairs.target.shape, generator=random)
-    outputs = {k: (pairs.target + noise * 3 * i).clamp(0, 255).byte() for i, k in enumerate(LAMBDAS)}
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as running:
-        path = slider_of_pairs(pairs, outputs).save_page(Path(folder) / "lambda.html")
+    with sync_playwright() as running:
         browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1100, "height": 900})
         page.goto(path.as_uri())
         page.locator(".lambda-slider[aria-busy=false]").wait_for()
-        print(f"{path.stat().st_size / 1e6:.1f} MB, shown after {page.evaluate('performance.now()'):.0f} ms\n")
+        print(f"shown after {page.evaluate('performance.now()'):.0f} ms\n")
         page.evaluate(WATCH)
         rows, slowest = [], 0.0
         for view in ("side", "wipe", "difference", "all"):
@@ -96,10 +166,10 @@ def main() -> None:
                     page.locator(".lambda input").press("+")
                 page.evaluate(PAUSE)
                 page.evaluate("taken.splice(0)")
-                by_key, by_mouse = moved_by_key(page, options.moves), moved_by_mouse(page, options.moves)
-                assert min(len(by_key), len(by_mouse)) >= options.moves - 1, "a move was lost"
+                by_key, by_mouse = moved_by_key(page, moves), moved_by_mouse(page, moves)
+                assert min(len(by_key), len(by_mouse)) >= moves - 1, "a move was lost"
                 slowest = max(slowest, statistics.median(by_key), statistics.median(by_mouse))
-                drawn = summary(page.evaluate(DRAW, options.moves))
+                drawn = summary(page.evaluate(DRAW, moves))
                 times = {"by key, ms": summary(by_key), "by mouse, ms": summary(by_mouse), "drawing alone, ms": drawn}
                 rows.append({"view": f"{view}, {scale}×"} | times)
         print(markdown_table(rows))

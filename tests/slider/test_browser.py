@@ -20,7 +20,16 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from helpers.flat_slider import LAMBDAS, jpeg, make_slider, output_colour, source_colour, target_colour
+from helpers.flat_slider import (
+    LAMBDAS,
+    make_path_slider,
+    make_slider,
+    output_colour,
+    path_colour,
+    source_colour,
+    target_colour,
+    webp,
+)
 from PIL import Image
 
 from pix2pix_colab.slider import LambdaSlider
@@ -34,7 +43,7 @@ playwright = pytest.importorskip("playwright.sync_api", reason="There is no play
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 TESTS = Path(__file__).parents[1]
-TOLERANCE = 6  # levels, for JPEG
+TOLERANCE = 4  # levels
 
 
 @pytest.fixture(scope="module")
@@ -226,10 +235,10 @@ def test_all_lambdas_at_once(view):
 def quartered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images of 96×64 whose upper left quarter is red, green or blue by λ."""
     outputs = {
-        k: [jpeg((90, 90, 90), (96, 64), corner=corner), jpeg((90, 90, 90), (96, 64), corner=(255, 255, 255))]
+        k: [webp((90, 90, 90), (96, 64), corner=corner), webp((90, 90, 90), (96, 64), corner=(255, 255, 255))]
         for k, corner in ((0, (255, 0, 0)), (10, (0, 255, 0)), (math.inf, (0, 0, 255)))
     }
-    slider = LambdaSlider(outputs, [jpeg((0, 0, 0), (96, 64))] * 2, value=0)
+    slider = LambdaSlider(outputs, [webp((0, 0, 0), (96, 64))] * 2, value=0)
     return slider.save_page(tmp_path_factory.mktemp("quartered") / "page.html")
 
 
@@ -282,8 +291,8 @@ def test_zoom_by_keys_buttons_and_wheel(browser, quartered):
 
 
 def test_an_uploaded_image_has_neither_target_nor_thumbnails(browser, tmp_path):
-    outputs = {k: [jpeg(output_colour(i, 0), (50, 30))] for i, k in enumerate(LAMBDAS)}
-    slider = LambdaSlider(outputs, [jpeg(source_colour(0), (50, 30))], names=["mine.png"])
+    outputs = {k: [webp(output_colour(i, 0), (50, 30))] for i, k in enumerate(LAMBDAS)}
+    slider = LambdaSlider(outputs, [webp(source_colour(0), (50, 30))], names=["mine.png"])
     path = slider.save_page(tmp_path / "uploaded.html")
     with opened(browser, path) as view:
         assert view.root.locator(".views label").all_inner_texts() == ["Side by side", "A/B wipe", "All λ"]
@@ -356,7 +365,7 @@ def test_words_are_no_html(browser, tmp_path):
 
 
 def test_what_is_no_image_gets_a_sentence(browser, tmp_path):
-    path = LambdaSlider({0: [b"no image"]}, [jpeg((0, 0, 0))]).save_page(tmp_path / "page.html")
+    path = LambdaSlider({0: [b"no image"]}, [webp((0, 0, 0))]).save_page(tmp_path / "page.html")
     with browser.new_page() as page:
         page.goto(path.as_uri())
         playwright.expect(page.locator(".stage")).to_contain_text("The browser can't show these images")
@@ -446,6 +455,115 @@ def test_it_fits_a_phone_and_is_moved_by_fingers(browser, page_path):
         touch("touchMove", (0.2, 0.5), (0.8, 0.5))
         touch("touchEnd")
         playwright.expect(view.root.locator(".zoom output")).to_have_text("3×")
+
+
+# --- a λ path: what is between two stops is interpolated
+
+
+@pytest.fixture(scope="module")
+def path_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_path_slider().save_page(tmp_path_factory.mktemp("path") / "lambda.html")
+
+
+@pytest.fixture
+def path_view(browser, path_page) -> Iterator[View]:
+    with opened(browser, path_page) as view:
+        yield view
+
+
+def between(view: View, i: int, heading: str, stop: str | None = None) -> None:
+    """Side by side, position number i of the path; ``stop`` is the highlighted one."""
+    view.shows(1, path_colour(i, 0))
+    assert view.lambdas.input_value() == str(i)
+    assert " ".join(view.root.locator(".heading").inner_text().split()) == heading
+    assert view.root.locator(".stops .current").all_inner_texts() == ([stop] if stop else [])
+
+
+def test_the_handle_goes_between_the_stops_by_mouse(path_view):
+    between(path_view, 12, "λ = 100 the paper's choice: a balance", "100")
+    for start, end, name, around in ((12, 10, "32", "λ = 10 and λ = 100"), (10, 18, "2000", "λ = 1000 and L1 only")):
+        path_view.drag_lambda(start, end, last=20)
+        between(path_view, end, f"λ = {name} interpolated between {around}")
+        said = path_view.lambdas.get_attribute("aria-valuetext")
+        assert said == f"λ = {name}, interpolated between {around}"
+    path_view.root.locator(".stops span").nth(1).click()
+    between(path_view, 4, "λ = 1 more adversarial than the paper", "1")
+
+
+def test_arrows_go_fine_and_page_keys_from_stop_to_stop(path_view):
+    path_view.lambdas.focus()
+    up = [("ArrowRight", 13), ("PageUp", 16), ("PageUp", 20), ("PageUp", 20)]
+    down = [("ArrowLeft", 19), ("PageDown", 16), ("PageDown", 12), ("Home", 0), ("PageDown", 0)]
+    for key, i in up + down:
+        path_view.page.keyboard.press(key)
+        path_view.shows(1, path_colour(i, 0))
+
+
+@pytest.mark.parametrize("stops", [LAMBDAS, (0, 10, math.inf)], ids=["even", "uneven"])
+def test_the_marks_stand_where_the_handle_is_at_a_stop(browser, tmp_path, stops):
+    outputs = {k: [webp((90, 90, 90))] for k in (0, 0.5, 1, 10, 32, 100, 1000, math.inf)}
+    path = LambdaSlider(outputs, [webp((0, 0, 0))], stops=stops).save_page(tmp_path / "page.html")
+    with opened(browser, path) as view:
+        track = view.lambdas.bounding_box()
+        labels = [label.bounding_box() for label in view.root.locator(".stops span").all()]
+        handles = [track["x"] + 11 + (track["width"] - 22) * list(outputs).index(stop) / 7 for stop in stops]
+        assert [box["x"] + box["width"] / 2 for box in labels] == pytest.approx(handles, abs=0.5)
+
+
+def test_all_stops_at_once_and_what_is_between_them_in_its_place(path_view):
+    path_view.choose("all")
+    path_view.lambdas.focus()
+    stops, captions = [0, 4, 8, 12, 16, 20], path_view.root.locator("figure:not([hidden]) figcaption")
+    heights = set()
+    for key, i in (("PageDown", 8), ("ArrowRight", 9), ("ArrowRight", 10), ("PageUp", 12)):
+        path_view.page.keyboard.press(key)
+        path_view.shows(0, source_colour(0))
+        shown = sorted({*stops, i})
+        for pane, each in enumerate(shown, 1):
+            path_view.shows(pane, path_colour(each, 0))
+        assert captions.count() == 1 + len(shown)
+        heights.add(path_view.root.bounding_box()["height"])
+    path_view.page.keyboard.press("ArrowLeft")
+    names = ["source", "λ = 0", "λ = 1", "λ = 10", "λ = 56", "λ = 100", "λ = 1000", "L1 only"]
+    assert captions.all_inner_texts() == names
+    assert path_view.root.locator("figure.current figcaption").all_inner_texts() == ["λ = 56"]
+    assert abs(path_view.pixel(4, 0, 0)[2] - 100) > 50, "it is framed"
+    assert len(heights) == 1, "nothing below moves"
+
+
+def test_a_b_wipe_of_what_is_between_against_a_stop(path_view):
+    path_view.choose("wipe")
+    names = ["λ = 0", "λ = 1", "λ = 10", "λ = 100", "λ = 1000", "L1 only", "the target"]
+    assert path_view.root.locator("option").all_inner_texts() == names
+    path_view.drag_lambda(12, 10, last=20)
+    path_view.shows(0, path_colour(10, 0), x=0.25)
+    path_view.shows(0, path_colour(20, 0), x=0.75)
+    path_view.root.locator("select").select_option(label="λ = 1")
+    path_view.shows(0, path_colour(4, 0), x=0.75)
+    assert path_view.root.locator("figcaption").first.inner_text() == "A: λ = 32  |  B: λ = 1"
+
+
+def test_metrics_are_a_line_through_what_was_measured(path_view):
+    values, circles = path_view.root.locator(".metrics td:last-child"), path_view.root.locator(".metrics tr circle")
+    points = path_view.root.locator("polyline").evaluate_all("lines => lines.map(line => line.points.numberOfItems)")
+    assert points == [21, 2]
+    assert (values.all_inner_texts(), circles.count()) == (["0.120", "12.3"], (6 + 1) + (2 + 1))
+    path_view.lambdas.press("ArrowLeft")
+    assert (values.all_inner_texts(), circles.count()) == (["0.110", "–"], (6 + 1) + 2)
+
+
+def test_a_path_on_a_phone_is_moved_by_a_finger(browser, path_page):
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+    with opened(browser, path_page, **phone) as view:
+        assert view.page.evaluate("document.documentElement.scrollWidth") <= 390
+        top, box = view.canvas(1).bounding_box()["y"], view.lambdas.bounding_box()
+        fingers = view.page.context.new_cdp_session(view.page)
+        for kind, i in (("touchStart", 12), ("touchMove", 11), ("touchMove", 10), ("touchEnd", None)):
+            x = None if i is None else box["x"] + 11 + (box["width"] - 22) * i / 20
+            points = [] if i is None else [{"x": x, "y": box["y"] + box["height"] / 2}]
+            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        between(view, 10, "λ = 32 interpolated between λ = 10 and λ = 100")
+        assert view.canvas(1).bounding_box()["y"] == top, "nothing below moves"
 
 
 # --- the widget
@@ -541,10 +659,10 @@ def drive_the_widget(page, editor: str, prompt: str, active: str, printed: str) 
     view.choose("side")
     assert view.root.bounding_box()["height"] == pytest.approx(height, abs=2), "the output must not grow"
     run(4)
-    for content, words in ((b"text", "<b>this</b> is no image"), (jpeg((200, 60, 20)), "")):
+    for content, words in ((b"text", "<b>this</b> is no image"), (webp((200, 60, 20)), "")):
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="Your image").click()
-        chooser.value.set_files({"name": "mine.jpg", "mimeType": "image/jpeg", "buffer": content})
+        chooser.value.set_files({"name": "mine.webp", "mimeType": "image/webp", "buffer": content})
         playwright.expect(page.locator(".widget-html-content").last).to_have_text(words)
     View(page, 2).shows(1, (200, 60, 20), x=0.4)
     assert complaints == []

@@ -62,10 +62,79 @@ def test_it_holds_what_it_was_given(slider):
 def test_stops_stand_in_the_order_of_lambda_and_are_said_in_words():
     slider = LambdaSlider(dict(reversed(OUTPUTS.items())), SOURCES)
     assert slider.data["outputs"] == list(OUTPUTS.values())
-    stops = slider.data["stops"]
+    stops = slider.data["positions"]
+    assert all(stop["stop"] for stop in stops)
     assert [stop["short"] for stop in stops] == ["0", "1", "100", "L1 only"]
     assert [stop["label"] for stop in stops] == ["λ = 0", "λ = 1", "λ = 100", "L1 only"]
     assert stops[2]["meaning"] == "the paper's choice: a balance"
+
+
+PATH = [0, 0.4, 1, 31.6, 100, 150, 250, math.inf]
+
+
+@pytest.fixture
+def path_slider() -> LambdaSlider:
+    outputs = {k: [f"λ = {k}".encode()] for k in reversed(PATH)}
+    return LambdaSlider(outputs, [b"source"], metrics={"L1 ↓": {0: 0.5, 31.6: 0.25}}, stops=[math.inf, 1, 0, 100])
+
+
+def test_what_is_between_two_stops_is_said_to_be_interpolated(path_slider):
+    positions = path_slider.data["positions"]
+    assert [each["stop"] for each in positions] == [True, False, True, False, True, False, False, True]
+    assert [each["label"] for each in positions[:4]] == ["λ = 0", "λ = 0.4", "λ = 1", "λ = 32"]
+    assert [each["label"] for each in positions[4:]] == ["λ = 100", "λ = 150", "λ = 250", "L1 only"]
+    assert positions[1]["meaning"] == "interpolated between λ = 0 and λ = 1"
+    assert positions[3] == {
+        "label": "λ = 32",
+        "short": "32",
+        "meaning": "interpolated between λ = 1 and λ = 100",
+        "stop": False,
+    }
+    assert positions[6]["meaning"] == "interpolated between λ = 100 and L1 only"
+    assert positions[4]["meaning"] == "the paper's choice: a balance"
+    assert path_slider.stops == [0, 1, 100, math.inf] and path_slider.lambdas == PATH
+    assert path_slider.data["metrics"] == [{"name": "L1 ↓", "values": [0.5, None, None, 0.25, None, None, None, None]}]
+
+
+def test_a_large_lambda_is_written_out():
+    slider = LambdaSlider({k: [b"a"] for k in (1000, 1999.99, math.inf)}, [b"s"], stops=[1000, math.inf])
+    assert slider.data["positions"][1]["label"] == "λ = 2000"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        (31.6, 31.6),
+        (5.7, 31.6),  # above the geometric mean of 1 and 31.6
+        (5.5, 1),
+        (0.21, 0.4),  # linear next to 0
+        (0.19, 0),
+        (499, 250),  # linear in 1/λ next to ∞
+        (501, math.inf),
+        (math.inf, math.inf),
+    ],
+)
+def test_a_lambda_between_the_stops_of_a_path_goes_to_the_nearest_position(path_slider, given, shown):
+    path_slider.value = given
+    assert path_slider.value == shown and path_slider.get_state()["index"] == PATH.index(shown)
+
+
+def test_from_0_to_infinity_the_middle_is_1():
+    slider = LambdaSlider({k: [b"a"] for k in (0, math.inf, 2e9, 3e9)}, [b"s"], stops=[0, math.inf])
+    slider.value = 1e9
+    assert slider.value == 2e9
+
+
+@pytest.mark.parametrize("given", [-1, math.nan])
+def test_a_lambda_beside_a_path_gets_a_sentence(path_slider, given):
+    with pytest.raises(ValueError, match=r"no images for λ = .*: choose 0, 1, 100, inf, or any λ between these"):
+        path_slider.value = given
+
+
+@pytest.mark.parametrize("stops", [[], [0, 7, math.inf], [0, 100], [1, math.inf]])
+def test_stops_without_outputs_get_a_sentence(stops):
+    with pytest.raises(ValueError, match="The stops must be λ of the outputs, and the least and the greatest be among"):
+        LambdaSlider(OUTPUTS, SOURCES, stops=stops)
 
 
 def test_a_move_sends_a_number_and_no_image(slider):
@@ -124,7 +193,7 @@ def test_the_page_holds_every_image_once_and_stands_where_the_slider_stood(slide
     assert [base64.b64decode(image) for image in state["data"]["sources"]] == SOURCES
     for images in (*state["data"]["outputs"], state["data"]["sources"], state["data"]["targets"]):
         assert all(page.read_text().count(f'"{image}"') == 1 for image in images)
-    assert state["data"]["stops"] == slider.data["stops"]
+    assert state["data"]["positions"] == slider.data["positions"]
 
 
 def test_the_page_needs_nothing_from_elsewhere(slider, tmp_path):
@@ -146,7 +215,7 @@ def test_what_is_given_is_never_read_as_html():
     module = Path(slider_file).with_name("widget.js").read_text(encoding="utf-8")
     for statement in re.findall(r"innerHTML\s*=([^;]*);", module):
         assert re.match(r" (BODY|[`'\"])", statement)
-        assert set(re.findall(r"\$\{([^}]*)\}", statement)) <= {'points.join(" ")', "dot"}, statement
+        assert set(re.findall(r"\$\{([^}]*)\}", statement)) <= {'points.join(" ")', 'dots.join("")'}, statement
 
 
 class Upload:

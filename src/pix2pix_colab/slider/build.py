@@ -1,7 +1,7 @@
-"""Sliders of test pairs, or of any image: outputs, sources and targets as JPEGs."""
+"""Sliders of test pairs, or of any image: outputs, sources and targets as WebPs."""
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 from ..data import Pairs
 from ..generator import UNetGenerator
 from ..inference import check_source, translate
+from ..interpolation import LambdaPath
 from ..utils.images import convert, load_image
 from .widget import LambdaSlider
 
@@ -19,41 +20,51 @@ if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
     from ..evaluation import Report
 
 LONGEST = 2048  # px; a larger image is scaled down, or else six λ of it take minutes and gigabytes
+LONGEST_ON_PATH = LONGEST // 2  # 26 outputs hold as many pixels then
+LABELS = 64  # an image of more colours is no label map
 
 
 def encode(images: Tensor) -> list[bytes]:
-    """Encode uint8 (N, 3, H, W) or (N, 1, H, W) as N JPEGs, for looking only: metrics are taken from the tensors."""
+    """Encode uint8 (N, 3, H, W) or (N, 1, H, W) as N WebPs, for looking only: metrics are taken from the tensors."""
     return [_encode(to_pil_image(image.expand(3, -1, -1).cpu())) for image in images]
 
 
 def _encode(image: Image.Image) -> bytes:
-    """A JPEG of full colour resolution: the edges of label maps stay sharp."""
+    """A WebP: lossless if the image is a label map, whose edges stay sharp and which takes less than 1 kB so."""
     buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=80, subsampling=0)
+    image.save(buffer, "WEBP", lossless=image.getcolors(LABELS) is not None, quality=75, method=4)
     return buffer.getvalue()
 
 
-def slider_of_pairs(pairs: Pairs, outputs: Mapping[float, Tensor], report: "Report | None" = None) -> LambdaSlider:
+def slider_of_pairs(
+    pairs: Pairs,
+    outputs: Mapping[float, Tensor],
+    report: "Report | None" = None,
+    stops: Sequence[float] | None = None,
+) -> LambdaSlider:
     """The slider of some test pairs.
 
     Args:
-        pairs: N of them; a page of twelve and six λ takes about 4 MB.
+        pairs: N of them; a page of twelve and 26 λ takes about 5 MB.
         outputs: for each λ those of the first N sources at least, uint8 (≥ N, C, S, S).
-        report: the metrics of the outputs, shown beside them.
+        report: the metrics of the outputs, shown beside them; of all λ, or of some.
+        stops: the λ that were trained, where the outputs between them are interpolated by a ``LambdaPath``; None: all.
     """
     encoded = {k: encode(output[: len(pairs)]) for k, output in outputs.items()}
     named, caption = (report.named, f"of all {report.images} test images") if report else (None, "")
-    return LambdaSlider(encoded, encode(pairs.source), encode(pairs.target), named, caption, pairs.names)
+    return LambdaSlider(encoded, encode(pairs.source), encode(pairs.target), named, caption, pairs.names, stops=stops)
 
 
 def slider_of_image(
-    generators: Mapping[float, UNetGenerator], image: Image.Image | Tensor | str | Path | bytes
+    generators: Mapping[float, UNetGenerator] | LambdaPath, image: Image.Image | Tensor | str | Path | bytes
 ) -> LambdaSlider:
     """The slider of one image, translated by the generator of each λ.
 
     Args:
+        generators: by λ; or a λ path, of which the λ between the trained ones are shown, too.
         image: a PIL image, a uint8 tensor (C, H, W), a file, or a file's bytes, of any size and mode. The source is
-            shown as the generators get it: upright, 8 bits, what is transparent on white, and at most ``LONGEST`` px.
+            shown as the generators get it: upright, 8 bits, what is transparent on white, and at most ``LONGEST`` px,
+            or half of that by a path.
 
     Raises:
         ValueError: if it can't be read as an image.
@@ -70,7 +81,12 @@ def slider_of_image(
             image = load_image(image)
         except ValueError as error:
             raise ValueError(f"{name} {error}: choose another image.") from error
-    image.thumbnail((LONGEST, LONGEST))
+    path = generators if isinstance(generators, LambdaPath) else None
+    image.thumbnail((LONGEST_ON_PATH,) * 2 if path else (LONGEST,) * 2)
     source = pil_to_tensor(image)[None]
-    outputs = {k: encode(translate(generator, source)) for k, generator in generators.items()}
-    return LambdaSlider(outputs, encode(source), names=[name])
+    if path:
+        outputs = path.translate(source, path.grid())
+    else:
+        outputs = {k: translate(generator, source) for k, generator in generators.items()}
+    encoded = {k: encode(output) for k, output in outputs.items()}
+    return LambdaSlider(encoded, encode(source), names=[name], stops=path and path.lambdas)

@@ -2,16 +2,17 @@
 // All images are decoded before the first move. A move only paints: nothing is fetched, computed or rebuilt.
 
 /**
- * @typedef {string | DataView} Encoded a JPEG: base64 in the page, bytes in a notebook
+ * @typedef {string | DataView} Encoded a WebP: base64 in the page, bytes in a notebook
  *
  * @typedef {object} Data what LambdaSlider.__init__ in widget.py sends
  * @property {string} mime the type of all images
- * @property {{label: string, short: string, meaning: string}[]} stops one for each λ, in ascending order
- * @property {Encoded[][]} outputs by stop and test image
+ * @property {{label: string, short: string, meaning: string, stop: boolean}[]} positions one for each λ, in ascending
+ *   order; a stop was trained, and what is between two stops is interpolated. The first and the last are stops
+ * @property {Encoded[][]} outputs by position and test image
  * @property {Encoded[]} sources by test image
  * @property {Encoded[]} targets by test image; empty if they are unknown
  * @property {string[]} names by test image
- * @property {{name: string, values: (number | null)[]}[]} metrics each with a value for each stop; null: not measured
+ * @property {{name: string, values: (number | null)[]}[]} metrics each with a value for each position; null: not measured
  * @property {string} caption of the metrics
  */
 
@@ -66,13 +67,17 @@ function construct(model, el) {
   root.setAttribute("aria-busy", "true"); // until all images are decoded
   /** @type {Data} */
   const data = model.get("data");
-  root.style.setProperty("--stops", data.stops.length);
+  const stops = data.positions.flatMap(({ stop }, i) => (stop ? [i] : []));
+  const path = stops.length < data.positions.length; // of λ: there is something between its stops
+  root.style.setProperty("--stops", stops.length);
+  root.classList.toggle("path", path);
   const find = (selector) => root.querySelector(selector);
   const known = data.targets.length > 0;
   const ui = {
-    model, data, root, find, known,
+    model, data, root, find, known, path,
+    stops, // their indices among the positions
     lambda: find(".lambda input"), select: find("select"), stage: find(".stage"), divider: find(".divider"),
-    state: { view: known ? "side" : "all", against: data.stops.length - 1, divider: 0.5, scale: 1, x: 0.5, y: 0.5 },
+    state: { view: known ? "side" : "all", against: stops.at(-1), divider: 0.5, scale: 1, x: 0.5, y: 0.5 },
     bitmaps: { sources: [], targets: [], outputs: [] },
     resized: new ResizeObserver(() => paintStage(ui)),
     get index() { return model.get("index"); }, // of the λ shown
@@ -84,10 +89,15 @@ function construct(model, el) {
 const element = (tag, properties) => Object.assign(document.createElement(tag), properties);
 
 function addStops(ui) {
-  ui.lambda.max = ui.data.stops.length - 1;
-  ui.data.stops.forEach((stop, index) => {
-    ui.find(".stops").append(element("span", { textContent: stop.short, onclick: () => move(ui, { index }) }));
-    ui.select.append(element("option", { value: index, textContent: stop.label }));
+  const last = ui.data.positions.length - 1;
+  ui.lambda.max = last;
+  if (ui.path) ui.lambda.title = "Page Up and Page Down go from stop to stop";
+  ui.stops.forEach((index, column) => {
+    const { label, short } = ui.data.positions[index];
+    const stop = element("span", { textContent: short, onclick: () => move(ui, { index }) });
+    stop.style.setProperty("--shift", (index * (ui.stops.length - 1)) / Math.max(1, last) - column); // in columns
+    ui.find(".stops").append(stop);
+    ui.select.append(element("option", { value: index, textContent: label }));
   });
   if (ui.known) ui.select.append(element("option", { value: "target", textContent: "the target" }));
   ui.select.value = ui.state.against;
@@ -158,7 +168,8 @@ async function decodeAll(ui) {
 
 const source = (ui) => ({ caption: "source", bitmap: ui.bitmaps.sources[ui.image] });
 const target = (ui) => ({ caption: "target", bitmap: ui.bitmaps.targets[ui.image] });
-const output = (ui, i = ui.index) => ({ caption: ui.data.stops[i].label, bitmap: ui.bitmaps.outputs[i][ui.image] });
+const output = (ui, i = ui.index) => ({ caption: ui.data.positions[i].label, bitmap: ui.bitmaps.outputs[i][ui.image] });
+const framed = (ui) => ({ ...output(ui), current: true, paint: paintFramed });
 
 const PANES = {
   side: (ui) => [source(ui), { ...output(ui), main: true }, ...(ui.known ? [target(ui)] : [])],
@@ -171,8 +182,8 @@ const PANES = {
     return [output(ui), { ...output(ui), ...apart }, target(ui)];
   },
   all: (ui) => [
-    ...(ui.known ? [] : [source(ui)]),
-    ...ui.data.stops.map((_, i) => ({ ...output(ui, i), ...(i === ui.index && { current: true, paint: paintFramed }) })),
+    ...(ui.known && !ui.path ? [] : [source(ui)]),
+    ...ui.data.positions.flatMap(({ stop }, i) => (i === ui.index ? [framed(ui)] : stop ? [output(ui, i)] : [])),
   ],
 };
 
@@ -207,7 +218,7 @@ function paintWipe(ui, canvas, pane) {
 function paintFramed(ui, canvas, pane) {
   const context = paint(ui, canvas, pane.bitmap);
   const width = 3 * devicePixelRatio;
-  context.strokeStyle = getComputedStyle(ui.find(".stops .current")).color;
+  context.strokeStyle = getComputedStyle(canvas.previousSibling).color;
   context.lineWidth = width;
   context.strokeRect(width / 2, width / 2, canvas.width - width, canvas.height - width);
 }
@@ -247,20 +258,21 @@ function paintPane(ui, figure, pane) {
 // --- showing the state: nothing but this changes what is on the screen
 
 function show(ui) {
-  showStop(ui);
+  showLambda(ui);
   showControls(ui);
   ui.find(".thumbnails").childNodes.forEach((button, i) => button.setAttribute("aria-pressed", i === ui.image));
-  ui.find("tbody").childNodes.forEach((row, i) => showMetric(row, ui.data.metrics[i].values, ui.index));
+  ui.find("tbody").childNodes.forEach((row, i) => showMetric(ui, row, ui.data.metrics[i].values));
   paintStage(ui);
 }
 
-function showStop({ data, find, index, lambda }) {
-  const { label, meaning } = data.stops[index];
+function showLambda({ data, find, index, lambda, root, stops }) {
+  const { label, meaning, stop } = data.positions[index];
   lambda.value = index;
-  lambda.setAttribute("aria-valuetext", label);
+  lambda.setAttribute("aria-valuetext", stop ? label : `${label}, ${meaning}`);
+  root.classList.toggle("between", !stop);
   find(".heading b").textContent = label;
   find(".heading span").textContent = meaning;
-  find(".stops").childNodes.forEach((stop, i) => stop.classList.toggle("current", i === index));
+  find(".stops").childNodes.forEach((each, i) => each.classList.toggle("current", stops[i] === index));
 }
 
 function showControls({ divider, find, root, stage, state }) {
@@ -274,8 +286,8 @@ function showControls({ divider, find, root, stage, state }) {
   divider.value = state.divider;
 }
 
-/** A metric's value at the λ shown, and a line through its values at all λ with a dot at this one. */
-function showMetric(row, values, index) {
+/** A metric's value at the λ shown, and a line through all its values with a dot at this one, and small ones at stops. */
+function showMetric({ index, path, stops }, row, values) {
   const [value, height] = [values[index], 20];
   row.lastChild.textContent = value === null ? "–" : value.toFixed(Math.abs(value) < 10 ? 3 : 1);
   const measured = values.filter((each) => each !== null);
@@ -283,8 +295,9 @@ function showMetric(row, values, index) {
   const x = (i) => 4 + (i * 64) / Math.max(1, values.length - 1);
   const y = (each) => height - 4 - (high > low ? (each - low) / (high - low) : 0.5) * (height - 8);
   const points = values.flatMap((each, i) => (each === null ? [] : [`${x(i)},${y(each)}`]));
-  const dot = value === null ? "" : `<circle cx="${x(index)}" cy="${y(value)}" r="3.5"/>`;
-  row.querySelector("svg").innerHTML = `<polyline points="${points.join(" ")}"/>${dot}`;
+  const dot = (i, more) => (values[i] === null ? "" : `<circle cx="${x(i)}" cy="${y(values[i])}" ${more}/>`);
+  const dots = [...(path ? stops.map((i) => dot(i, 'class="stop" r="1.8"')) : []), dot(index, 'r="3.5"')];
+  row.querySelector("svg").innerHTML = `<polyline points="${points.join(" ")}"/>${dots.join("")}`;
 }
 
 // --- changing the state
@@ -298,7 +311,7 @@ function change(ui, changes) {
 
 /** To another λ (index) or test image (image); Python and other views of the widget are told. */
 function move(ui, changes) {
-  const sizes = { index: ui.data.stops.length, image: ui.data.sources.length };
+  const sizes = { index: ui.data.positions.length, image: ui.data.sources.length };
   for (const [name, i] of Object.entries(changes)) ui.model.set(name, clamp(i, 0, sizes[name] - 1));
   ui.model.save_changes();
   show(ui);
@@ -339,6 +352,8 @@ const KEYS = {
   ArrowRight: (ui) => move(ui, { index: ui.index + 1 }),
   ArrowUp: (ui) => move(ui, { image: ui.image - 1 }),
   ArrowDown: (ui) => move(ui, { image: ui.image + 1 }),
+  PageDown: (ui) => move(ui, { index: ui.stops.findLast((stop) => stop < ui.index) ?? 0 }),
+  PageUp: (ui) => move(ui, { index: ui.stops.find((stop) => stop > ui.index) ?? Infinity }),
   Home: (ui) => move(ui, { index: 0 }),
   End: (ui) => move(ui, { index: Infinity }),
   "+": (ui) => zoom(ui, ui.state.scale * ZOOM.step),

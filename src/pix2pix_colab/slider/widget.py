@@ -5,6 +5,7 @@ import html
 import json
 import math
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -24,16 +25,18 @@ class LambdaSlider(anywidget.AnyWidget):
     neither flickers nor grows the output (in ipywidgets 7 on Colab and 8 in JupyterLab).
 
     Args:
-        outputs: for each λ a list of JPEGs, one for each test image; ``encode`` makes them.
-        sources: their sources, as JPEGs.
-        targets: their targets, as JPEGs; None leaves out what compares with the target.
+        outputs: for each λ a list of encoded images, one for each test image; ``encode`` makes them.
+        sources: their sources, encoded.
+        targets: their targets, encoded; None leaves out what compares with the target.
         metrics: by name, each a value for each λ, shown beside the images; None if it wasn't measured.
         caption: of the metrics, such as the images they were measured on.
         names: of the test images, for screen readers.
         value: the λ to start at; None takes 100, the paper's choice, if it is there.
+        stops: the λ that were trained, where the outputs between them are interpolated; None: all.
 
     Raises:
-        ValueError: if there is no output, or the λ, sources, targets or names differ in their number of images.
+        ValueError: if there is no output; if the λ, sources, targets or names differ in their number of images; or if
+            the stops are not λ of the outputs, or lack the least or the greatest.
     """
 
     _esm = (_HERE / "widget.js").read_text(encoding="utf-8")
@@ -51,17 +54,17 @@ class LambdaSlider(anywidget.AnyWidget):
         caption: str = "",
         names: Sequence[str] | None = None,
         value: float | None = None,
+        stops: Sequence[float] | None = None,
     ):
         outputs, targets = dict(sorted(outputs.items())), None if targets is None else list(targets)
         names = [f"test image {i}" for i in range(1, len(sources) + 1)] if names is None else list(names)
-        counts = {len(each) for each in (*outputs.values(), sources, names, targets) if each is not None}
-        if not outputs or len(counts) != 1 or counts == {0}:
-            raise ValueError("There must be as many sources, targets and names as outputs of each λ, and at least one.")
         self.lambdas = list(outputs)
+        self.stops = self.lambdas if stops is None else sorted(stops)
+        _check(outputs, self.stops, [each for each in (sources, targets, names) if each is not None])
         start = value if value is not None else 100 if 100 in outputs else self.lambdas[0]
         data = {  # described as Data at the top of widget.js
-            "mime": "image/jpeg",
-            "stops": [_stop(lambda_l1) for lambda_l1 in outputs],
+            "mime": "image/webp",
+            "positions": [_position(lambda_l1, self.stops) for lambda_l1 in outputs],
             "outputs": [list(images) for images in outputs.values()],
             "sources": list(sources),
             "targets": targets or [],
@@ -76,7 +79,10 @@ class LambdaSlider(anywidget.AnyWidget):
 
     @property
     def value(self) -> float:
-        """The λ shown. Setting it moves the slider; a λ without outputs is a ValueError."""
+        """The λ shown. Setting it moves the slider; between the stops of a λ path to the nearest position.
+
+        Any other λ without outputs is a ValueError.
+        """
         return self.lambdas[self.index]
 
     @value.setter
@@ -84,10 +90,13 @@ class LambdaSlider(anywidget.AnyWidget):
         self.index = self._index(lambda_l1)
 
     def _index(self, lambda_l1: float) -> int:
-        if lambda_l1 not in self.lambdas:
-            known = ", ".join(f"{k:g}" for k in self.lambdas)
-            raise ValueError(f"There are no images for λ = {lambda_l1}: choose one of {known}.")
-        return self.lambdas.index(lambda_l1)
+        if lambda_l1 in self.lambdas:
+            return self.lambdas.index(lambda_l1)
+        if self.stops != self.lambdas and self.lambdas[0] < lambda_l1 < self.lambdas[-1]:
+            return _nearest(self.lambdas, lambda_l1)
+        known = ", ".join(f"{k:g}" for k in self.stops)
+        choice = f"one of {known}" if self.stops == self.lambdas else f"{known}, or any λ between these"
+        raise ValueError(f"There are no images for λ = {lambda_l1}: choose {choice}.")
 
     def save_page(self, path: str | Path, title: str = "pix2pix: drag λ") -> Path:
         """Write the slider as one HTML file that needs no server, no network and no Python."""
@@ -106,15 +115,37 @@ class LambdaSlider(anywidget.AnyWidget):
         return path
 
 
+def _check(outputs: Mapping[float, Sequence[bytes]], stops: Sequence[float], others: list[Sequence]) -> None:
+    """Raise ValueError if the outputs and the others differ in their number of images, or the stops don't fit."""
+    counts = {len(each) for each in (*outputs.values(), *others)}
+    if not outputs or len(counts) != 1 or counts == {0}:
+        raise ValueError("There must be as many sources, targets and names as outputs of each λ, and at least one.")
+    if not {min(outputs), max(outputs)} <= set(stops) <= outputs.keys():
+        raise ValueError("The stops must be λ of the outputs, and the least and the greatest be among them.")
+
+
 def _finite(value: float | None) -> float | None:
     """The value, or None for what JSON has no number for."""
     return value if value is not None and math.isfinite(value) else None
 
 
-def _stop(lambda_l1: float) -> dict[str, str]:
-    """A stop of the slider: its λ in words."""
-    label = lambda_label(lambda_l1)
-    return {"label": label, "short": label.removeprefix("λ = "), "meaning": lambda_meaning(lambda_l1)}
+def _position(lambda_l1: float, stops: Sequence[float]) -> dict[str, str | bool]:
+    """A position of the slider: its λ in words, to two digits between two stops."""
+    if stop := lambda_l1 in stops:
+        label, meaning = lambda_label(lambda_l1), lambda_meaning(lambda_l1)
+    else:
+        i = bisect_left(stops, lambda_l1)
+        label = lambda_label(float(f"{lambda_l1:.2g}"))
+        meaning = f"interpolated between {lambda_label(stops[i - 1])} and {lambda_label(stops[i])}"
+    return {"label": label, "short": label.removeprefix("λ = "), "meaning": meaning, "stop": stop}
+
+
+def _nearest(lambdas: Sequence[float], lambda_l1: float) -> int:
+    """Index of the nearest of ascending λ: by ratio; but by distance in λ next to 0, and in 1/λ next to ∞."""
+    i = bisect_left(lambdas, lambda_l1)
+    low, high = lambdas[i - 1 : i + 1]
+    middle = (2 * low or 1) if high == math.inf else high / 2 if low == 0 else math.sqrt(low * high)
+    return i if lambda_l1 >= middle else i - 1
 
 
 class ImageUpload(ipywidgets.VBox):
