@@ -1,4 +1,4 @@
-# make run: everything, from nothing to the λ page.  make check: lint and unit tests.  make test: all tests.
+# make run: everything, from nothing to the λ pages.  make check: lint and unit tests.  make test: all tests.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -11,8 +11,9 @@ run: $(VENV)/.ready
 	PIX2PIX_PRESET=quick $(BIN)/jupyter nbconvert --execute --to html --output-dir runs $(NOTEBOOKS)
 	@echo
 	@echo "Done. Open in a browser:"
-	@echo "  runs/04_evaluate_lambda.html   notebook 4 with all λ side by side"
-	@echo "  runs/quick/lambda.html         the slider: drag λ"
+	@echo "  runs/quick/path.html           one network: drag λ to any value"
+	@echo "  runs/quick/lambda.html         six trainings: drag λ from one to the next"
+	@echo "and the notebooks with all results, such as runs/04_evaluate_lambda.html"
 
 lab: $(VENV)/.ready-lab
 	$(BIN)/jupyter lab notebooks
@@ -35,6 +36,7 @@ bench: $(VENV)/.ready-test
 	$(BIN)/python benchmarks/bench_data.py
 	$(BIN)/python benchmarks/bench_step.py
 	$(BIN)/python benchmarks/bench_slider.py
+	$(BIN)/python benchmarks/bench_path.py
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .

@@ -70,12 +70,9 @@ def test_a_path_from_0_straight_to_infinity_has_a_middle(generators):
 
 def test_the_grid_has_the_anchors_and_short_numbers_between(path):
     grid = path.grid()
-    assert len(grid) == 26 and grid[::5] == list(LAMBDAS) and grid == sorted(set(grid))
-    assert (
-        grid[1:5] == [0.2, 0.4, 0.6, 0.8]
-        and grid[11:15] == [16, 25, 40, 63]
-        and grid[21:25] == [1300, 1700, 2500, 5000]
-    )
+    assert len(grid) == 21 and grid[::4] == list(LAMBDAS) and grid == sorted(set(grid))
+    assert grid[1:4] == [0.25, 0.5, 0.75] and grid[9:12] == [18, 32, 56] and grid[17:20] == [1300, 2000, 4000]
+    assert len(path.grid(4)) == 26
     assert path.grid(0) == list(LAMBDAS)
 
 

@@ -65,7 +65,7 @@ class LambdaPath:
             return low / (1 - part) if low else part / (1 - part)
         return part * high if low == 0 else low * (high / low) ** part
 
-    def grid(self, between: int = 4) -> list[float]:
+    def grid(self, between: int = 3) -> list[float]:
         """The anchors and, equidistant between each two, ``between`` λ of two significant digits; ascending."""
         found = [self.lambda_at(i / (between + 1)) for i in range((len(self.lambdas) - 1) * (between + 1) + 1)]
         return [k if k in self.lambdas else float(f"{k:.2g}") for k in found]

@@ -12,9 +12,9 @@ from tools import tidy_notebooks
 from tools.tidy_notebooks import DOCS, KEEP, NOTEBOOKS, READMES, ROOT
 
 
-def test_there_are_four() -> None:
-    names = [path.name for path in NOTEBOOKS]
-    assert names == ["01_data.ipynb", "02_model.ipynb", "03_train.ipynb", "04_evaluate_lambda.ipynb"]
+def test_there_are_five() -> None:
+    names = [path.stem for path in NOTEBOOKS]
+    assert names == ["01_data", "02_model", "03_train", "04_evaluate_lambda", "05_one_net_every_lambda"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
@@ -101,7 +101,16 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_nbval_with_todays_versions(workspace: Path) -> None:
     assert run_nbval(sys.executable, workspace, NOTEBOOKS).returncode == 0
     page = (workspace / "runs" / "quick" / "lambda.html").read_text()
-    assert page.count('"/9j/') == (6 + 2) * 12, "JPEGs of twelve sources, targets and outputs of six λ"
+    assert page.count('"UklGR') == (6 + 2) * 12, "WebPs of twelve sources, targets and outputs of six λ"
+    page = (workspace / "runs" / "quick" / "path.html").read_text()
+    assert page.count('"UklGR') == (21 + 2) * 12, "and of 21 λ along the path"
+
+
+FEW_TEST_IMAGES = """
+from dataclasses import replace
+from pix2pix_colab.notebook.workspace import PRESETS
+PRESETS["quick"] = replace(PRESETS["quick"], counts=(64, 12))
+"""
 
 
 @pytest.mark.slow
@@ -123,7 +132,7 @@ def test_nbval_goes_red_when_a_claim_is_false(
     path = ROOT / "notebooks" / name
     notebook = nbformat.read(path, as_version=4)
     assert "from pix2pix_colab" in notebook.cells[2].source
-    notebook.cells[2].source += f"\n{sabotage}"
+    notebook.cells[2].source += f"\n{FEW_TEST_IMAGES}\n{sabotage}"
     nbformat.write(notebook, tmp_path / name)
     done = run_nbval(sys.executable, workspace, [tmp_path / name])
     assert done.returncode == 1 and claim in done.stdout

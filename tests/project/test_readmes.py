@@ -69,7 +69,9 @@ def test_the_code_of_the_readme_runs_as_it_stands(tmp_path: Path) -> None:
     (code,) = re.findall(r"^```python\n(.*?)^```$", ENGLISH, re.DOTALL | re.MULTILINE)
     variables = os.environ | {"PYTHONPATH": str(ROOT / "src"), "https_proxy": "http://127.0.0.1:9"}
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=variables, check=True)
-    assert (tmp_path / "lambda.html").read_text().count('"/9j/') == (3 + 2) * 8, "JPEGs of outputs, sources and targets"
+    assert (tmp_path / "lambda.html").read_text().count('"UklGR') == (3 + 2) * 8, (
+        "WebPs of outputs, sources and targets"
+    )
 
 
 @pytest.mark.parametrize("path", [*READMES, *DOCS], ids=lambda path: path.name)
