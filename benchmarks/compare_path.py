@@ -36,7 +36,6 @@ SHOWN = (
 VARIANTS = {
     "late 1": {"late_layers": 1},
     "late 2": {"late_layers": 2},
-    "late 3": {},
     "late 4": {"late_layers": 4},
     "late 7": {"late_layers": 7},
     "leg 1/2": {"leg": 1 / 2},
@@ -65,7 +64,7 @@ def arms(options: argparse.Namespace, pairs: Pairs) -> dict[str, Callable[[Train
         return lambda config, root: sweep(pairs, LAMBDAS, replace(config, epochs=epochs), root, ProgressBar())
 
     ways = {"path": path, "a": separate(options.epochs), "b": separate(options.equal_epochs)}
-    variants = {name: lambda c, root, v=v: path(c, root, **v or {"leg": 1 / 4}) for name, v in VARIANTS.items()}
+    variants = {name: lambda c, root, v=v: path(c, root, **v) for name, v in VARIANTS.items()}
     chosen = ways | variants
     return {name: chosen[name] for name in options.arms}
 

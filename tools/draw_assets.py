@@ -12,7 +12,7 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from torch import Tensor
 
-from pix2pix_colab.data import read_pairs, synthetic_facades
+from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades
 from pix2pix_colab.discriminator import PatchDiscriminator
 from pix2pix_colab.evaluation import evaluate
 from pix2pix_colab.figures import (
@@ -26,10 +26,11 @@ from pix2pix_colab.figures import (
 )
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
+from pix2pix_colab.interpolation import LambdaPath
 from pix2pix_colab.loss import LAMBDAS, lambda_label
-from pix2pix_colab.notebook import open_workspace
+from pix2pix_colab.notebook import Workspace, open_workspace
 from pix2pix_colab.slider import slider_of_pairs
-from pix2pix_colab.training import ProgressBar, Run, read_sweep, sweep
+from pix2pix_colab.training import ProgressBar, Run, lambda_path, read_sweep, sweep
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
@@ -53,9 +54,7 @@ def main() -> None:
     lambda_grid(test_pairs[:4], first).savefig(ASSETS / "lambda.jpg", dpi=120)
     disagreement_grid(100, math.inf, outputs, test_pairs).savefig(ASSETS / "disagreement.png", dpi=120)
     report = evaluate(outputs, test_pairs, train_pairs, workspace.runs)
-    page = slider_of_pairs(test_pairs[:12], outputs, report).save_page(workspace.runs / "lambda.html")
-    photograph(page, "slider.png", "side", "light")
-    photograph(page, "slider_wipe.png", "wipe", "dark")
+    draw_path(workspace, train_pairs, test_pairs)
 
     if options.runs:
         pairs, runs = read_pairs(options.pairs, size=256), read_sweep(options.runs)
@@ -64,6 +63,20 @@ def main() -> None:
         tradeoff_plot(report, outputs, image=36).savefig(ASSETS / "facades_tradeoff.png", dpi=110)
         columns = [(lambda_label(k), output[:108:18]) for k, output in outputs.items()]  # six of 106, without choosing
         image_grid(columns).savefig(ASSETS / "facades_lambda.jpg", dpi=120)
+
+
+def draw_path(workspace: Workspace, train_pairs: Pairs, test_pairs: Pairs) -> None:
+    """A film strip of the λ path, and the slider that goes along it."""
+    config = workspace.path_config(train_pairs)
+    runs = lambda_path(train_pairs, LAMBDAS, config, workspace.runs / "path", ProgressBar())
+    path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
+    strip = path.translate(test_pairs.source[:4], path.grid(between=1))
+    lambda_grid(test_pairs[:4], strip).savefig(ASSETS / "path.jpg", dpi=90)
+    outputs = path.translate(test_pairs.source, path.grid())
+    report = evaluate(outputs, test_pairs, train_pairs, workspace.runs)
+    page = slider_of_pairs(test_pairs[:12], outputs, report, path.lambdas).save_page(workspace.runs / "path.html")
+    photograph(page, "slider.png", "side", "light")
+    photograph(page, "slider_wipe.png", "wipe", "dark")
 
 
 def translated(runs: dict[float, Run], source: Tensor) -> dict[float, Tensor]:

@@ -22,8 +22,8 @@ from .utils.markdown import markdown_table
 SETTINGS = ("width", "epochs", "batch_size", "image_size", "source_channels", "target_channels")
 SWEEP = "Train one run for each λ, all else equal."
 PATH = (
-    "Train one run with λ = 100, the trunk, for all epochs; then go from λ to λ in both directions, with a quarter of "
-    "the epochs each, in which only the last layers of the generator learn."
+    "Train one run with λ = 100, the trunk, for all epochs; then go from λ to λ in both directions, with about a fifth "
+    "of the epochs each, in which only the last layers of the generator learn."
 )
 RESUMED = (
     "A finished run is skipped and an interrupted one resumed. To spread the runs over N processes and all GPUs: "

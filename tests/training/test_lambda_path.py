@@ -17,7 +17,7 @@ from pix2pix_colab.training import trunk_and_legs
 from pix2pix_colab.training.checkpoint import load_checkpoint
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
-from pix2pix_colab.training.loop import Run, train
+from pix2pix_colab.training.loop import Run, find_run, train
 from pix2pix_colab.training.run_folder import NEWEST, load_newest
 from pix2pix_colab.training.step import Training
 from pix2pix_colab.training.time_estimate import estimate_time
@@ -153,6 +153,17 @@ def test_a_finished_run_is_taken_as_the_trunk(pairs, path, tmp_path, monkeypatch
         lambda_path(pairs, (10,), replace(CONFIG, width=4), tmp_path / "other", device="cpu", start=path[100])
 
 
+def test_a_finished_run_is_found_only_for_the_same_settings_and_pairs(pairs, path, tmp_path):
+    folder, settings = path[100].folder, replace(CONFIG, lambda_l1=100)
+    assert repr(find_run(folder, pairs, settings)) == repr(path[100])
+    assert find_run(folder, pairs, replace(settings, epochs=8)) is None, "it would have to be trained on"
+    assert find_run(folder, noise_pairs(seed=2), settings) is None
+    assert find_run(tmp_path, pairs, settings) is None
+    assert find_run(path[10].folder, pairs, path[10].config) is None, "it has a start"
+    (tmp_path / NEWEST).write_bytes(b"damaged")
+    assert find_run(tmp_path, pairs, settings) is None
+
+
 def test_the_start_is_part_of_what_a_run_is(pairs, path, tmp_path):
     leg = replace(CONFIG, lambda_l1=10, epochs=1, late_layers=LATE)
     train(pairs, leg, tmp_path, device="cpu", start=path[100])
@@ -187,8 +198,8 @@ def test_the_settings_of_the_legs():
     trunk, down, up = path_configs((math.inf, 0, 100, 7, 500, 7), TrainConfig(epochs=200))
     assert (trunk.lambda_l1, trunk.epochs, trunk.late_layers) == (100, 200, None)
     assert [c.lambda_l1 for c in down] == [7, 0] and [c.lambda_l1 for c in up] == [500, math.inf]
-    assert {(c.epochs, c.late_layers) for c in down + up[:-1]} == {(50, 3)}
-    assert (up[-1].epochs, up[-1].late_layers) == (100, 3)
+    assert {(c.epochs, c.late_layers) for c in down + up[:-1]} == {(44, 3)}
+    assert (up[-1].epochs, up[-1].late_layers) == (88, 3)
     with pytest.raises(ValueError, match="λ is -1"):
         path_configs((-1,), TrainConfig())
 
