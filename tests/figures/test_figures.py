@@ -244,6 +244,15 @@ def test_each_metric_is_drawn_against_lambda_with_its_interval(report):
     assert_words_apart(figure)
 
 
+def test_only_the_stops_of_a_path_have_names_and_dots(report):
+    lambdas = next(iter(report.intervals.values()))
+    stops = list(lambdas)[::2]
+    for axes in metric_plot(report, stops=stops).axes[: len(report.intervals)]:
+        assert list(axes.get_xticks()) == list(range(0, len(lambdas), 2))
+        line = axes.containers[0].lines[0]
+        assert len(line.get_xdata()) == len(lambdas) and line.get_markevery() == list(range(0, len(lambdas), 2))
+
+
 def test_the_targets_are_a_dashed_line(report):
     dashed = {}
     for axes, key in zip(metric_plot(report).axes, METRICS, strict=False):

@@ -36,20 +36,23 @@ def loss_curves(history: Sequence[dict]) -> Figure:
     return figure
 
 
-def metric_plot(report: Report, across: int = 6) -> Figure:
+def metric_plot(report: Report, across: int = 6, stops: Sequence[float] | None = None) -> Figure:
     """Each metric against λ, with 95 % confidence intervals; the value of the targets is a dashed line.
 
     Args:
         across: the maximum number of plots per row.
+        stops: the λ with a name and a dot, such as the trained ones of a λ path; None: all.
     """
     rows = math.ceil(len(report.intervals) / across)
     columns = math.ceil(len(report.intervals) / rows)  # rows of about equal length
     figure = Figure(figsize=(13, 2.3 * rows + 0.2), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
     for axes, (key, row) in zip(grid, report.intervals.items(), strict=False):
+        places = [i for i, k in enumerate(row) if stops is None or k in stops]
         bounds = [[i.value - i.low for i in row.values()], [i.high - i.value for i in row.values()]]
-        axes.errorbar(range(len(row)), [i.value for i in row.values()], bounds, marker="o", markersize=4, capsize=3)
-        axes.set_xticks(range(len(row)), [_short(k) for k in row], fontsize="x-small")
+        line = {"marker": "o", "markersize": 4, "capsize": 3 if stops is None else 0, "markevery": places}
+        axes.errorbar(range(len(row)), [i.value for i in row.values()], bounds, **line)
+        axes.set_xticks(places, [_short(k) for k in row if stops is None or k in stops], fontsize="x-small")
         axes.set_title(f"{METRICS[key].name} {METRICS[key].better}", fontsize="medium")
         reference = {"sharpness": 1} | {k: measurement.value for k, measurement in report.targets.items()}
         if key in reference:
