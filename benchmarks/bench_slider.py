@@ -1,6 +1,6 @@
 """The λ slider's time for a move, and the size of its page: `python benchmarks/bench_slider.py`.
 
-A page of a λ path, 26 positions × twelve images of 256 px, in headless Chromium, moved by keys and by dragging with the
+A page of a λ path, 21 positions × twelve images of 256 px, in headless Chromium, moved by keys and by dragging with the
 mouse. Each time is from when the browser got the key or the mouse's move to the first frame after the one that shows
 it. So it holds up to two intervals of a 60 Hz screen, 33 ms, however fast the drawing is. Beside it stands the time of
 the drawing alone, with pixels read back, so that nothing is left to do. Needs `make test`'s environment and Chromium.
@@ -57,7 +57,7 @@ DRAW = """moves => {
     const root = document.querySelector(".lambda-slider"), input = root.querySelector(".lambda input");
     return Array.from({ length: moves }, (_, move) => {
         const began = performance.now();
-        const key = move % 26 < 25 ? "ArrowRight" : "Home";
+        const key = move % 21 < 20 ? "ArrowRight" : "Home";
         input.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
         for (const canvas of root.querySelectorAll("figure:not([hidden]) canvas"))
             canvas.getContext("2d").getImageData(0, 0, 1, 1);

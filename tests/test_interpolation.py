@@ -147,7 +147,7 @@ def test_what_is_no_path_gets_a_sentence(generators):
     torch.manual_seed(1)
     with pytest.raises(ValueError, match="different encoders, so nothing useful lies between"):
         LambdaPath({0: UNetGenerator(2, 128), 1: UNetGenerator(2, 128)})
-    with pytest.raises(ValueError, match="different sizes or channels"):
+    with pytest.raises(ValueError, match="differ in size, channels or dropout"):
         LambdaPath({0: UNetGenerator(2, 128), 1: UNetGenerator(4, 128)})
     path = LambdaPath({k: generators[k] for k in (1, 10, 100)})
     for wrong in (0.5, math.inf):
@@ -155,6 +155,27 @@ def test_what_is_no_path_gets_a_sentence(generators):
             path.generator(wrong)
     with pytest.raises(ValueError, match="λ is -1"):
         path.position(-1)
+
+
+def test_what_is_asked_for_beyond_the_path_gets_a_sentence(path, generators, source):
+    for wrong in (-0.5, 5.5, math.nan, math.inf):
+        with pytest.raises(ValueError, match="positions from 0 to 5"):
+            path.lambda_at(wrong)
+    with pytest.raises(ValueError, match="between is -1"):
+        path.grid(-1)
+    with pytest.raises(ValueError, match="λ is 'a'"):
+        LambdaPath({"a": generators[0]})
+    other = UNetGenerator(2, 128, dropout_layers=(2,))
+    other.load_state_dict(dict(zip(other.state_dict(), generators[0].state_dict().values(), strict=True)))
+    with pytest.raises(ValueError, match="dropout"):
+        LambdaPath({0: generators[0], 1: other})
+    assert path.translate(source, []) == {}
+
+
+def test_a_grid_between_close_anchors_is_not_rounded(generators):
+    path = LambdaPath({256: generators[0], 259: generators[1]})
+    grid = path.grid()
+    assert grid == sorted(set(grid)) and len(grid) == 5 and (grid[0], grid[-1]) == (256, 259)
 
 
 def test_a_single_generator_is_a_path_of_one(generators, source):

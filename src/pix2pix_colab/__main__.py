@@ -14,6 +14,7 @@ from torch import distributed
 
 from .data import DATASETS, Pairs, jitter_size, open_dataset, read_pairs
 from .inference import translate
+from .interpolation import LambdaPath
 from .loss import LAMBDAS, check_lambda
 from .training import FolderInUseError, ProgressBar, TrainConfig, lambda_path, read_sweep, sweep
 from .utils.device import default_device
@@ -23,7 +24,7 @@ SETTINGS = ("width", "epochs", "batch_size", "image_size", "source_channels", "t
 SWEEP = "Train one run for each λ, all else equal."
 PATH = (
     "Train one run with λ = 100, the trunk, for all epochs; then go from λ to λ in both directions, with about a fifth "
-    "of the epochs each, in which only the last layers of the generator learn."
+    "of the epochs each (to L1 only twice as many), in which only the last layers of the generator learn."
 )
 RESUMED = (
     "A finished run is skipped and an interrupted one resumed. To spread the runs over N processes and all GPUs: "
@@ -125,7 +126,10 @@ def run_evaluate(options: Namespace) -> None:
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
             decode_label_maps(pairs.source[:1])
             train_pairs = _read_pairs(options, "train", jitter_size(config.image_size), config)
-    outputs = {k: translate(run.load_generator(device), pairs.source) for k, run in runs.items()}
+    generators = {k: run.load_generator(device) for k, run in runs.items()}
+    if any(run.config.late_layers for run in runs.values()):
+        LambdaPath(generators)  # raises ValueError if the legs are those of another trunk
+    outputs = {k: translate(generator, pairs.source) for k, generator in generators.items()}
     report = evaluate(outputs, pairs, train_pairs, options.runs, device)
     print(report.table(), *filter(None, map(report.difference_table, report.measured)), sep="\n\n")
     if claims := report.claims():

@@ -25,12 +25,14 @@ class LambdaPath:
             lies between networks that were trained apart.
 
     Raises:
-        ValueError: if there are none, or if they differ in shape or in their encoders.
+        ValueError: if there are none, or if they differ in their layers' settings or in their encoders.
     """
 
     def __init__(self, generators: Mapping[float, UNetGenerator]):
         if not generators:
             raise ValueError("A path needs the generator of at least one λ.")
+        for lambda_l1 in generators:
+            check_lambda(lambda_l1)
         self.lambdas = sorted(generators)
         self.anchors = [generators[k] for k in self.lambdas]
         self.late_layers = _count_late_layers(self.anchors)
@@ -55,7 +57,11 @@ class LambdaPath:
         return i + (lambda_l1 / high if low == 0 else math.log(lambda_l1 / low) / math.log(high / low))
 
     def lambda_at(self, position: float) -> float:
-        """λ at a position: the inverse of ``position``."""
+        """λ at a position: the inverse of ``position``. Raises ValueError if there is no such position."""
+        if not 0 <= position <= len(self.lambdas) - 1:
+            raise ValueError(
+                f"The position is {position}, but this path has positions from 0 to {len(self.lambdas) - 1}."
+            )
         i = min(int(position), len(self.lambdas) - 1)
         part = position - i
         if part == 0:
@@ -67,11 +73,20 @@ class LambdaPath:
 
     def grid(self, between: int = 3) -> list[float]:
         """The anchors and, equidistant between each two, ``between`` λ of two significant digits; ascending."""
-        found = [self.lambda_at(i / (between + 1)) for i in range((len(self.lambdas) - 1) * (between + 1) + 1)]
-        return [k if k in self.lambdas else float(f"{k:.2g}") for k in found]
+        if between < 0:
+            raise ValueError(f"between is {between}, but it must be 0 or more.")
+        grid = self.lambdas[:1]
+        for i, high in enumerate(self.lambdas[1:]):
+            exact = [self.lambda_at(i + j / (between + 1)) for j in range(1, between + 1)]
+            short = [float(f"{k:.2g}") for k in exact]
+            distinct = sorted({self.lambdas[i], *short, high}) == [self.lambdas[i], *short, high]
+            grid += [*(short if distinct else exact), high]
+        return grid
 
     def generator(self, lambda_l1: float) -> UNetGenerator:
-        """The generator of λ: at an anchor with exactly the trained weights. All share the memory of the early layers.
+        """The generator of λ: at an anchor with exactly the trained weights.
+
+        All share the memory of the early layers, with the anchors, too. To train or convert one, copy it first.
 
         Raises:
             ValueError: if λ lies outside the anchors.
@@ -87,7 +102,8 @@ class LambdaPath:
 
     def translate(self, source: Images, lambdas: Iterable[float], seed: int = 0) -> dict[float, Images]:
         """Translate images by each λ, as ``pix2pix_colab.translate`` does; the early layers see each only once."""
-        lambdas = list(lambdas)
+        if not (lambdas := list(lambdas)):
+            return {}
         generators = [self.generator(lambda_l1) for lambda_l1 in lambdas]
         return dict(zip(lambdas, translate_by(generators, source, seed, self.late_layers), strict=True))
 
@@ -99,10 +115,9 @@ def _between(low: Tensor, high: Tensor, part: float) -> Tensor:
 
 def _count_late_layers(generators: list[UNetGenerator]) -> int:
     """Number of the decoder's last layers in which the generators differ, at least 1."""
+    if len({repr(generator) for generator in generators}) > 1:
+        raise ValueError("These generators differ in size, channels or dropout: take those of one λ path.")
     states = [generator.state_dict() for generator in generators]
-    shapes = [{name: value.shape for name, value in state.items()} for state in states]
-    if any(each != shapes[0] for each in shapes):
-        raise ValueError("These generators have different sizes or channels: take those of one λ path.")
     differ = [name for name, value in states[0].items() if not all(torch.equal(value, each[name]) for each in states)]
     if any(not name.startswith("decoder.") for name in differ):
         raise ValueError(

@@ -3,11 +3,13 @@
 import itertools
 import math
 import re
+import shutil
 import signal
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers.noise import noise_pairs
@@ -18,7 +20,7 @@ from pix2pix_colab.training.checkpoint import load_checkpoint
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
 from pix2pix_colab.training.loop import Run, find_run, train
-from pix2pix_colab.training.run_folder import NEWEST, load_newest
+from pix2pix_colab.training.run_folder import NEWEST, PREVIOUS, load_newest
 from pix2pix_colab.training.step import Training
 from pix2pix_colab.training.time_estimate import estimate_time
 from pix2pix_colab.training.trunk_and_legs import lambda_path, path_configs
@@ -149,8 +151,63 @@ def test_a_finished_run_is_taken_as_the_trunk(pairs, path, tmp_path, monkeypatch
     runs = lambda_path(pairs, (10, 100), CONFIG, tmp_path / "own", device="cpu", start=path[100])
     assert weights(runs[100]) == before == weights(path[100]) and runs[100].folder == tmp_path / "own" / "lambda_100"
     assert weights(runs[10]) == weights(path[10])
-    with pytest.raises(ValueError, match="width = 2 there, 4 here"):
-        lambda_path(pairs, (10,), replace(CONFIG, width=4), tmp_path / "other", device="cpu", start=path[100])
+    assert repr(lambda_path(pairs, (), None, tmp_path / "own", device="cpu", start=path[100])) == repr({100: runs[100]})
+    for start, config in (
+        (path[100], replace(CONFIG, width=4)),
+        (path[100], replace(CONFIG, epochs=8)),
+        (path[10], None),
+    ):
+        with pytest.raises(ValueError, match=f"{re.escape(str(start.folder))} can't be the trunk"):
+            lambda_path(pairs, (10,), config, tmp_path / "other", device="cpu", start=start)
+    assert not (tmp_path / "other").exists()
+    other = train(pairs, replace(CONFIG, seed=5), tmp_path / "seed", device="cpu")
+    with pytest.raises(ValueError, match="holds another run"):
+        lambda_path(pairs, (10,), replace(CONFIG, seed=5), tmp_path / "own", device="cpu", start=other)
+
+
+def test_a_trunk_is_copied_from_whatever_checkpoint_is_sound(pairs, path, tmp_path):
+    gone = replace(path[100], folder=tmp_path / "gone")
+    with pytest.raises(FileNotFoundError, match="gone"):
+        lambda_path(pairs, (10,), CONFIG, tmp_path / "own", device="cpu", start=gone)
+    gone.folder.mkdir()
+    shutil.copy(path[100].folder / NEWEST, gone.folder / PREVIOUS)  # killed between the two renames of a save
+    runs = lambda_path(pairs, (10,), CONFIG, tmp_path / "own", device="cpu", start=gone)
+    assert weights(runs[100]) == weights(path[100]) and weights(runs[10]) == weights(path[10])
+
+
+def files(root: Path) -> dict[Path, bytes]:
+    return {file: file.read_bytes() for file in root.rglob("*.pt")}
+
+
+def test_what_would_break_a_path_is_refused_before_anything_is_trained(pairs, path, tmp_path, monkeypatch):
+    shutil.copytree(path[0].folder.parent, tmp_path / "path")
+    sweep(pairs, (10, 100), CONFIG, tmp_path / "sweep", device="cpu")
+    before = files(tmp_path)
+    monkeypatch.setattr(Training, "step", lambda *_: pytest.fail("it was trained"))
+    further = replace(CONFIG, epochs=6)  # its legs have one epoch, too
+    for root, lambdas, config, changes, sentence in (
+        ("path", LAMBDAS, further, {}, "whose trunk has other settings"),
+        ("path", LAMBDAS, CONFIG, {"leg": 0.5}, "lambda_10 is no leg of this path.*epochs = 1 there"),
+        ("path", LAMBDAS, CONFIG, {"late_layers": 2}, "late_layers = 3 there"),
+        ("path", (*LAMBDAS, 30), CONFIG, {}, "lambda_10 is no leg of this path, from λ = 30 .*it started from λ = 100"),
+        ("path", (0,), CONFIG, {}, "lambda_0 is no leg of this path, from λ = 100 .*it started from λ = 1"),
+        ("sweep", LAMBDAS, further, {}, "lambda_10 is no leg of this path.*it started from random weights"),
+    ):
+        with pytest.raises(ValueError, match=sentence):
+            lambda_path(pairs, lambdas, config, tmp_path / root, device="cpu", **changes)
+    assert files(tmp_path) == before
+
+
+def test_numbers_of_numpy_are_taken(pairs, path, tmp_path):
+    runs = lambda_path(pairs, np.array([10.0, 100.0]), CONFIG, tmp_path, device="cpu")
+    assert weights(runs[10]) == weights(path[10]) and type(runs[10].config.lambda_l1) is float
+    assert TrainConfig(lambda_l1=np.int64(3)) == TrainConfig(lambda_l1=3)
+
+
+def test_a_leg_takes_time():
+    for wrong in (0, -1, math.nan, math.inf):
+        with pytest.raises(ValueError, match=r"leg is .*greater than 0"):
+            path_configs((0,), CONFIG, leg=wrong)
 
 
 def test_a_finished_run_is_found_only_for_the_same_settings_and_pairs(pairs, path, tmp_path):
@@ -171,9 +228,6 @@ def test_the_start_is_part_of_what_a_run_is(pairs, path, tmp_path):
         train(pairs, leg, tmp_path, device="cpu", start=path[1])
     with pytest.raises(ValueError, match=r"start = λ = 100 .* there, None here"):
         train(pairs, replace(leg, late_layers=None), tmp_path, device="cpu")
-    sweep(pairs, (10,), CONFIG, tmp_path / "sweep", device="cpu")
-    with pytest.raises(ValueError, match=f"{re.escape(str(tmp_path / 'sweep' / 'lambda_10'))}.*start = None there"):
-        lambda_path(pairs, (10,), CONFIG, tmp_path / "sweep", device="cpu")
 
 
 def test_a_start_must_fit(pairs, path, tmp_path):
@@ -214,3 +268,4 @@ def test_the_time_of_a_path_is_estimated(pairs, path, tmp_path):
             (run.folder / "history.csv").read_bytes()
         )
     assert estimate_time(pairs, LAMBDAS, root=tmp_path, **ways).steps == 3 * 3 + 6
+    assert estimate_time(pairs, LAMBDAS, root=tmp_path / "new", **ways, start=path[100]).steps == 4 * 3 + 6

@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
     from ..evaluation import Report
 
 LONGEST = 2048  # px; a larger image is scaled down, or else six λ of it take minutes and gigabytes
-LONGEST_ON_PATH = LONGEST // 2  # 26 outputs hold as many pixels then
+LONGEST_ON_PATH = LONGEST // 2  # 21 outputs hold as many pixels then as five
 LABELS = 64  # an image of more colours is no label map
 
 
@@ -45,7 +45,7 @@ def slider_of_pairs(
     """The slider of some test pairs.
 
     Args:
-        pairs: N of them; a page of twelve and 26 λ takes about 5 MB.
+        pairs: N of them; a page of twelve and 21 λ takes about 5 MB.
         outputs: for each λ those of the first N sources at least, uint8 (≥ N, C, S, S).
         report: the metrics of the outputs, shown beside them; of all λ, or of some.
         stops: the λ that were trained, where the outputs between them are interpolated by a ``LambdaPath``; None: all.

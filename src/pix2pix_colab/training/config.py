@@ -26,6 +26,8 @@ class TrainConfig:
     late_layers: int | None = None  # the last layers of the decoder, if only they learn, from a start; None: all of G
 
     def __post_init__(self):
+        if hasattr(self.lambda_l1, "item"):  # NumPy's and torch's numbers can't be loaded without pickle
+            object.__setattr__(self, "lambda_l1", self.lambda_l1.item())
         check_lambda(self.lambda_l1)
         check_image_size(self.image_size)
         for name in ("epochs", "width", "batch_size", "learning_rate"):

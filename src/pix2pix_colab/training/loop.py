@@ -1,6 +1,5 @@
 """Training loop and finished runs."""
 
-import hashlib
 import math
 import time
 from collections.abc import Callable
@@ -13,12 +12,11 @@ import torch
 
 from ..data import Pairs
 from ..generator import UNetGenerator
-from ..loss import lambda_label
 from ..utils.device import default_device, explain_out_of_memory, fast_cudnn, fork_rng
 from .checkpoint import check_same
 from .config import TrainConfig
 from .interrupt import catch_interrupt
-from .run_folder import RunFolder, load_newest
+from .run_folder import RunFolder, load_newest, name_weights
 from .step import Training, make_generator
 
 NETWORK = ("width", "image_size", "source_channels", "target_channels", "dropout", "dropout_layers")  # settings of it
@@ -113,7 +111,11 @@ def train(
     """
     device, folder = torch.device(device or default_device()), RunFolder(run_dir)
     state_of_start = _load_start(start, config)
-    identity = {"config": asdict(config), "pairs": pairs.fingerprint(), "start": _name_start(state_of_start)}
+    identity = {
+        "config": asdict(config),
+        "pairs": pairs.fingerprint(),
+        "start": state_of_start and name_weights(state_of_start),
+    }
     cause = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
     advice = "Close other programs that use it, or take a smaller batch_size or width, in another folder."
     with fork_rng(device), explain_out_of_memory(lambda: f"{cause}: {folder.saved}. {advice}"):
@@ -185,18 +187,6 @@ def _load_start(start: Run | None, config: TrainConfig) -> dict | None:
 
 def _same(name: str, one: TrainConfig, other: TrainConfig) -> bool:
     return getattr(one, name) == getattr(other, name)
-
-
-def _name_start(state: dict | None) -> str | None:
-    """Name of a start for error messages, with a digest of its weights."""
-    if state is None:
-        return None
-    digest = hashlib.sha256()
-    for network in ("generator", "discriminator"):
-        for weights in state[network].values():
-            digest.update(weights.contiguous().numpy().tobytes())
-    label = lambda_label(state["config"]["lambda_l1"])
-    return f"{label} at step {state['steps_done']:,} (weights {digest.hexdigest()[:16]})"
 
 
 def _check_identity(path: Path, state: dict, identity: dict) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import hashlib
 import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from ..utils.files import atomic_write, copy_whole
+from ..loss import lambda_label
+from ..utils.files import atomic_write
 from .checkpoint import load_checkpoint, save_checkpoint
 
 NEWEST, PREVIOUS, HISTORY, LOCK = "checkpoint.pt", "checkpoint.previous.pt", "history.csv", "training.lock"
@@ -144,12 +146,32 @@ def write_history(path: Path, rows: list[dict]) -> None:
 
 
 def copy_run(source: Path, target: Path) -> None:
-    """Copy a finished run into another folder, unless a run is there already."""
-    if source.resolve() == target.resolve() or (target / NEWEST).exists():
-        return
-    for name in (HISTORY, NEWEST):
-        if (source / name).exists():
-            copy_whole(source / name, target / name)
+    """Copy a finished run into another folder, unless it is that folder, or holds the run already.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``load_newest``, and ValueError if another run is in the folder.
+        FolderInUseError, OSError: as ``RunFolder``.
+    """
+    state, folder = load_newest(source)[0], RunFolder(target)
+    there = folder.load()
+    if there is None:
+        with folder:
+            folder.save(state, wait=True)
+    elif name_weights(there) != name_weights(state):
+        raise ValueError(
+            f"{target} holds another run ({name_weights(there)}) than {source} ({name_weights(state)}): delete it, or "
+            "choose another folder."
+        )
+
+
+def name_weights(state: dict) -> str:
+    """Name of a checkpoint for error messages, with a digest of its weights."""
+    digest = hashlib.sha256()
+    for network in ("generator", "discriminator"):
+        for weights in state[network].values():
+            digest.update(weights.contiguous().numpy().tobytes())
+    label = lambda_label(state["config"]["lambda_l1"])
+    return f"{label} at step {state['steps_done']:,} (weights {digest.hexdigest()[:16]})"
 
 
 def _to_cpu(state):

@@ -16,6 +16,7 @@ from ..utils.device import default_device, fast_cudnn, fork_rng
 from .config import TrainConfig
 from .cuda_graph import WARM_UP
 from .lambda_sweep import folder_of
+from .loop import Run
 from .run_folder import read_steps_done
 from .step import Training, check_pairs
 from .trunk_and_legs import path_configs
@@ -43,11 +44,15 @@ def estimate_time(
     device: torch.device | str | None = None,
     seconds: float = 2,
     path: bool = False,
+    start: float | Run = 100,
 ) -> TimeEstimate:
     """Estimate the remaining steps and time of ``sweep`` with the same arguments, or of ``lambda_path``.
 
     The step is timed for ``seconds`` on untrained networks, separately for ∞, which trains no D, and for the legs of a
     path, in which few layers learn. Nothing is written, and the caller's random state is kept.
+
+    Args:
+        path: whether to estimate ``lambda_path``, with legs of the default length, and ``start`` as there.
 
     Raises:
         ValueError: for a λ or pairs that ``sweep`` would refuse. The settings of the runs in ``root`` are not checked.
@@ -55,8 +60,9 @@ def estimate_time(
     device, total, rates = torch.device(device or default_device()), TimeEstimate(0, 0.0), {}
     base = config or TrainConfig()
     if path:
-        trunk, down, up = path_configs(lambdas, base)
-        configs = [trunk, *down, *up]
+        trained = isinstance(start, Run)  # so that only the legs are to come
+        trunk, down, up = path_configs(lambdas, base, start.config.lambda_l1 if trained else start)
+        configs = [*([] if trained else [trunk]), *down, *up]
     else:
         configs = [replace(base, lambda_l1=lambda_l1) for lambda_l1 in dict.fromkeys(lambdas)]
     for each in configs:

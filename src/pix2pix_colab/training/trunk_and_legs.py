@@ -2,18 +2,18 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch import distributed
 
 from ..data import Pairs
-from ..loss import LAMBDAS
+from ..loss import LAMBDAS, lambda_label
 from .config import TrainConfig
 from .lambda_sweep import folder_of
 from .loop import Progress, Run, read_run, train
-from .run_folder import copy_run
+from .run_folder import RunFolder, copy_run
 
 LATE_LAYERS = 3  # of the decoder, that learn in a leg
 LEG = 0.22  # of the epochs of the trunk, for each leg: all six λ then take 1.75 trainings at width 32
@@ -36,23 +36,25 @@ def lambda_path(
     greatest and down to the least: it starts from the neighbour's G and D, and of G only the last layers learn. All
     runs share the other layers.
 
-    A finished run is not trained again, and an interrupted one is resumed. If torch.distributed is initialised (by
+    A finished run is not trained again, and an interrupted one is resumed. Once there are legs in ``root``, other
+    settings or neighbours are refused before anything is trained. If torch.distributed is initialised (by
     torchrun), one process trains the trunk, and then the two directions go side by side. ``on_progress``, ``device``
     and the errors are those of ``train``.
 
     Args:
         lambdas: any set of λ; that of the trunk is added to it.
-        config: the settings of the trunk. The legs have the same, but for λ, ``late_layers`` and the epochs.
+        config: the settings of the trunk; None takes those of a ``start`` that is a run, or else the defaults. The legs
+            have the same, but for λ, ``late_layers`` and the epochs.
         start: the λ of the trunk, or a finished run, which is copied into ``root`` and not trained again.
         late_layers: how many layers at the end of the decoder learn in a leg.
         leg: the epochs of a leg, as a fraction of the trunk's. A leg to L1 only takes twice as many: its steps, without
             a D, cost less than half, and in as many as the others it stays a little sharper than a training of its own.
     """
-    base, root = config or TrainConfig(), Path(root)
+    root, lambdas = Path(root), [float(lambda_l1) for lambda_l1 in lambdas]
     if isinstance(start, Run):
-        copy_run(start.folder, folder_of(root, start.config.lambda_l1))
-        start = start.config.lambda_l1
-    trunk, *directions = path_configs(lambdas, base, start, late_layers, leg)
+        config, start = _adopt(start, config, root), start.config.lambda_l1
+    trunk, *directions = path_configs(lambdas, config or TrainConfig(), start, late_layers, leg)
+    _check_folders(root, trunk, directions)
     shared = distributed.is_initialized()
     rank, processes = (distributed.get_rank(), distributed.get_world_size()) if shared else (0, 1)
     runs: dict[float, Run] = {}
@@ -70,10 +72,56 @@ def lambda_path(
     return {k: runs.get(k) or read_run(folder_of(root, k)) for k in sorted({start, *lambdas})}
 
 
+def _adopt(start: Run, config: TrainConfig | None, root: Path) -> TrainConfig:
+    """Copy a finished run into ``root`` as the trunk, and return its settings."""
+    if replace(config or start.config, lambda_l1=start.config.lambda_l1, late_layers=None) != start.config:
+        raise ValueError(
+            f"{start.folder} can't be the trunk: it was made with other settings than those given, or is itself a leg. "
+            "Leave config out, or give the λ of a trunk as start."
+        )
+    copy_run(start.folder, folder_of(root, start.config.lambda_l1))
+    return start.config
+
+
+def _check_folders(root: Path, trunk: TrainConfig, directions: list[list[TrainConfig]]) -> None:
+    """Refuse, before anything is trained, what would leave the legs in ``root`` without the run they started from."""
+    there = False
+    for legs in directions:
+        before = trunk
+        for config in legs:
+            folder = folder_of(root, config.lambda_l1)
+            if state := RunFolder(folder).load():
+                there = True
+                _check_leg(folder, state, config, before)
+            before = config
+    folder = folder_of(root, trunk.lambda_l1)
+    state = RunFolder(folder).load() if there else None
+    if state and {**asdict(trunk), **state["config"]} != asdict(trunk):
+        raise ValueError(
+            f"{root} holds a path whose trunk has other settings (its epochs are {state['config']['epochs']}), and its "
+            "legs would be lost. Use the same settings, or another folder."
+        )
+
+
+def _check_leg(folder: Path, state: dict, config: TrainConfig, before: TrainConfig) -> None:
+    neighbour, found = lambda_label(before.lambda_l1), str(state.get("start")).partition(" at step")[0]
+    differ = [] if found == neighbour else [f"it started from {'random weights' if found == 'None' else found}"]
+    for name in ("epochs", "late_layers"):
+        if state["config"].get(name) != getattr(config, name):
+            differ.append(f"{name} = {state['config'].get(name)}")
+    if differ:
+        raise ValueError(
+            f"{folder} is no leg of this path, from {neighbour} in {config.epochs} epochs: {', '.join(differ)} there. "
+            "Nothing was trained. Use the same λ and settings, or another folder; or delete that one to train it again."
+        )
+
+
 def path_configs(
     lambdas: Sequence[float], config: TrainConfig, start: float = 100, late_layers: int = LATE_LAYERS, leg: float = LEG
 ) -> tuple[TrainConfig, list[TrainConfig], list[TrainConfig]]:
     """Settings of the trunk, of the legs down from it, and of the legs up, each in the order of training."""
+    if not 0 < leg < math.inf:
+        raise ValueError(f"leg is {leg}, but it must be a fraction of the trunk's epochs, greater than 0.")
     trunk = replace(config, lambda_l1=start)  # an invalid λ raises here, before training
     epochs = max(1, round(config.epochs * leg))
     legs = [
