@@ -90,6 +90,13 @@ def test_the_command_line_trains_and_evaluates_it(folder, tmp_path, capsys):
     assert re.search(r"^\| 4 images \| λ = 100 \|(.*\n)+\| SSIM ↑ \| 0\.\d+ ± ", capsys.readouterr().out, re.MULTILINE)
 
 
+SMALL = """
+from dataclasses import replace
+from pix2pix_colab.notebook.workspace import PRESETS
+PRESETS["quick"] = replace(PRESETS["quick"], config=replace(PRESETS["quick"].config, width=8, epochs=2))
+"""
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("path", [NOTEBOOKS[0], NOTEBOOKS[2]], ids=lambda path: path.name)
 def test_the_notebooks_take_it(path, address, tmp_path, monkeypatch):
@@ -97,6 +104,7 @@ def test_the_notebooks_take_it(path, address, tmp_path, monkeypatch):
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     notebook = nbformat.read(path, as_version=4)
+    notebook.cells[2].source += SMALL
     ExecutePreprocessor(timeout=600).preprocess(notebook, {"metadata": {"path": tmp_path}})
     said = "".join(output.text for cell in notebook.cells for output in cell.get("outputs", []) if "text" in output)
     assert "façade 7: A/façade 7.png" in said
