@@ -11,8 +11,8 @@ STAND_IN = Path(__file__).parent / "helpers" / "stand_in"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start the slow files first, so that two workers end at about the same time."""
-    items.sort(key=lambda item: "slow" not in item.keywords)
+    """Start the slow files first, the notebooks before all, so that two workers end at about the same time."""
+    items.sort(key=lambda item: ("slow" not in item.keywords, "test_notebooks" not in item.nodeid))
 
 
 @pytest.fixture
