@@ -5,8 +5,8 @@ mouse. Each time is from when the browser got the key or the mouse's move to the
 it. So it holds up to two intervals of a 60 Hz screen, 33 ms, however fast the drawing is. Beside it stands the time of
 the drawing alone, with pixels read back, so that nothing is left to do. Needs `make test`'s environment and Chromium.
 
-The path is that of the quick preset, trained in --runs on the first call. With --formats only the page's size is
-measured, and what other image formats would take.
+The path is a small one, of half the quick preset's trunk, trained in --runs on the first call. With --formats only the
+page's size is measured, and what other image formats would take.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from pix2pix_colab.slider import slider_of_pairs
 from pix2pix_colab.training import ProgressBar, TrainConfig, lambda_path
 from pix2pix_colab.utils.markdown import markdown_table
 
-LAST = 25  # position
+LAST = 20  # position
 FORMATS = (
     ("JPEG", {"quality": 80, "subsampling": 0}),
     ("JPEG", {"quality": 60, "subsampling": 0}),
@@ -95,7 +95,7 @@ def summary(times: list[float]) -> str:
 
 
 def quick_path(root: Path, pairs: Pairs) -> tuple[dict[float, Tensor], list[float]]:
-    """Outputs of all positions of the quick preset's λ path, and its stops."""
+    """Outputs of all positions of a small λ path, and its stops."""
     config = TrainConfig(width=16, epochs=9)
     runs = lambda_path(synthetic_facades(64, 286), config=config, root=root, on_progress=ProgressBar())
     path = LambdaPath({k: run.load_generator() for k, run in runs.items()})

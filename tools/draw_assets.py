@@ -53,7 +53,6 @@ def main() -> None:
     first = {k: output[:4] for k, output in outputs.items()}
     lambda_grid(test_pairs[:4], first).savefig(ASSETS / "lambda.jpg", dpi=120)
     disagreement_grid(100, math.inf, outputs, test_pairs).savefig(ASSETS / "disagreement.png", dpi=120)
-    report = evaluate(outputs, test_pairs, train_pairs, workspace.runs)
     draw_path(workspace, train_pairs, test_pairs)
 
     if options.runs:

@@ -55,7 +55,7 @@ def read_run(folder: str | Path) -> Run:
     """Read the finished run in a folder. Raises FileNotFoundError or ValueError as ``load_newest`` does."""
     state, path = load_newest(folder)
     try:
-        config = TrainConfig(**_saved_config(state))
+        config = TrainConfig(**saved_config(state))
     except TypeError as error:
         raise ValueError(f"{path} is from another version: train again, into another folder.") from error
     if not _is_finished(state):
@@ -70,7 +70,7 @@ def find_run(folder: str | Path, pairs: Pairs, config: TrainConfig) -> Run | Non
     except (FileNotFoundError, ValueError):
         return None
     wanted = asdict(config) | {"pairs": pairs.fingerprint(), "start": None}
-    found = _saved_config(state) | {"pairs": state["pairs"], "start": state.get("start")}
+    found = saved_config(state) | {"pairs": state["pairs"], "start": state.get("start")}
     return Run(path.parent, config, state["history"]) if found == wanted and _is_finished(state) else None
 
 
@@ -159,7 +159,7 @@ def _run_loop(
             raise KeyboardInterrupt(f"{where}: run the cell again (or the command) and training resumes from there.")
 
 
-def _saved_config(state: dict) -> dict:
+def saved_config(state: dict) -> dict:
     """Settings of a checkpoint. Older ones lack the newer settings, and have dropout from decoder layer 2 on."""
     layers = int(math.log2(state["config"].get("image_size", 256)))
     older = {"dropout_layers": tuple(range(2, layers - 3))}
@@ -191,7 +191,7 @@ def _same(name: str, one: TrainConfig, other: TrainConfig) -> bool:
 
 def _check_identity(path: Path, state: dict, identity: dict) -> None:
     """Raise ValueError for a checkpoint of other settings, pairs or start. A finished training may get more epochs."""
-    saved = _saved_config(state) | {"pairs": state["pairs"], "start": state.get("start")}
+    saved = saved_config(state) | {"pairs": state["pairs"], "start": state.get("start")}
     wanted = identity["config"] | {"pairs": identity["pairs"], "start": identity["start"]}
     if _is_finished(state) and saved["epochs"] < wanted["epochs"]:
         saved["epochs"] = wanted["epochs"]

@@ -12,7 +12,7 @@ from ..data import Pairs
 from ..loss import LAMBDAS, lambda_label
 from .config import TrainConfig
 from .lambda_sweep import folder_of
-from .loop import Progress, Run, read_run, train
+from .loop import Progress, Run, read_run, saved_config, train
 from .run_folder import RunFolder, copy_run
 
 LATE_LAYERS = 3  # of the decoder, that learn in a leg
@@ -96,7 +96,7 @@ def _check_folders(root: Path, trunk: TrainConfig, directions: list[list[TrainCo
             before = config
     folder = folder_of(root, trunk.lambda_l1)
     state = RunFolder(folder).load() if there else None
-    if state and {**asdict(trunk), **state["config"]} != asdict(trunk):
+    if state and saved_config(state) != asdict(trunk):
         raise ValueError(
             f"{root} holds a path whose trunk has other settings (its epochs are {state['config']['epochs']}), and its "
             "legs would be lost. Use the same settings, or another folder."
