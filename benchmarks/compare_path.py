@@ -1,8 +1,8 @@
 """The λ path against separate trainings. Run: python benchmarks/compare_path.py PAIRS RUNS [--help]
 
 PAIRS is a data set's name, a folder with splits, or "synthetic". For each seed three ways are trained, with each λ:
-the path; separate runs as long as its trunk (a); and separate runs of together at least the path's steps (b).
-Everything is resumable, and what is trained is not trained again. Other settings of the path, from the same trunk, can
+the path; separate runs as long as its trunk (a); and separate runs of together at least the path's steps (b). (c) is
+(a) for λ = 0 and L1 only, for trainings so long that six of them would take a day. Everything is resumable, and what is trained is not trained again. Other settings of the path, from the same trunk, can
 be chosen by --arms. A table of each metric by way and λ is printed.
 """
 
@@ -60,10 +60,11 @@ def arms(options: argparse.Namespace, pairs: Pairs) -> dict[str, Callable[[Train
             changes["start"] = lambda_path(pairs, (100,), config, root.parent / "path", ProgressBar())[100]
         return lambda_path(pairs, LAMBDAS, config, root, ProgressBar(), **changes)
 
-    def separate(epochs: float) -> Callable[[TrainConfig, Path], dict[float, Run]]:
-        return lambda config, root: sweep(pairs, LAMBDAS, replace(config, epochs=epochs), root, ProgressBar())
+    def separate(epochs: int, lambdas: tuple[float, ...] = LAMBDAS) -> Callable[[TrainConfig, Path], dict[float, Run]]:
+        return lambda config, root: sweep(pairs, lambdas, replace(config, epochs=epochs), root, ProgressBar())
 
-    ways = {"path": path, "a": separate(options.epochs), "b": separate(options.equal_epochs)}
+    ends = separate(options.epochs, (LAMBDAS[0], LAMBDAS[-1]))
+    ways = {"path": path, "a": separate(options.epochs), "b": separate(options.equal_epochs), "c": ends}
     variants = {name: lambda c, root, v=v: path(c, root, **v) for name, v in VARIANTS.items()}
     chosen = ways | variants
     return {name: chosen[name] for name in options.arms}
@@ -84,9 +85,9 @@ def table(found: dict[str, dict], key: str) -> str:
     rows = []
     for name, seeds in found.items():
         row = {METRICS[key].name + " " + METRICS[key].better: name}
-        for label in next(iter(seeds.values()))[key]:
-            values = [each[key][label][0] for each in seeds.values()]
-            row[label] = f"{mean(values):.3f} ± {(max(values) - min(values)) / 2:.3f}"
+        for label in map(lambda_label, LAMBDAS):
+            values = [each[key][label][0] for each in seeds.values() if label in each[key]]
+            row[label] = f"{mean(values):.3f} ± {(max(values) - min(values)) / 2:.3f}" if values else ""
         rows.append(row)
     return markdown_table(rows)
 
@@ -95,7 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs")
     parser.add_argument("runs", type=Path)
-    parser.add_argument("--arms", nargs="+", default=["path", "a", "b"], help=f"or of {', '.join(VARIANTS)}")
+    parser.add_argument("--arms", nargs="+", default=["path", "a", "b"], help=f"or of c, {', '.join(VARIANTS)}")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--epochs", type=int, default=4, help="of the trunk, and of each long separate run")
     parser.add_argument(
