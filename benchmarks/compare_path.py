@@ -1,9 +1,10 @@
 """The λ path against separate trainings. Run: python benchmarks/compare_path.py PAIRS RUNS [--help]
 
 PAIRS is a data set's name, a folder with splits, or "synthetic". For each seed three ways are trained, with each λ:
-the path; separate runs as long as its trunk (a); and separate runs of together at least the path's steps (b). (c) is
-(a) for λ = 0 and L1 only, for trainings so long that six of them would take a day. Everything is resumable, and what is trained is not trained again. Other settings of the path, from the same trunk, can
-be chosen by --arms. A table of each metric by way and λ is printed.
+the path; separate runs as long as its trunk (a); and separate runs of together at least the path's steps (b). For
+long trainings, of which six would take a day, (c) is (a) for λ = 0 and L1 only. Everything is resumable, and what is
+trained is not trained again. Other settings of the path, from the same trunk, can be chosen by --arms. A table of each
+metric by way and λ is printed.
 """
 
 import argparse

@@ -1,33 +1,30 @@
-"""The Drive backup: on a slow or failing Drive without holding up a training, restored elsewhere, and as a zip file."""
+"""The thread of the Drive backup: on a slow or failing Drive, without holding up a training."""
 
 import os
 import shutil
 import threading
 import time
 import warnings
-import zipfile
 from pathlib import Path
 
 import pytest
-from helpers.noise import noise_pairs
+from helpers.tiny_runs import PAIRS, TINY, train_until, train_whole
 
 from pix2pix_colab.notebook import drive_backup
-from pix2pix_colab.notebook.drive_backup import DriveBackup, files_to_back_up, pack, restore, unpack_runs
-from pix2pix_colab.training import TrainConfig, train
-from pix2pix_colab.training import loop as training
+from pix2pix_colab.notebook.drive_backup import DriveBackup, describe_backup, keep, keep_nothing
+from pix2pix_colab.notebook.run_copies import list_copies, list_entries
+from pix2pix_colab.training import loop, train
 from pix2pix_colab.utils.files import copy_whole
-
-TINY = TrainConfig(width=4, epochs=2, image_size=128)
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    """A folder of runs with one in it, as a training leaves it."""
-    run = tmp_path / "here" / "runs" / "quick" / "lambda_100"
-    run.mkdir(parents=True)
-    for name in ("checkpoint.pt", "checkpoint.previous.pt", "history.csv", "training.lock", "history.csv.partial"):
-        (run / name).write_text(name)
-    return run.parent
+    """A folder of runs with one in it, at step 4 of 32, and what a training and a browser leave beside it."""
+    folder = tmp_path / "here" / "runs" / "quick"
+    train_until(4, folder / "lambda_100")
+    for name in ("lambda.html", "history.csv.partial", ".hidden"):
+        (folder / name).write_text(name)
+    return folder
 
 
 @pytest.fixture
@@ -35,28 +32,14 @@ def place(tmp_path) -> Path:
     return tmp_path / "drive" / "quick"
 
 
-def files(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+@pytest.fixture(autouse=True)
+def no_backup_outlives_its_test():
+    yield
+    keep_nothing()
 
 
-BACKED_UP = {f"lambda_100/{name}": name for name in ("checkpoint.pt", "history.csv")}
-
-
-def test_files_are_backed_up(folder, place):
-    backup = DriveBackup(folder, place)
-    assert backup.start() == []
-    backup.close()
-    assert files(place) == BACKED_UP
-
-
-def test_a_changed_file_is_copied_again_soon(folder, place):
-    backup = DriveBackup(folder, place, seconds=0.01)
-    backup.start()
-    (folder / "lambda.html").write_text("a page")
-    wait_for(lambda: (place / "lambda.html").exists())
-    (folder / "lambda.html").write_text("another page")
-    wait_for(lambda: (place / "lambda.html").read_text() == "another page")
-    backup.close()
+def steps(place: Path) -> list[int]:
+    return [copy.step for copy in list_copies(place / "lambda_100")]
 
 
 def wait_for(condition, seconds: float = 20):
@@ -66,42 +49,58 @@ def wait_for(condition, seconds: float = 20):
         time.sleep(0.01)
 
 
-def test_a_large_file_is_copied_less_often(folder, place, monkeypatch):
-    monkeypatch.setattr(drive_backup, "MAX_BYTES_PER_SECOND", 1)  # 13 seconds for a checkpoint, one for a byte
-    copied, copy = [], shutil.copy2
-    monkeypatch.setattr(shutil, "copy2", lambda source, target: (copied.append(source.name), copy(source, target)))
+@pytest.mark.filterwarnings("ignore:.*another machine trains this run")
+def test_runs_and_files_are_backed_up(folder, place):
+    backup = DriveBackup(folder, place)
+    assert backup.start() == []
+    backup.close()
+    assert steps(place) == [4]
+    assert {path: file.read_text() for path, file in list_entries(place).items()} == {"lambda.html": "lambda.html"}
+    shutil.rmtree(folder)  # the machine is gone
+    folder.with_name(".quick.backup.json").unlink()
+    assert DriveBackup(folder, place).catch_up() == [
+        f"restored {folder / 'lambda_100'}, at step 4",
+        f"restored {folder / 'lambda.html'}",
+    ]
+
+
+def test_a_changed_file_is_copied_again_soon(folder, place):
     backup = DriveBackup(folder, place, seconds=0.01)
     backup.start()
-    wait_for(lambda: len(copied) == 2)
-    (folder / "lambda_100" / "checkpoint.pt").write_text("a newer checkpoint")
+    (folder / "lambda.html").write_text("another page")
+    wait_for(lambda: (place / "lambda.html").exists() and (place / "lambda.html").read_text() == "another page")
+    backup.close()
+
+
+def test_a_large_file_is_copied_less_often(folder, place, monkeypatch):
+    monkeypatch.setattr(drive_backup, "MAX_BYTES_PER_SECOND", 1)
+    backup = DriveBackup(folder, place, seconds=0.01)
+    backup.start()
+    wait_for(lambda: steps(place) == [4])
+    train_until(8, folder / "lambda_100")
     (folder / "x").write_text("x")
-    wait_for(lambda: len(copied) == 3)
-    assert copied[2] == "x", "what is new comes at once, the checkpoint not before it is due"
+    wait_for((place / "x").exists)
+    assert steps(place) == [4], "what is new comes at once, the checkpoint not before it is due"
     backup.close()
-    assert (place / "lambda_100" / "checkpoint.pt").read_text() == "a newer checkpoint", "but at the end comes all"
+    assert steps(place) == [4, 8], "but at the end comes all"
 
 
-def test_only_missing_files_are_restored(folder, place):
-    shutil.copytree(folder, place)
-    for name in ("checkpoint.pt", "history.csv"):
-        (folder / "lambda_100" / name).unlink()
-    (place / "lambda_100" / "history.csv").write_text("of yesterday")
-    (folder / "lambda_100" / "checkpoint.pt").write_text("of today")
-    backup = DriveBackup(folder, place)
-    assert backup.start() == [Path("lambda_100/history.csv")]
-    assert backup.start() == [], "once is enough"
-    assert sum(thread.name == f"back up {folder}" for thread in threading.enumerate()) == 1
+def test_a_training_that_is_over_is_copied_at_once(folder, place, monkeypatch):
+    monkeypatch.setattr(drive_backup, "MAX_BYTES_PER_SECOND", 1)
+    monkeypatch.setattr(drive_backup, "QUIET_SECONDS", 0.1)
+    backup = DriveBackup(folder, place, seconds=0.01)
+    backup.start()
+    train_until(8, folder / "lambda_100")
+    wait_for(lambda: 8 in steps(place))
     backup.close()
-    assert (folder / "lambda_100" / "history.csv").read_text() == "of yesterday"
-    assert (place / "lambda_100" / "checkpoint.pt").read_text() == "of today"
 
 
 @pytest.mark.parametrize("vanishes_at", range(4))
 def test_a_machine_that_vanishes_in_a_copy_leaves_the_old_or_the_new(tmp_path, monkeypatch, vanishes_at):
-    """At each operation on the files: what is brought back afterwards is whole."""
+    """At each operation on the files: what is restored afterwards is whole."""
     place, source = tmp_path / "place", tmp_path / "source"
     place.mkdir()
-    (place / "checkpoint.pt").write_text("old")
+    (place / "page.html").write_text("old")
     source.write_text("new")
     operations = iter(range(9))
 
@@ -117,10 +116,10 @@ def test_a_machine_that_vanishes_in_a_copy_leaves_the_old_or_the_new(tmp_path, m
         patch.setattr(shutil, "copy2", counted(shutil.copy2))
         patch.setattr(Path, "replace", counted(Path.replace))
         patch.setattr(os, "truncate", counted(os.truncate))
-        copy_whole(source, place / "checkpoint.pt")
+        copy_whole(source, place / "page.html")
         raise AssertionError("it did not vanish")
-    restore(place, tmp_path / "back")
-    assert files(tmp_path / "back") == {"checkpoint.pt": "old" if vanishes_at < 3 else "new"}
+    DriveBackup(tmp_path / "back", place).catch_up()
+    assert (tmp_path / "back" / "page.html").read_text() == ("old" if vanishes_at < 3 else "new")
 
 
 def test_what_is_replaced_is_emptied_before_the_trash_gets_it(tmp_path, monkeypatch):
@@ -139,14 +138,15 @@ def test_what_is_replaced_is_emptied_before_the_trash_gets_it(tmp_path, monkeypa
 
 
 def test_a_disk_that_fails_is_a_warning_and_work_goes_on(folder, place, monkeypatch):
-    full, copy = True, shutil.copy2
+    tries, save = [], drive_backup.back_up_run
 
-    def fail_first(source, target):
-        if full:
+    def fail_first(run, place):
+        tries.append(run)
+        if len(tries) == 1:
             raise OSError(28, "No space left on device")
-        return copy(source, target)
+        return save(run, place)
 
-    monkeypatch.setattr(shutil, "copy2", fail_first)
+    monkeypatch.setattr(drive_backup, "back_up_run", fail_first)
     backup = DriveBackup(folder, place, seconds=0.01)
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -154,52 +154,91 @@ def test_a_disk_that_fails_is_a_warning_and_work_goes_on(folder, place, monkeypa
         wait_for(lambda: said)
         time.sleep(0.1)
         assert len(said) == 1 and "No space left on device" in str(said[0].message), "once, not at every try"
-        full = False
+        assert len(tries) == 1, "700 MB aren't copied every two seconds to a Drive that is full"
+        expected = f"{folder / 'lambda_100'} is in {place / 'lambda_100'}, at step 4."
+        assert backup.describe(folder / "lambda_100") == expected, "the user has made room, and asks"
         backup.close()
-    assert files(place) == BACKED_UP
+    assert steps(place) == [4]
+
+
+def test_what_is_not_saved_is_not_said_to_be(folder, place, monkeypatch):
+    def fail(run, place):
+        raise OSError(28, "No space left on device")
+
+    backup = DriveBackup(folder, place)
+    backup.catch_up()
+    backup.copy_changed()
+    train_until(8, folder / "lambda_100")
+    monkeypatch.setattr(drive_backup, "back_up_run", fail)
+    with pytest.warns(UserWarning, match="No space left"):
+        said = backup.describe(folder)
+    assert said.splitlines() == [
+        f"{folder / 'lambda.html'} is in {place / 'lambda.html'}.",
+        f"{folder / 'lambda_100'} is not in {place} (No space left on device); step 4 is there.",
+    ]
+
+
+def test_a_folder_that_vanishes_while_it_is_listed_does_not_end_the_thread(folder, place, monkeypatch):
+    walk, vanished = os.walk, []
+
+    def vanish(top):
+        for parent, folders, names in walk(top):
+            yield parent, folders, names
+            shutil.rmtree(folder / "lambda_100", ignore_errors=True)
+            vanished.append(parent)
+
+    backup = DriveBackup(folder, place, seconds=0.01)
+    monkeypatch.setattr(os, "walk", vanish)
+    backup.start()
+    wait_for(lambda: vanished)
+    (folder / "x").write_text("x")
+    wait_for((place / "x").exists)
+    backup.close()
+
+
+def test_a_drive_that_is_unmounted_gets_no_folder_in_its_place(folder, place):
+    backup = DriveBackup(folder, place)
+    backup.catch_up()
+    shutil.rmtree(place.parent)
+    with pytest.warns(UserWarning, match="is not written: it is no longer there"):
+        backup.copy_changed()
+    assert not place.exists()
 
 
 def test_slow_writes_do_not_hold_up_a_training(tmp_path, monkeypatch):
     """A Drive that takes as long as the whole training for each file: the steps don't wait for it."""
-    pairs, copying, release = noise_pairs(4, 143), threading.Event(), threading.Event()
-    monkeypatch.setattr(training, "SAVE_SECONDS", 0)
+    copying, release, save = threading.Event(), threading.Event(), drive_backup.back_up_run
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
 
-    def slow(source, target):
+    def slow(run, place):
         copying.set()
         assert release.wait(60)
-        shutil.copyfile(source, target)
+        return save(run, place)
 
-    monkeypatch.setattr(shutil, "copy2", slow)
+    monkeypatch.setattr(drive_backup, "back_up_run", slow)
     backup = DriveBackup(tmp_path / "here", tmp_path / "drive", seconds=0.001)
     backup.start()
-    run = train(pairs, TINY, tmp_path / "here", lambda _: copying.wait(0.2), device="cpu", log_every=1)
-    assert copying.is_set() and len(run.history) == 8, "it has ended, with a copy still on its way"
+    where = tmp_path / "here" / "lambda_100"
+    run = train(PAIRS, TINY, where, lambda _: copying.wait(0.1), device="cpu", log_every=1)
+    assert copying.is_set() and len(run.history) == 32, "it has ended, with a copy still on its way"
     release.set()
     backup.close()
-    kept = {path: (tmp_path / "drive" / path).read_bytes() for path in files_to_back_up(tmp_path / "here")}
-    assert kept == {path: (tmp_path / "here" / path).read_bytes() for path in kept}
-    assert set(map(str, kept)) == {"checkpoint.pt", "history.csv"}
+    assert steps(tmp_path / "drive")[-1] == 32
 
 
-def test_a_packed_run_is_taken_in_elsewhere(folder, tmp_path):
-    file = pack(folder / "lambda_100", tmp_path / "here")
-    assert file == tmp_path / "here" / "pix2pix-quick-lambda_100.zip"
-    assert zipfile.ZipFile(file).namelist() == [f"runs/quick/{name}" for name in BACKED_UP]
-    (tmp_path / "there" / "runs" / "quick" / "lambda_100").mkdir(parents=True)
-    (tmp_path / "there" / "runs" / "quick" / "lambda_100" / "history.csv").write_text("newer")
-    assert unpack_runs(file, tmp_path / "there") == [Path("quick/lambda_100/checkpoint.pt")]
-    assert files(tmp_path / "there" / "runs" / "quick") == BACKED_UP | {"lambda_100/history.csv": "newer"}
-    assert unpack_runs(file, tmp_path / "there") == []
+def test_another_place_or_none_takes_over(folder, place, tmp_path):
+    assert keep(folder, place) == keep(folder, place) == []
+    keep(folder, tmp_path / "school")
+    train_until(8, folder / "lambda_100")
+    assert describe_backup(folder / "lambda_100").endswith(f"{tmp_path / 'school' / 'lambda_100'}, at step 8.")
+    keep(folder, None)
+    train_whole(folder / "lambda_100")
+    assert describe_backup(folder / "lambda_100").startswith(f"{folder / 'lambda_100'} is not backed up")
+    assert not [thread for thread in threading.enumerate() if thread.name == f"back up {folder}"]
+    assert steps(place) == [4] and steps(tmp_path / "school")[-1] == 8
 
 
-def test_a_pack_writes_nothing_outside_the_runs(tmp_path):
-    with zipfile.ZipFile(tmp_path / "pix2pix-x.zip", "w") as archive:
-        archive.writestr("src/evil.py", "")
-    assert unpack_runs(tmp_path / "pix2pix-x.zip", tmp_path / "root") == []
-    assert not [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
-
-
-def test_a_damaged_pack_gets_a_sentence(tmp_path):
-    (tmp_path / "pix2pix-x.zip").write_bytes(b"PK\3\4 half of it")
-    with pytest.raises(ValueError, match=r"pix2pix-x\.zip is no sound archive"):
-        unpack_runs(tmp_path / "pix2pix-x.zip", tmp_path / "root")
+def test_a_place_that_can_not_be_written_gets_a_sentence(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match=r"file/quick can't be used \(.*\): mount it again, or work without a backup"):
+        keep(folder, tmp_path / "file" / "quick")

@@ -5,17 +5,21 @@ import os
 import platform
 import re
 import subprocess
+import threading
 from importlib.metadata import distribution
-from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
 import pytest
 import torch
+from helpers.tiny_runs import train_until
 
 from pix2pix_colab.notebook import setup_cell as session
+from pix2pix_colab.notebook.drive_backup import keep_nothing
+from pix2pix_colab.notebook.run_copies import list_copies
 from pix2pix_colab.notebook.setup_cell import download_run, set_up
-from pix2pix_colab.notebook.workspace import PRESETS, Workspace, open_workspace
+from pix2pix_colab.notebook.workspace import Workspace, open_workspace
+from pix2pix_colab.training import load_newest
 from pix2pix_colab.utils.device import describe_device
 
 
@@ -28,6 +32,8 @@ def bare_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / "content" / "pix2pix"))
     (tmp_path / "content").mkdir()
     monkeypatch.chdir(tmp_path / "content")
+    yield
+    keep_nothing()
 
 
 def installed_from(monkeypatch, revision: str) -> None:
@@ -40,9 +46,7 @@ def installed_from(monkeypatch, revision: str) -> None:
 def workspace(tmp_path) -> Workspace:
     """With a run in it."""
     workspace = open_workspace("quick")
-    run = workspace.runs / "lambda_100"
-    run.mkdir(parents=True)
-    (run / "checkpoint.pt").write_bytes(bytes(1_000_000))
+    train_until(4, workspace.runs / "lambda_100")
     return workspace
 
 
@@ -114,16 +118,18 @@ def test_drive_elsewhere_gets_a_sentence():
 def test_a_run_is_downloaded_and_taken_in_tomorrow(colab_page, workspace, tmp_path, monkeypatch, capsys):
     download_run(workspace, workspace.runs / "lambda_100")
     packed = colab_page.browser / "pix2pix-quick-lambda_100.zip"
-    assert packed.exists() and "pix2pix-quick-lambda_100.zip, 1.0 MB" in capsys.readouterr().out
+    assert packed.exists() and "pix2pix-quick-lambda_100.zip, 0.2 MB" in capsys.readouterr().out
     tomorrow = tmp_path / "tomorrow"
     tomorrow.mkdir()
     monkeypatch.setenv("PIX2PIX_ROOT", str(tomorrow / "pix2pix"))
     monkeypatch.chdir(tomorrow)
     packed.rename(tomorrow / packed.name)
-    for count in (1, 0):
-        set_up()
-        assert f"restored {count} files from pix2pix-quick-lambda_100.zip" in capsys.readouterr().out
-    assert (open_workspace("quick").runs / "lambda_100" / "checkpoint.pt").read_bytes() == bytes(1_000_000)
+    run = tomorrow / "pix2pix" / "runs" / "quick" / "lambda_100"
+    set_up()
+    assert f"restored {run}, at step 4\n" in capsys.readouterr().out
+    set_up()
+    assert f"{packed.name} holds nothing that is further than what is here\n" in capsys.readouterr().out
+    assert load_newest(run)[0]["steps_done"] == 4
 
 
 def test_a_page_is_downloaded_as_it_is(colab_page, workspace):
@@ -132,11 +138,36 @@ def test_a_page_is_downloaded_as_it_is(colab_page, workspace):
     assert [path.name for path in colab_page.browser.iterdir()] == ["lambda.html"]
 
 
-def test_what_is_kept_anyway_is_not_packed(colab_page, workspace, capsys):
-    kept = Workspace(workspace.root, PRESETS["quick"], workspace.device, backup=Path("/drive"))
+def test_with_drive_it_is_copied_there_and_not_downloaded(colab_page, workspace, capsys):
+    set_up(drive=True)
+    kept, place = open_workspace("quick"), colab_page.drive / "pix2pix" / "runs" / "quick" / "lambda_100"
+    kept.load_pairs()
+    capsys.readouterr()
     download_run(kept, kept.runs / "lambda_100")
-    assert capsys.readouterr().out == f"{kept.runs / 'lambda_100'} is kept in /drive.\n"
+    run = kept.runs / "lambda_100"
+    assert capsys.readouterr().out == (
+        f"{run} is in {kept.backup / 'runs' / 'quick' / 'lambda_100'}, at step 4.\n"
+        "Drive uploads what is new in the background: leave this machine on for some minutes.\n"
+    )
+    assert [copy.step for copy in list_copies(place)] == [4]
     assert not list(colab_page.browser.iterdir())
+
+
+def test_drive_can_be_set_off_again(colab_page, workspace):
+    set_up(drive=True)
+    open_workspace("quick").load_pairs()
+    set_up(drive=False)
+    place = colab_page.drive / "pix2pix" / "runs" / "quick"
+    assert open_workspace("quick").backup is None
+    (workspace.runs / "lambda.html").write_text("a page")
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("back up")]
+    assert not (place / "lambda.html").exists()
+
+
+def test_a_place_of_ones_own_is_not_set_off(monkeypatch, tmp_path):
+    monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / "school"))
+    set_up(drive=False)
+    assert open_workspace("quick").backup == tmp_path / "school"
 
 
 def test_on_ones_own_disk_nothing_is_packed(workspace, capsys):

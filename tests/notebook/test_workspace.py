@@ -12,7 +12,9 @@ import torch
 from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab.data import DATASETS, Dataset, Pairs, write_pairs
+from pix2pix_colab.notebook import colab
 from pix2pix_colab.notebook import workspace as module
+from pix2pix_colab.notebook.drive_backup import keep_nothing
 from pix2pix_colab.notebook.workspace import PRESETS, Workspace, open_workspace
 from pix2pix_colab.training import TrainConfig
 
@@ -25,6 +27,8 @@ def bare_machine(monkeypatch):
     monkeypatch.setattr(module, "default_device", lambda: CPU)
     for name in ("PIX2PIX_PRESET", "PIX2PIX_ROOT", "PIX2PIX_DATASET", "PIX2PIX_KEEP"):
         monkeypatch.delenv(name, raising=False)
+    yield
+    keep_nothing()
 
 
 @pytest.fixture
@@ -211,17 +215,53 @@ def test_own_pairs_are_never_replaced_by_synthetic_ones(tmp_path, monkeypatch):
         replace(open_workspace("paper"), root=tmp_path).load_pairs()
 
 
-def test_other_choices_have_other_runs(tmp_path, monkeypatch):
+def test_other_choices_have_other_runs():
     choices = [
         {},
         {"dataset": "maps"},
         {"dataset": "maps", "direction": "BtoA"},
         {"dataset": "maps", "image_size": 128},
     ]
-    choices += [{"dataset": f"{tmp_path}/{name}/pairs?.zip"} for name in "ab"]
     names = [open_workspace("quick", **choice).runs.name for choice in choices]
-    assert names[:4] == ["quick", "quick-maps", "quick-maps-BtoA", "quick-maps-128"]
-    assert len(set(names)) == 6 and all(re.fullmatch(r"quick-pairs--[0-9a-f]{8}", name) for name in names[4:])
+    assert names == ["quick", "quick-maps", "quick-maps-BtoA", "quick-maps-128"]
+
+
+def test_other_pairs_have_other_runs(tmp_path):
+    """Two more images, or a second upload, must not end in the folder of another run."""
+    names = []
+    for count in (20, 22):
+        write_splits(tmp_path / "my pairs?", train=count, test=1)
+        workspace = replace(open_workspace("quick", str(tmp_path / "my pairs?")), root=tmp_path)
+        with pytest.raises(ValueError, match="depends on the pairs: call load_pairs first"):
+            workspace.runs.mkdir()
+        assert f"runs     {tmp_path / 'runs'}" in str(workspace)
+        workspace.load_pairs()
+        names.append(workspace.runs.name)
+    again = replace(workspace)
+    again.load_pairs()
+    assert names[0] != names[1] == again.runs.name
+    assert all(re.fullmatch(r"quick-my-pairs--[0-9a-f]{8}", name) for name in names)
+
+
+def test_synthetic_facades_in_place_of_others_have_runs_of_their_own(tmp_path, monkeypatch):
+    """A day without a network must not leave them in the folder of the real ones."""
+
+    def fail(*_):
+        raise ConnectionError("no network")
+
+    monkeypatch.setattr(module, "open_dataset", fail)
+    workspace = few_synthetic(tmp_path)
+    assert workspace.runs.name == "paper"
+    workspace.load_pairs()
+    assert workspace.runs.name == "paper-synthetic"
+
+
+def test_a_folder_goes_before_a_data_set_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pixels = write_splits(tmp_path / "facades", train=2, test=1)
+    workspace = replace(open_workspace("quick", "facades"), root=tmp_path)
+    assert_direction(workspace.load_pairs()[0], *pixels)  # AtoB; those of the paper are BtoA
+    assert re.fullmatch(r"quick-facades-[0-9a-f]{8}", workspace.runs.name)
 
 
 def test_an_image_size_that_the_unet_is_not_made_for_gets_a_sentence():
@@ -271,16 +311,43 @@ def test_a_workspace_tells_what_it_is(tmp_path):
 def test_what_was_kept_comes_back_and_what_is_new_is_kept(tmp_path, monkeypatch, capsys):
     """Two days, two machines, one Drive."""
     monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / "drive"))
-    place = tmp_path / "drive" / "runs" / "quick"
-    for day, expected in (("monday", ""), ("tuesday", f"restored 1 files from {place}\n")):
+    place, pages = tmp_path / "drive" / "runs" / "quick", {}
+    for day in ("monday", "tuesday"):
         monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / day))
         workspace = open_workspace("quick")
-        assert capsys.readouterr().out == expected
+        workspace.load_pairs()
+        said = [f"restored {workspace.runs / name}\n" for name in pages]
+        assert capsys.readouterr().out == "".join(said)
         assert workspace.backup == tmp_path / "drive"
-        (workspace.runs / day).mkdir(parents=True)
-        (workspace.runs / day / "history.csv").write_text(day)
-        wait_for(place / day / "history.csv")
-    assert (tmp_path / "tuesday" / "runs" / "quick" / "monday" / "history.csv").read_text() == "monday"
+        pages[f"{day}.html"] = workspace.runs / f"{day}.html"
+        workspace.runs.mkdir(parents=True, exist_ok=True)
+        pages[f"{day}.html"].write_text(day)
+        wait_for(place / f"{day}.html")
+    assert (tmp_path / "tuesday" / "runs" / "quick" / "monday.html").read_text() == "monday"
+
+
+def test_tomorrow_an_upload_is_still_there_and_a_new_one_replaces_it(tmp_path, monkeypatch, colab_page):
+    """Old and new uploads are never mixed into one data set."""
+    monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / "drive"))
+    kept, fingerprints = tmp_path / "drive" / "data" / "uploaded", []
+    for day, shades in (("monday", range(20)), ("tuesday", range(100, 112)), ("wednesday", ())):
+        monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / day))
+        for file in colab_page.browser.iterdir():
+            file.unlink()
+        for i in shades:
+            (colab_page.browser / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
+        monkeypatch.setattr(colab.time, "strftime", lambda _, day=day: {"m": "1", "t": "2", "w": "3"}[day[0]])
+        train, test = open_workspace("quick", "upload").load_pairs()
+        assert len(train) + len(test) == {"monday": 20, "tuesday": 12, "wednesday": 12}[day]
+        fingerprints.append(train.fingerprint())
+        keep_nothing()  # the kernel ends, and with it the machine
+    assert fingerprints[0] != fingerprints[1] == fingerprints[2]
+    assert [file.name for file in kept.iterdir()] == ["upload-2-images.zip"]
+
+
+def test_nothing_uploaded_gets_a_sentence(tmp_path, colab_page):
+    with pytest.raises(FileNotFoundError, match="Nothing was uploaded: run the cell again and choose an archive"):
+        replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
 
 
 def wait_for(file: Path) -> None:

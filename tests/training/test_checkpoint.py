@@ -138,4 +138,4 @@ def test_settings_that_differ_are_named():
     assert message.startswith("runs/lambda_1 was made with other settings (")
     assert "width = 64 there, 16 here; seed = 0 there, 1 here; dropout = None there, 0.5 here" in message
     assert "epochs" not in message
-    assert message.endswith("use the same settings, or another folder.")
+    assert message.endswith("use the same settings or another folder, or delete that one to train anew.")

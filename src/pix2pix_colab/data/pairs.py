@@ -28,6 +28,7 @@ class BasePairs:
     size: int
     channels: tuple[int, int]
     device: torch.device
+    direction: str | None = None
 
     def __len__(self) -> int:
         return len(self.names)

@@ -1,7 +1,12 @@
 """Google Colab: detect it, mount Drive, upload and download files."""
 
+import time
+import zipfile
 from importlib.util import find_spec
 from pathlib import Path
+
+from ..utils.files import atomic_write
+from ..utils.images import is_image
 
 DISK = Path("/content")  # deleted with the machine
 NO_GPU = (
@@ -30,27 +35,53 @@ def mount_drive(root: Path) -> Path:
     except Exception as error:  # Colab raises ValueError, or its own MessageError if permission is refused
         advice = "run the cell again and allow it, or set DRIVE to False"
         raise RuntimeError(f"Google Drive was not mounted ({error}): {advice}.") from error
+    return drive_folder(root)
+
+
+def drive_folder(root: Path) -> Path:
+    """This project's folder on the mounted Google Drive."""
     return root.parent / "drive" / "MyDrive" / "pix2pix"
 
 
 def upload(folder: Path) -> Path:
     """Ask for an archive or images in the browser; if none is chosen, the previous upload stays.
 
-    Returns the archive, or the folder of the images. Raises ValueError if this isn't Colab.
+    Returns the archive; images are packed into one, so that a part of them is never taken for all.
+
+    Raises:
+        ValueError: if this isn't Colab.
+        FileNotFoundError: if nothing is chosen, and nothing was before.
     """
     if not on_colab():
         raise ValueError("Uploading works only on Colab: give the path of your folder or archive instead.")
     from google.colab import files
 
-    folder.mkdir(parents=True, exist_ok=True)
     chosen = {Path(name).name: content for name, content in files.upload().items()}
+    before = sorted(folder.glob("upload-*"))  # by time; on Drive may be another machine's
     if chosen:
-        for old in folder.iterdir():
-            old.unlink()
-    for name, content in chosen.items():
-        (folder / name).write_bytes(content)
-    there = list(folder.iterdir())
-    return there[0] if len(there) == 1 else folder
+        before.append(_write_upload(folder, chosen))
+    if not before:
+        raise FileNotFoundError(
+            "Nothing was uploaded: run the cell again and choose an archive, or all images at once."
+        )
+    for old in before[:-1]:
+        old.unlink()
+    return before[-1]
+
+
+def _write_upload(folder: Path, chosen: dict[str, bytes]) -> Path:
+    """Write the chosen files as one archive, named by the time."""
+    name, content = next(iter(chosen.items()))
+    is_archive = len(chosen) == 1 and not is_image(Path(name))
+    file = folder / f"upload-{time.strftime('%Y%m%d-%H%M%S')}-{name if is_archive else 'images.zip'}"
+    with atomic_write(file) as partial:
+        if is_archive:
+            partial.write_bytes(content)
+        else:
+            with zipfile.ZipFile(partial, "w") as archive:
+                for name, content in chosen.items():
+                    archive.writestr(name, content)
+    return file
 
 
 def offer_download(file: Path) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 
 from ..utils.device import default_device, describe_device
-from .colab import NO_GPU, mount_drive, offer_download, on_colab
-from .drive_backup import PACK, pack, unpack_runs
+from .colab import NO_GPU, drive_folder, mount_drive, offer_download, on_colab
+from .drive_backup import describe_backup, keep_nothing
+from .packed_runs import PACK, pack, unpack_runs
 from .workspace import Workspace, default_preset, find_root
 
 PACKAGE = "pix2pix-colab"
@@ -33,8 +34,11 @@ def set_up(ref: str = "", drive: bool = False) -> None:
     root = find_root()
     if drive:
         os.environ["PIX2PIX_KEEP"] = str(mount_drive(root))
+    elif os.environ.get("PIX2PIX_KEEP") == str(drive_folder(root)):  # it was ticked before
+        del os.environ["PIX2PIX_KEEP"]
+        keep_nothing()
     for file in sorted(Path.cwd().glob(PACK.format("*"))):
-        print(f"restored {len(unpack_runs(file, root))} files from {file.name}")
+        print(*unpack_runs(file, root) or [f"{file.name} holds nothing that is further than what is here"], sep="\n")
     print(report(root, revision))
 
 
@@ -57,10 +61,15 @@ def report(root: Path, revision: str) -> str:
 def download_run(workspace: Workspace, path: Path) -> None:
     """Download a file of the workspace, or a folder of its runs as a .zip that ``set_up`` unpacks again.
 
-    With a backup folder, or outside Colab, nothing is downloaded, and a message says where the file is.
+    With a backup folder nothing is downloaded: what is new is copied there, and a message says what is there now.
+    Outside Colab, a message says where the file is.
     """
-    if workspace.backup or not on_colab():
-        print(f"{path} is kept in {workspace.backup}." if workspace.backup else f"{path} is on your own disk.")
+    if workspace.backup:
+        print(describe_backup(path))
+        if on_colab():
+            print("Drive uploads what is new in the background: leave this machine on for some minutes.")
+    elif not on_colab():
+        print(f"{path} is on your own disk.")
     else:
         offer_download(pack(path, workspace.root) if path.is_dir() else path)
 

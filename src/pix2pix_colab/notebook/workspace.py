@@ -9,12 +9,12 @@ from zlib import crc32
 
 import torch
 
-from ..data import DATASETS, Pairs, jitter_size, open_dataset, read_pairs, synthetic_facades
+from ..data import DATASETS, Dataset, Pairs, jitter_size, open_dataset, read_pairs, synthetic_facades
 from ..generator import check_image_size
 from ..training import TrainConfig
 from ..utils.device import default_device
 from .colab import DISK, on_colab, upload
-from .drive_backup import DriveBackup
+from .drive_backup import keep
 
 SYNTHETIC = "synthetic"  # facades, rendered on the spot
 UPLOAD = "upload"  # files chosen in the browser, on Colab
@@ -39,7 +39,7 @@ PRESETS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class Workspace:
     """Workspace: the folders ``data`` and ``runs`` in ``root``, a preset, a data set and a direction.
 
@@ -47,6 +47,7 @@ class Workspace:
         dataset: as in ``open_workspace``; None is the preset's.
         direction: "AtoB" or "BtoA"; None is the data set's, or AtoB for one's own pairs.
         backup: the backup folder, such as on Google Drive. It also caches downloaded archives.
+        loaded: what ``load_pairs`` has loaded, for the folder of the runs; "" is the preset's data set.
     """
 
     root: Path
@@ -56,6 +57,7 @@ class Workspace:
     direction: str | None = None
     image_size: int = 256
     backup: Path | None = None
+    loaded: str | None = None
 
     @property
     def data(self) -> Path:
@@ -64,29 +66,53 @@ class Workspace:
 
     @property
     def runs(self) -> Path:
-        """The folder of the runs of this preset and data set: ``runs/quick``, ``runs/paper-maps``, …"""
-        own = self.dataset
-        if own and own not in (*DATASETS, SYNTHETIC, UPLOAD):  # a path or a link
-            name = re.sub(r"[^\w.-]+", "-", Path(own).stem)
-            own = f"{name}-{crc32(own.encode()):08x}"
+        """The folder of the runs of this preset and these pairs: ``runs/quick``, ``runs/paper-maps``, …
+
+        One's own pairs have their digest in it: other pairs are other runs. So they must be loaded first.
+        """
+        if self.loaded is None and self._is_own:
+            raise ValueError("The folder of the runs depends on the pairs: call load_pairs first.")
+        loaded = self.dataset if self.loaded is None else self.loaded
         size = None if self.image_size == self.preset.config.image_size else str(self.image_size)
-        return self.root / "runs" / "-".join(filter(None, [self.preset.name, own, self.direction, size]))
+        return self.root / "runs" / "-".join(filter(None, [self.preset.name, loaded, self.direction, size]))
+
+    @property
+    def _is_own(self) -> bool:
+        """Whether the data set is a path, a link or an upload, and not a name."""
+        return bool(self.dataset) and self.dataset != SYNTHETIC and not known_dataset(self.dataset)
 
     def load_pairs(self) -> tuple[Pairs, Pairs]:
         """Load the training pairs, larger by the jitter, and the test pairs, at the image size.
 
         If the preset's data set can't be downloaded, a message says so, and synthetic facades are used instead. A data
-        set that the user chose is never replaced: the errors of ``open_dataset`` and ``read_pairs`` are raised.
+        set that the user chose is never replaced: the errors of ``open_dataset`` and ``read_pairs`` are raised. With a
+        backup folder, the runs of these pairs are restored from it, and from now on backed up.
         """
+        if self.dataset == UPLOAD:
+            self._keep(self.data / "uploaded")
+        train, test = self._load()
+        if self._is_own:
+            name = UPLOAD if self.dataset == UPLOAD else re.sub(r"[^\w.-]+", "-", Path(self.dataset).stem)
+            self.loaded = f"{name}-{crc32(train.fingerprint().encode()):08x}"
+        self._keep(self.runs)
+        return train, test
+
+    def _load(self) -> tuple[Pairs, Pairs]:
+        self.loaded = self.dataset or ""
         if self.dataset not in (None, SYNTHETIC):
             return self._read(self.dataset)
         if (self.dataset or self.preset.dataset) != SYNTHETIC:
             try:
                 return self._read(self.preset.dataset)
             except (OSError, ValueError) as error:
+                self.loaded = SYNTHETIC
                 print(f"{error}\nUsing synthetic facades instead of {self.preset.dataset}.")
         train, test = self.preset.counts
         return synthetic_facades(train, jitter_size(self.image_size)), synthetic_facades(test, self.image_size, seed=1)
+
+    def _keep(self, folder: Path) -> None:
+        restored = keep(folder, self.backup and self.backup / folder.relative_to(self.root))
+        print(*restored, sep="\n", end="\n" if restored else "")
 
     def config(self, pairs: Pairs, **changes: object) -> TrainConfig:
         """Training settings of the preset for these pairs: their channels, and the paper's epochs for its data sets.
@@ -97,7 +123,7 @@ class Workspace:
         Args:
             changes: settings of ``TrainConfig`` that replace those of the preset, such as ``lambda_l1=10``.
         """
-        config, known = self.preset.config, DATASETS.get(self.dataset or self.preset.dataset)
+        config, known = self.preset.config, known_dataset(self.dataset or self.preset.dataset)
         epochs, batch_size = config.epochs, config.batch_size
         if known:
             epochs, batch_size = max(1, round(known.epochs * epochs / TrainConfig().epochs)), known.batch_size
@@ -115,7 +141,8 @@ class Workspace:
     def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
         where = upload(self.data / "uploaded") if dataset == UPLOAD else dataset
         folder = open_dataset(where, self.data, self.backup and self.backup / "data")
-        direction = self.direction or (DATASETS[dataset].direction if dataset in DATASETS else "AtoB")
+        known = known_dataset(dataset)
+        direction = self.direction or (known.direction if known else "AtoB")
         limits = self.preset.counts if self.preset.limited else (None, None)
         train = read_pairs(folder, jitter_size(self.image_size), direction, "train", limit=limits[0])
         return train, read_pairs(folder, self.image_size, direction, "test", limit=limits[1])[:]  # in memory
@@ -124,10 +151,16 @@ class Workspace:
         dataset = self.dataset or self.preset.dataset
         data = " ".join(filter(None, ["synthetic facades" if dataset == SYNTHETIC else dataset, self.direction]))
         backup = f", backed up in {self.backup}" if self.backup else ""
+        runs = self.root / "runs" if self.loaded is None and self._is_own else self.runs
         return (
             f"preset   {self.preset.name}: {data}, {self.image_size} px, width {self.preset.config.width}\n"
-            f"runs     {self.runs}{backup}"
+            f"runs     {runs}{backup}"
         )
+
+
+def known_dataset(name: str) -> Dataset | None:
+    """The data set of this name, unless a folder or file of that name is there, which goes before it."""
+    return None if Path(name).exists() else DATASETS.get(name)
 
 
 def open_workspace(
@@ -143,8 +176,8 @@ def open_workspace(
         direction: "AtoB", "BtoA", or "auto": the data set's.
         image_size: 128, 256 or 512 px.
 
-    The root folder is that of ``find_root``. If the environment's PIX2PIX_KEEP names a backup folder, such as one on a
-    mounted Google Drive, the runs there are restored first, and from then on all changes are copied to it.
+    The root folder is that of ``find_root``. The environment's PIX2PIX_KEEP may name a backup folder, such as one on a
+    mounted Google Drive: see ``load_pairs``.
 
     Raises:
         ValueError: for an unknown preset or image size.
@@ -158,12 +191,7 @@ def open_workspace(
         dataset = os.environ.get("PIX2PIX_DATASET") or None
     direction, backup = None if direction == "auto" else direction, os.environ.get("PIX2PIX_KEEP")
     backup = Path(backup).resolve() if backup else None
-    workspace = Workspace(find_root(), PRESETS[preset], device, dataset, direction, image_size, backup)
-    for folder in (workspace.runs, workspace.data / "uploaded") if backup else ():
-        copy = backup / folder.relative_to(workspace.root)
-        if restored := DriveBackup(folder, copy).start():
-            print(f"restored {len(restored)} files from {copy}")
-    return workspace
+    return Workspace(find_root(), PRESETS[preset], device, dataset, direction, image_size, backup)
 
 
 def default_preset(device: torch.device) -> str:

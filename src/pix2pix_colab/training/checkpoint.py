@@ -53,5 +53,6 @@ def check_same(path: str | Path, saved: dict, wanted: dict) -> None:
     differ = [f"{key} = {saved.get(key)} there, {wanted[key]} here" for key in wanted if saved.get(key) != wanted[key]]
     if differ:
         raise ValueError(
-            f"{path} was made with other settings ({'; '.join(differ)}): use the same settings, or another folder."
+            f"{path} was made with other settings ({'; '.join(differ)}): use the same settings or another folder, or "
+            "delete that one to train anew."
         )

@@ -38,11 +38,13 @@ class Run:
     """A finished training. ``history``, also in ``history.csv`` in the folder, has a row every ``log_every`` steps.
 
     A row has ``step``, ``epoch``, ``learning_rate``, and the mean losses since the previous row: ``discriminator`` (NaN
-    if λ is ∞, which needs no D), ``adversarial`` and ``l1`` (in [0, 2], not multiplied by λ)."""
+    if λ is ∞, which needs no D), ``adversarial`` and ``l1`` (in [0, 2], not multiplied by λ). ``direction`` is that of
+    the pairs, AtoB or BtoA, if it is known."""
 
     folder: Path
     config: TrainConfig
     history: list[dict]
+    direction: str | None = None
 
     def load_generator(self, device: torch.device | str = "cpu") -> UNetGenerator:
         """Load the trained generator from the checkpoint."""
@@ -60,7 +62,7 @@ def read_run(folder: str | Path) -> Run:
         raise ValueError(f"{path} is from another version: train again, into another folder.") from error
     if not _is_finished(state):
         raise ValueError(f"{path} is of a run that was interrupted: train it to its end first.")
-    return Run(path.parent, config, state["history"])
+    return Run(path.parent, config, state["history"], state.get("direction"))
 
 
 def find_run(folder: str | Path, pairs: Pairs, config: TrainConfig) -> Run | None:
@@ -71,7 +73,8 @@ def find_run(folder: str | Path, pairs: Pairs, config: TrainConfig) -> Run | Non
         return None
     wanted = asdict(config) | {"pairs": pairs.fingerprint(), "start": None}
     found = saved_config(state) | {"pairs": state["pairs"], "start": state.get("start")}
-    return Run(path.parent, config, state["history"]) if found == wanted and _is_finished(state) else None
+    run = Run(path.parent, config, state["history"], state.get("direction"))
+    return run if found == wanted and _is_finished(state) else None
 
 
 def train(
@@ -115,26 +118,33 @@ def train(
         "config": asdict(config),
         "pairs": pairs.fingerprint(),
         "start": state_of_start and name_weights(state_of_start),
+        "direction": pairs.direction,
     }
     cause = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
     advice = "Close other programs that use it, or take a smaller batch_size or width, in another folder."
     with fork_rng(device), explain_out_of_memory(lambda: f"{cause}: {folder.saved}. {advice}"):
         training = Training(pairs, config, device)
-        if state := folder.load():
-            _check_identity(folder.path, state, identity)
-            training.load_state_dict(state)
-        elif state_of_start:
-            training.start_from(state_of_start)
+
+        def load() -> bool:
+            if state := folder.load():
+                _check_identity(folder.path, state, identity)
+                training.load_state_dict(state)
+            elif state_of_start:
+                training.start_from(state_of_start)
+            return training.steps_done == training.steps
 
         def report() -> None:
             if on_progress:
                 on_progress(Progress(config, training.steps_done, training.steps, training.history, training.generator))
 
-        report()
-        if training.steps_done < training.steps:
+        if load():  # a finished run may lie where nothing can be written
+            report()
+        else:
             with folder, catch_interrupt() as stop, fast_cudnn():
+                load()  # again: before it was locked, another training may have gone on
+                report()
                 _run_loop(training, folder, identity, report, stop, log_every)
-    return Run(folder.path, config, training.history)
+    return Run(folder.path, config, training.history, pairs.direction)
 
 
 def _run_loop(

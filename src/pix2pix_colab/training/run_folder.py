@@ -156,8 +156,9 @@ def copy_run(source: Path, target: Path) -> None:
     there = folder.load()
     if there is None:
         with folder:
-            folder.save(state, wait=True)
-    elif name_weights(there) != name_weights(state):
+            if not (there := folder.load()):  # again: before it was locked, another training may have begun
+                folder.save(state, wait=True)
+    if there and name_weights(there) != name_weights(state):
         raise ValueError(
             f"{target} holds another run ({name_weights(there)}) than {source} ({name_weights(state)}): delete it, or "
             "choose another folder."

@@ -34,7 +34,7 @@ def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
             path.replace(previous)
         partial.replace(path)
     finally:
-        _delete(partial)
+        delete_emptied(partial)
 
 
 def copy_whole(source: Path, target: Path) -> None:
@@ -48,10 +48,10 @@ def copy_whole(source: Path, target: Path) -> None:
             shutil.copy2(source, partial)
     finally:
         if target.exists():
-            _delete(replaced)
+            delete_emptied(replaced)
 
 
-def _delete(file: Path) -> None:
+def delete_emptied(file: Path) -> None:
     """Empty a file and delete it, if it exists.
 
     Google Drive keeps deleted files in its trash, where the checkpoints of one night would fill the quota.

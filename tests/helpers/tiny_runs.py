@@ -1,0 +1,31 @@
+"""Trainings of tiny networks that are interrupted, for tests that need many."""
+
+import math
+import signal
+from pathlib import Path
+
+from pix2pix_colab.data import Pairs
+from pix2pix_colab.training import Run, TrainConfig, train
+
+from .noise import noise_pairs
+
+TINY = TrainConfig(width=1, epochs=8, image_size=128)
+PAIRS = noise_pairs(4, 143)  # 32 steps
+
+
+def train_until(step: float, folder: Path, config: TrainConfig = TINY, pairs: Pairs = PAIRS) -> Run | None:
+    """Train to a step, before which Ctrl-C is pressed, or to the end."""
+
+    def on_progress(progress) -> None:
+        if step - 1 <= progress.step < progress.steps:
+            signal.raise_signal(signal.SIGINT)
+
+    try:
+        return train(pairs, config, folder, on_progress, device="cpu", log_every=1)
+    except KeyboardInterrupt:
+        return None
+
+
+def train_whole(folder: Path, config: TrainConfig = TINY, pairs: Pairs = PAIRS) -> Run:
+    """Train to the end."""
+    return train_until(math.inf, folder, config, pairs)

@@ -1,0 +1,46 @@
+"""A run as a zip file, downloaded today and uploaded tomorrow."""
+
+import zipfile
+from pathlib import Path
+
+import pytest
+from helpers.tiny_runs import train_until, train_whole
+
+from pix2pix_colab.notebook.packed_runs import pack, unpack_runs
+from pix2pix_colab.training import load_newest
+
+
+def packed(tmp_path: Path) -> Path:
+    run = tmp_path / "here" / "runs" / "quick" / "lambda_100"
+    train_until(4, run)
+    return pack(run, tmp_path / "here")
+
+
+def test_a_packed_run_is_taken_in_elsewhere(tmp_path):
+    file, there = packed(tmp_path), tmp_path / "there" / "runs" / "quick" / "lambda_100"
+    assert file == tmp_path / "here" / "pix2pix-quick-lambda_100.zip"
+    expected = ["runs/quick/lambda_100/checkpoint.pt", "runs/quick/lambda_100/history.csv"]
+    assert zipfile.ZipFile(file).namelist() == expected
+    assert unpack_runs(file, tmp_path / "there") == [f"restored {there}, at step 4"]
+    assert load_newest(there)[0]["steps_done"] == 4 and (there / "history.csv").exists()
+    assert unpack_runs(file, tmp_path / "there") == []
+
+
+def test_a_packed_run_does_not_replace_a_further_one(tmp_path):
+    file, there = packed(tmp_path), tmp_path / "there" / "runs" / "quick" / "lambda_100"
+    train_whole(there)
+    assert unpack_runs(file, tmp_path / "there") == []
+    assert load_newest(there)[0]["steps_done"] == 32
+
+
+def test_a_pack_writes_nothing_outside_the_runs(tmp_path):
+    with zipfile.ZipFile(tmp_path / "pix2pix-x.zip", "w") as archive:
+        archive.writestr("src/evil.py", "")
+    assert unpack_runs(tmp_path / "pix2pix-x.zip", tmp_path / "root") == []
+    assert not [path for path in (tmp_path / "root").rglob("*") if path.is_file()]
+
+
+def test_a_damaged_pack_gets_a_sentence(tmp_path):
+    (tmp_path / "pix2pix-x.zip").write_bytes(b"PK\3\4 half of it")
+    with pytest.raises(ValueError, match=r"pix2pix-x\.zip is no sound archive"):
+        unpack_runs(tmp_path / "pix2pix-x.zip", tmp_path / "root")

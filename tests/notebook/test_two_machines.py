@@ -1,0 +1,285 @@
+"""Machines that come and go, with one Drive: progress there never falls, nothing is mixed, what is said is true."""
+
+import os
+import random
+import re
+import shutil
+import warnings
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.tiny_runs import TINY, train_until, train_whole
+
+from pix2pix_colab.notebook import run_copies
+from pix2pix_colab.notebook.drive_backup import DriveBackup
+from pix2pix_colab.notebook.run_copies import back_up_run, copy_name, list_copies, restore_run
+from pix2pix_colab.training import RunFolder, load_checkpoint, load_newest
+
+PATH = "lambda_100"
+
+
+class Machine:
+    """A machine's disk, and its backup without the thread, so that a test says when it copies."""
+
+    def __init__(self, root: Path, drive: Path):
+        self.root, self.drive = root, drive
+        self.start()
+
+    @property
+    def run(self) -> Path:
+        return self.root / "quick" / PATH
+
+    def start(self) -> None:
+        """Open the workspace in a new kernel."""
+        self.backup = DriveBackup(self.root / "quick", self.drive)
+        self.backup.catch_up()
+
+    def vanish(self) -> None:
+        """Take the machine away; a fresh one is started."""
+        shutil.rmtree(self.root, ignore_errors=True)
+        self.start()
+
+    def steps_done(self) -> int:
+        return load_newest(self.run)[0]["steps_done"] if self.run.exists() else 0
+
+
+@pytest.fixture
+def machines(tmp_path) -> list[Machine]:
+    return [Machine(tmp_path / name, tmp_path / "drive") for name in ("monday", "tuesday", "laptop")]
+
+
+def furthest_sound(drive: Path) -> int:
+    """The step of the furthest sound copy; each one is what its name says."""
+    steps = [0]
+    for copy in list_copies(drive / PATH):
+        try:
+            state = load_checkpoint(copy.file)
+        except ValueError:
+            continue
+        assert copy_name(state) == copy.file.name
+        assert state["history"][-1]["step"] == state["steps_done"] == len(state["history"])
+        steps.append(state["steps_done"])
+    return max(steps)
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> dict:
+    """Of a training that nothing disturbs."""
+    return load_newest(train_whole(tmp_path_factory.mktemp("undisturbed")).folder)[0]["generator"]
+
+
+class Vanished(BaseException):
+    """The machine is gone in the middle of an operation."""
+
+
+def vanish_in_a_copy(machine: Machine, luck: random.Random, monkeypatch) -> None:
+    """Take the machine away at one of the operations on Drive's files."""
+    left = luck.randrange(6)
+
+    def counted(function):
+        def call(*arguments, **options):
+            nonlocal left
+            left -= machine.drive in Path(arguments[0]).parents
+            if left < 0:
+                raise Vanished
+            return function(*arguments, **options)
+
+        return call
+
+    with monkeypatch.context() as patch:
+        for name in ("replace", "unlink", "open"):
+            patch.setattr(Path, name, counted(getattr(Path, name)))
+        patch.setattr(os, "truncate", counted(os.truncate))
+        with suppress(Vanished):
+            machine.backup.copy_changed()
+    machine.vanish()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*(another machine trains|can't be read)")
+@pytest.mark.parametrize("seed", range(50))
+def test_whatever_happens_progress_on_drive_never_falls(seed, machines, weights, monkeypatch):
+    luck, reached = random.Random(seed), 0
+    drive = machines[0].drive
+    for _ in range(9):
+        machine = luck.choice(machines)
+        monkeypatch.setattr(run_copies, "STALE", luck.choice([180, 180, -1]))  # whether another has been seen just now
+        event = luck.choice(["train", "train", "train", "copy", "copy", "restart", "vanish", "vanish in a copy", "say"])
+        if event == "train":
+            train_until(machine.steps_done() + luck.randint(1, 9), machine.run)
+        elif event == "copy":
+            machine.backup.copy_changed(luck.choice([0, float("inf")]))
+        elif event == "restart":
+            machine.start()
+        elif event == "vanish":
+            machine.vanish()
+        elif event == "vanish in a copy":
+            vanish_in_a_copy(machine, luck, monkeypatch)
+        elif machine.run.exists():
+            said = re.search(r" is in .*, at step (\d+)\.$", machine.backup.describe(machine.run))
+            if said:
+                assert int(said[1]) >= machine.steps_done() and furthest_sound(drive) >= int(said[1])
+        now = furthest_sound(drive)
+        assert now >= reached, f"{event}: Drive had step {reached}, and has step {now}"
+        reached = now
+    monkeypatch.setattr(run_copies, "STALE", -1)
+    for machine in machines:
+        machine.start()
+        assert machine.steps_done() >= reached, "it goes on from the furthest"
+        generator = load_newest(train_whole(machine.run).folder)[0]["generator"]
+        assert all(torch.equal(weights[key], generator[key]) for key in weights), "something was mixed"
+        machine.backup.copy_changed()
+    assert furthest_sound(drive) == 32
+
+
+def test_an_older_run_does_not_replace_a_further_one(machines):
+    """Notebooks 3 and 4 train the same λ on two machines."""
+    first, second, _ = machines
+    train_whole(first.run)
+    first.backup.copy_changed()
+    train_until(11, second.run)
+    second.backup.copy_changed()
+    assert furthest_sound(first.drive) == 32
+    second.start()
+    assert second.steps_done() == 32
+
+
+def test_a_run_that_is_further_here_stays(machines):
+    first, second, _ = machines
+    train_until(8, first.run)
+    first.backup.copy_changed()
+    train_until(16, second.run)
+    with pytest.warns(UserWarning, match="another machine"):
+        second.start()
+    assert second.steps_done() == 16
+
+
+def test_a_machine_at_work_is_left_in_peace_and_that_is_said(machines, monkeypatch):
+    first, second, _ = machines
+    train_until(8, first.run)
+    first.backup.copy_changed()
+    with pytest.warns(UserWarning, match=r"lambda_100 is not written: another machine trains this run"):
+        second.start()
+    train_until(16, second.run)
+    reason = "another machine trains this run, or did so less than 3 minutes ago"
+    said = second.backup.describe(second.run)
+    assert said == f"{second.run} is not in {second.drive} ({reason}); step 8 is there."
+    monkeypatch.setattr(run_copies, "STALE", -1)  # three minutes later
+    assert second.backup.describe(second.run) == f"{second.run} is in {second.drive / PATH}, at step 16."
+    assert not list(second.drive.rglob(f"at_work.{first.backup._machine}"))
+
+
+def test_a_finished_training_is_no_longer_at_work(machines):
+    first, second, _ = machines
+    train_until(8, first.run)
+    first.backup.copy_changed()
+    train_whole(first.run)
+    first.backup.copy_changed()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        second.start()
+    assert second.steps_done() == 32
+
+
+def test_what_was_deleted_does_not_come_back(machines):
+    first, second, _ = machines
+    train_whole(first.run)
+    page = first.root / "quick" / "lambda.html"
+    page.write_text("a page")
+    first.backup.copy_changed()
+    shutil.rmtree(first.run)
+    page.unlink()
+    first.start()  # in a new kernel: it was noted what was in the backup
+    assert not first.run.exists() and not page.exists()
+    second.start()
+    assert not second.run.exists()
+
+
+def test_what_is_deleted_while_a_kernel_runs_is_deleted_there(machines):
+    first = machines[0]
+    train_whole(first.run)
+    first.backup.copy_changed()
+    shutil.rmtree(first.run)
+    first.backup.copy_changed()
+    assert furthest_sound(first.drive) == 32, "a checkpoint that is just being replaced is missing for a moment"
+    first.backup.copy_changed()
+    assert furthest_sound(first.drive) == 0
+
+
+def test_an_emptied_drive_gets_everything_again(machines):
+    first = machines[0]
+    train_whole(first.run)
+    first.backup.copy_changed()
+    shutil.rmtree(first.drive)
+    first.start()
+    assert first.run.exists()
+    first.backup.copy_changed()
+    assert furthest_sound(first.drive) == 32
+
+
+def test_runs_of_other_settings_are_not_mixed(machines):
+    first, second, _ = machines
+    train_whole(first.run)
+    first.backup.copy_changed()
+    train_until(8, second.run, replace(TINY, seed=1))
+    second.start()  # which says nothing: a finished run is nobody's work
+    second.backup.copy_changed()
+    assert second.steps_done() == 8, "another run, though less far, is not replaced"
+    assert [copy.step for copy in list_copies(first.drive / PATH)] == [8, 32]
+
+
+def test_the_older_copy_goes_only_when_the_next_copy_begins(tmp_path):
+    """Drive uploads later: until then the machine may vanish with the newest copy."""
+    steps = []
+    for step in (4, 8, 12):
+        train_until(step, tmp_path / "run")
+        back_up_run(tmp_path / "run", tmp_path / "drive")
+        steps.append([copy.step for copy in list_copies(tmp_path / "drive")])
+    assert steps == [[4], [4, 8], [8, 12]]
+    assert restore_run(tmp_path / "drive", tmp_path / "other").step == 12
+    assert [copy.step for copy in list_copies(tmp_path / "drive")] == [12], "it has arrived, so the older can go"
+
+
+def test_a_damaged_copy_is_named_and_the_one_before_it_taken(tmp_path):
+    for step in (4, 8):
+        train_until(step, tmp_path / "run")
+        back_up_run(tmp_path / "run", tmp_path / "drive")
+    newest = list_copies(tmp_path / "drive")[-1].file
+    newest.write_bytes(newest.read_bytes()[:1000])
+    with pytest.warns(UserWarning, match=r"8\.pt can't be read: it is renamed to .*\.damaged, and left out"):
+        assert restore_run(tmp_path / "drive", tmp_path / "other").step == 4
+
+
+def test_a_drive_that_can_not_be_read_just_now_renames_nothing(tmp_path, monkeypatch):
+    train_until(4, tmp_path / "run")
+    back_up_run(tmp_path / "run", tmp_path / "drive")
+
+    def fail(*arguments, **options):
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match="can't be read: it is left out"):
+        patch.setattr(torch, "load", fail)
+        assert restore_run(tmp_path / "drive", tmp_path / "other") is None
+    assert restore_run(tmp_path / "drive", tmp_path / "other").step == 4
+
+
+def test_a_backup_of_an_earlier_version_is_taken_over(machines):
+    """It had the checkpoint under its own name."""
+    first, second, _ = machines
+    train_until(8, first.run)
+    shutil.copytree(first.run, first.drive / PATH)
+    second.start()
+    assert second.steps_done() == 8
+    assert [copy.step for copy in list_copies(first.drive / PATH)] == [8]
+
+
+def test_a_training_of_another_kernel_is_not_disturbed(machines):
+    first, second, _ = machines
+    train_whole(first.run)
+    first.backup.copy_changed()
+    with RunFolder(second.run):
+        second.start()
+    assert not (second.run / "checkpoint.pt").exists()
