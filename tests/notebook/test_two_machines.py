@@ -76,8 +76,9 @@ class Vanished(BaseException):
 
 
 def vanish_in_a_copy(machine: Machine, luck: random.Random, monkeypatch) -> None:
-    """Take the machine away at one of the operations on Drive's files."""
-    left = luck.randrange(6)
+    """Take the machine away at one of the operations on Drive's files, of a copy that is due."""
+    train_until(machine.steps_done() + 2, machine.run)
+    left = luck.randrange(8)
 
     def counted(function):
         def call(*arguments, **options):
@@ -90,6 +91,7 @@ def vanish_in_a_copy(machine: Machine, luck: random.Random, monkeypatch) -> None
         return call
 
     with monkeypatch.context() as patch:
+        patch.setattr(run_copies, "STALE", -1)
         for name in ("replace", "unlink", "open"):
             patch.setattr(Path, name, counted(getattr(Path, name)))
         patch.setattr(os, "truncate", counted(os.truncate))
