@@ -298,11 +298,11 @@ def test_val_stands_in_for_test(tmp_path):
 @pytest.mark.parametrize(
     ("files", "asked", "choices"),
     [
-        (["train/1.png", "test/1.png"], "val", "test, train, and 'val'"),
-        (["train/1.png", "test/1.png"], None, "test, train, and None"),
-        (["train/1.png", "test/1.png"], "Train", "test, train, and 'Train'"),
-        (["test/1.png"], "train", "test, and 'train'"),
-        (["1.png"], "val", "train, test, and 'val'"),
+        (["train/1.png", "test/1.png"], "val", "test, train, and 'val' is none of them"),
+        (["train/1.png", "test/1.png"], None, "test, train"),
+        (["train/1.png", "test/1.png"], "Train", "test, train, and 'Train' is none of them"),
+        (["test/1.png"], "train", "test, and 'train' is none of them"),
+        (["1.png"], "val", "train, test, and 'val' is none of them"),
         (["A/1.png", "B/1.png"], "", None),
     ],
 )
@@ -311,7 +311,7 @@ def test_another_split_gets_a_sentence(tmp_path, files, asked, choices):
     if choices is None:
         assert len(names(layout, asked)) == 1  # "" is no split, as None is
         return
-    with pytest.raises(ValueError, match=rf"{tmp_path} has the splits {choices} is none of them: choose one"):
+    with pytest.raises(ValueError, match=rf"{tmp_path} has the splits {choices}: choose one"):
         layout.split(asked)
 
 

@@ -411,7 +411,7 @@ def test_only_the_split_is_read(tmp_path):
     assert {split: len(pairs) for split, pairs in read.items()} == {"train": 3, "test": 2}
     assert read["train"].fingerprint() == read_pairs(tmp_path / "train", 8).fingerprint()
     for split in ("val", None):
-        with pytest.raises(ValueError, match=r"has the splits test, train, and .* is none of them: choose one"):
+        with pytest.raises(ValueError, match=r"has the splits test, train.*: choose one"):
             read_pairs(tmp_path, 8, split=split)
 
 

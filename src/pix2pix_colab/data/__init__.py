@@ -2,6 +2,7 @@
 
 from .downloads import DATASETS, Dataset, download, known_dataset, open_dataset, unpack
 from .downloads.fetch import Patience, fetch
+from .folders import find_pairs
 from .pair_files import read_pairs, write_pairs
 from .pairs import JITTER_SIZE, Pairs, jitter_size
 from .streamed_pairs import StreamedPairs

@@ -74,7 +74,8 @@ class Layout:
             return self._sample(name, seed), skipped
         if name not in there:
             choices = ", ".join(filter(None, sorted(there))) or "train, test"
-            raise ValueError(f"{self.folder} has the splits {choices}, and {name!r} is none of them: choose one.")
+            which = "" if name is None else f", and {name!r} is none of them"
+            raise ValueError(f"{self.folder} has the splits {choices}{which}: choose one.")
         return self.pairs.get(name, []), skipped
 
     def _sample(self, name: str, seed: int) -> list[PairFiles]:
