@@ -180,9 +180,9 @@ def _twins(found: list[_Image]) -> set[_Image]:
 def _refuse_third_side(folder: Path, found: list[_Image]) -> None:
     """Raise ValueError if a folder C lies beside A or B: they may be classes of pairs, and not the two sides."""
     beside = {}
-    for image in found:
-        for parent in image.file.relative_to(folder).parents:
-            beside.setdefault(parent.parent, set()).add(parent.name)
+    for inner in {image.file.parent.relative_to(folder) for image in found}:
+        for part in (inner, *inner.parents):
+            beside.setdefault(part.parent, set()).add(part.name)
     for parent, names in beside.items():
         letters = sorted((name for name in names if len(name) == 1), key=str.lower)
         if "c" in map(str.lower, letters) and letters[0].lower() in "ab":

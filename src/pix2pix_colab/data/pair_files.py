@@ -93,7 +93,9 @@ def _report(folder: Path, count: int, skipped: dict[str, str]) -> None:
     """Warn of all files that were left out; zero pairs are refused."""
     lines = "".join(f"\n  {name}: {why}" for name, why in skipped.items())
     if not count:
-        raise ValueError(f"Not one pair is left of {folder}:{lines or ' there are too few to be split.'}")
+        raise ValueError(
+            f"Not one pair is left of {folder}:{lines or ' there are too few to be split: add pairs, or take all.'}"
+        )
     if skipped:
         warnings.warn(f"{len(skipped)} were left out of {folder}, and {count} pairs read:{lines}", stacklevel=3)
 
