@@ -537,6 +537,15 @@ def test_an_address_is_fetched_once(server, images, tmp_path):
     assert visible(tmp_path / "data") == ["my pairs"] and hidden(tmp_path / "data") == [".my pairs.source"]
 
 
+def test_two_addresses_of_one_name_are_not_mixed(server, images, tmp_path):
+    server.body, server.always = pack(images), {"until": 1000}
+    with pytest.raises(ConnectionError, match=r"3,000 bytes that have come are kept"):
+        open_dataset(f"{server.base}/mine/a.tar.gz", tmp_path / "data")
+    server.always = {}
+    assert open_dataset(f"{server.base}/yours/a.tar.gz", tmp_path / "data") == tmp_path / "data" / "a"
+    assert server.ranges[-1] is None
+
+
 @pytest.mark.parametrize("path", ["/..", "/%2e%2e%2f%2e%2e%2fup.zip", "/a/..%5c..", "/"])
 def test_an_address_does_not_lead_out_of_the_root(server, images, tmp_path, path):
     server.body = pack(images)

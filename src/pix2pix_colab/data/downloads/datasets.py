@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zlib import crc32
 
 from filelock import FileLock
 
@@ -135,9 +136,9 @@ def known_dataset(where: str | Path, root: str | Path = "data") -> Dataset | Non
 
     A folder of that name in ``root`` is the download itself.
     """
-    path = Path(where)
-    own = path.exists() and path.resolve() != (Path(root) / path).resolve()
-    return None if own else DATASETS.get(str(where))
+    dataset, path = DATASETS.get(str(where)), Path(where)
+    own = dataset and path.exists() and path.resolve() != (Path(root) / path).resolve()
+    return None if own else dataset
 
 
 def open_dataset(where: str | Path, root: str | Path = "data", cache: str | Path | None = None) -> Path:
@@ -187,7 +188,7 @@ def _folder_name(file: str) -> str:
 
 
 def _unpack_address(address: str, folder: Path) -> None:
-    archive = folder.with_suffix(".archive")
+    archive = folder.with_suffix(f".{crc32(address.encode()):08x}")  # what has come of another file isn't gone on with
     fetch([address], archive, check=lambda file, _: unpack(file, folder, address), room=DISK_FACTOR)
     archive.unlink()
 

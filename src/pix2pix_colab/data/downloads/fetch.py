@@ -104,6 +104,7 @@ class _Download:
     patience: Patience
     progress: bool
     room: float
+    said: bool = False  # what is needed of the disk
 
     @property
     def version(self) -> Path:
@@ -188,7 +189,8 @@ class _Download:
         require_space(self.part.parent, needed)
         read = getattr(response.raw, "read1", response.raw.read)  # read waits for a whole chunk, however slow
         began, came, name = time.monotonic(), 0, self.part.name.strip(".")[:-5]
-        if self.progress and self.room > 1 and total:
+        if self.progress and self.room > 1 and total and not self.said:
+            self.said = True
             words = f"{(total - first) / 1e6:,.1f} MB to download, and up to {needed / 1e6:,.1f} MB of disk to unpack"
             tqdm.write(f"{name}: {words} in {self.part.parent}", file=sys.stderr)
         bar = tqdm(desc=name, total=total, initial=first, unit="B", unit_scale=True, disable=not self.progress)
