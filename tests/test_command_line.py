@@ -23,7 +23,7 @@ from pix2pix_colab.training import Run, TrainConfig, read_sweep, sweep
 from pix2pix_colab.utils.markdown import markdown_table
 
 NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
-SEEN = "were trained on pairs that are measured here"
+SEEN = "Pairs that are measured may be training pairs of the runs in"
 NO_LABELS = "The sources are no label maps"
 MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "colour_l", "colour_a", "colour_b"]
 CONFIG = TrainConfig(epochs=1, width=2, image_size=128)
@@ -263,6 +263,21 @@ def test_without_splits_only_unseen_pairs_are_measured(small, capsys):
 def test_training_pairs_are_never_measured_in_silence(small):
     assert "has no splits: all pairs are trained on, and none are left to evaluate" in small("sweep")
     assert SEEN in small("evaluate") and SEEN in small("evaluate", "--split", "test")
+
+
+def test_pairs_that_came_after_a_training_make_it_uncertain_which_are_new(small, tmp_path):
+    small("sweep", "--split", "train")
+    assert SEEN not in small("evaluate")
+    (tmp_path / "pairs" / "0.png").rename(tmp_path / "pairs" / "99.png")
+    assert SEEN in small("evaluate")
+
+
+def test_a_training_on_the_test_split_is_told(small, tmp_path):
+    (tmp_path / "pairs").rename(tmp_path / "test")
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / "test").rename(tmp_path / "pairs" / "test")
+    small("sweep", "--split", "test")
+    assert SEEN in small("evaluate")
 
 
 def test_evaluate_takes_the_direction_of_the_runs_and_refuses_the_reverse(small, monkeypatch, capsys):
