@@ -84,7 +84,7 @@ def assert_same_pixels(theirs: BaselinePairs, ours: Pairs | StreamedPairs) -> No
 def stream_pairs(folder: Path, **options) -> StreamedPairs:
     """The pairs of a folder, decoded ahead as if they were larger than memory."""
     with mock.patch.object(pair_files, "LARGE", 0):
-        return read_pairs(folder, **options)
+        return read_pairs(folder, direction="BtoA", **options)
 
 
 def our_batches(pairs: Pairs | StreamedPairs, batch_size: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
@@ -149,7 +149,7 @@ def main() -> None:
     warnings.filterwarnings("ignore", "This DataLoader will create")  # 4 workers on 2 cores are meant
 
     with folder_of_pairs(options.folder) as folder:
-        theirs, ours, streamed = BaselinePairs(folder), read_pairs(folder), stream_pairs(folder)
+        theirs, ours, streamed = BaselinePairs(folder), read_pairs(folder, direction="BtoA"), stream_pairs(folder)
         assert_same_pixels(theirs, ours)
         assert_same_pixels(theirs, streamed)
         variants = {"ours, in memory": our_batches(ours)}

@@ -4,6 +4,8 @@ import math
 import re
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +19,11 @@ from pix2pix_colab import translate
 from pix2pix_colab.__main__ import main
 from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades, write_pairs
 from pix2pix_colab.evaluation import Report, evaluate
-from pix2pix_colab.training import TrainConfig, read_sweep, sweep
+from pix2pix_colab.training import Run, TrainConfig, read_sweep, sweep
 from pix2pix_colab.utils.markdown import markdown_table
 
 NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
+SEEN = "Pairs that are measured may be training pairs of the runs in"
 NO_LABELS = "The sources are no label maps"
 MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "colour_l", "colour_a", "colour_b"]
 CONFIG = TrainConfig(epochs=1, width=2, image_size=128)
@@ -30,7 +33,7 @@ def noise(*shape: int) -> Tensor:
     return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
-def noise_folder(folder: Path, direction: str = "BtoA", size: int = 32) -> Path:
+def noise_folder(folder: Path, direction: str = "AtoB", size: int = 32) -> Path:
     images = noise(2, 2, 3, size, size)
     return write_pairs(Pairs(images[0], images[1], ["1", "2"]), folder, direction)
 
@@ -186,8 +189,8 @@ def test_it_prints_table_differences_and_claims(folder, offline, capsys):
 @pytest.mark.parametrize(("split", "count"), [("train", 10), ("test", 6)])
 def test_it_gives_the_reason_for_a_missing_fcn_score(folder, offline, capsys, split, count):
     """On the training pairs, or on a folder without any others."""
-    source, words = (folder / "pairs", ["--split", split]) if split == "train" else (folder / "pairs" / "test", [])
-    main(["evaluate", str(source), str(folder / "runs"), *words])
+    source, split = (folder / "pairs", split) if split == "train" else (folder / "pairs" / "test", "all")
+    main(["evaluate", str(source), str(folder / "runs"), "--split", split])
     found = capsys.readouterr().out
     assert f"| {count} images |" in found and NO_TRAINING_PAIRS in found and "accuracy ↑" not in found
 
@@ -207,10 +210,10 @@ def test_training_pairs_of_no_label_maps_are_not_even_read(folder, offline, tmp_
     for split in ("train", "test"):
         write_pairs(Pairs(images, images.flip(0), list("1234")), tmp_path / split)
     main(["evaluate", str(tmp_path), str(folder / "runs"), "--split", "test"])
-    assert splits == ["test"]
+    assert "train" not in splits
     assert NO_LABELS in capsys.readouterr().out
     main(["evaluate", str(folder / "pairs"), str(folder / "runs"), "--split", "test"])
-    assert splits == ["test", "test", "train"]
+    assert splits[-1] == "train"
 
 
 def test_it_measures_a_sweep_of_one_lambda_in_grey(offline, tmp_path, capsys):
@@ -218,6 +221,90 @@ def test_it_measures_a_sweep_of_one_lambda_in_grey(offline, tmp_path, capsys):
     pairs = read_pairs(folder, 128, "AtoB", target_channels=1)
     config = TrainConfig(epochs=1, width=2, image_size=128, target_channels=1)
     (run,) = sweep(pairs, (10,), config, tmp_path / "runs", device="cpu").values()
-    main(["evaluate", str(folder), str(tmp_path / "runs"), "--direction", "AtoB"])
+    main(["evaluate", str(folder), str(tmp_path / "runs"), "--direction", "AtoB", "--split", "all"])
     expected = evaluate({10: translate(run.load_generator(), pairs.source)}, pairs)
     assert capsys.readouterr().out == expected.table() + "\n", "and nothing is compared"
+
+
+@pytest.fixture
+def small(offline, tmp_path) -> Callable:
+    """Train for an epoch on some of twelve pairs of noise in a folder, then evaluate them; return what is warned of."""
+    images = noise(2, 12, 3, 64, 64)
+    write_pairs(Pairs(images[0], images[1], [str(i) for i in range(12)]), tmp_path / "pairs")
+    settings = ["--lambdas", "inf", "--width", "1", "--epochs", "1", "--image-size", "128"]
+
+    def run(command: str, *words: str) -> str:
+        with warnings.catch_warnings(record=True) as warned:
+            main([command, str(tmp_path / "pairs"), str(tmp_path / "runs"), *words, *settings * (command == "sweep")])
+        return " ".join(str(each.message) for each in warned)
+
+    return run
+
+
+def test_both_commands_take_the_right_split_by_themselves(small, tmp_path, capsys):
+    for split, names in (("train", range(10)), ("test", (10, 11))):
+        (tmp_path / "pairs" / split).mkdir()
+        for name in names:
+            (tmp_path / "pairs" / f"{name}.png").rename(tmp_path / "pairs" / split / f"{name}.png")
+    assert "split" not in small("sweep") + small("evaluate")
+    (run,) = read_sweep(tmp_path / "runs").values()
+    assert run.history[-1]["step"] == 10 and "| 2 images |" in capsys.readouterr().out
+
+
+def test_without_splits_only_unseen_pairs_are_measured(small, capsys):
+    assert "has no splits" not in small("sweep", "--split", "train")
+    warned = small("evaluate")
+    assert "has no splits: the random tenth is measured that --split train leaves out" in warned and SEEN not in warned
+    assert "| 1 images |" in capsys.readouterr().out
+    assert SEEN in small("evaluate", "--split", "all")
+    assert SEEN not in small("evaluate", "--split", "train"), "which says it"
+
+
+def test_training_pairs_are_never_measured_in_silence(small):
+    assert "has no splits: all pairs are trained on, and none are left to evaluate" in small("sweep")
+    assert SEEN in small("evaluate") and SEEN in small("evaluate", "--split", "test")
+
+
+def test_pairs_that_came_after_a_training_make_it_uncertain_which_are_new(small, tmp_path):
+    small("sweep", "--split", "train")
+    assert SEEN not in small("evaluate")
+    (tmp_path / "pairs" / "0.png").rename(tmp_path / "pairs" / "99.png")
+    assert SEEN in small("evaluate")
+
+
+def test_a_training_on_the_test_split_is_told(small, tmp_path):
+    (tmp_path / "pairs").rename(tmp_path / "test")
+    (tmp_path / "pairs").mkdir()
+    (tmp_path / "test").rename(tmp_path / "pairs" / "test")
+    small("sweep", "--split", "test")
+    assert SEEN in small("evaluate")
+
+
+def test_evaluate_takes_the_direction_of_the_runs_and_refuses_the_reverse(small, monkeypatch, capsys):
+    read, directions = module.read_pairs, []
+    monkeypatch.setattr(
+        module, "read_pairs", lambda *given, **more: directions.append(given[2]) or read(*given, **more)
+    )
+    small("sweep", "--direction", "BtoA", "--split", "train")
+    assert "don't say their direction: the pairs are read AtoB" in small("evaluate")
+    monkeypatch.setattr(Run, "direction", "BtoA", raising=False)
+    directions.clear()
+    assert "direction" not in small("evaluate") and set(directions) == {"BtoA"}
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        small("evaluate", "--direction", "AtoB")
+    assert re.search(
+        r"^error: --direction AtoB is the reverse of that of the runs in .*runs: leave it out\.$",
+        capsys.readouterr().err,
+    )
+
+
+def test_a_folder_of_a_data_sets_name_is_of_ones_own_pairs(tmp_path, monkeypatch, capsys):
+    """Facades that are downloaded are read BtoA."""
+    monkeypatch.chdir(tmp_path)
+    noise_folder(tmp_path / "facades")
+    taken = []
+    monkeypatch.setattr(module, "sweep", lambda pairs, *_: taken.append(pairs.direction))
+    with pytest.warns(UserWarning, match=f"{tmp_path}/facades is read, as pairs of your own"):
+        main(["sweep", "facades", "runs"])
+    assert taken == ["AtoB"]

@@ -56,7 +56,7 @@ def main() -> None:
     draw_path(workspace, train_pairs, test_pairs)
 
     if options.runs:
-        pairs, runs = read_pairs(options.pairs, size=256), read_sweep(options.runs)
+        pairs, runs = read_pairs(options.pairs, 256, "BtoA"), read_sweep(options.runs)
         outputs = translated(runs, pairs.source)
         report = evaluate(outputs, pairs, folder=options.runs)
         tradeoff_plot(report, outputs, image=36).savefig(ASSETS / "facades_tradeoff.png", dpi=110)

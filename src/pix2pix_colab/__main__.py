@@ -1,5 +1,6 @@
 """The command line: ``python -m pix2pix_colab sweep | path | evaluate``."""
 
+import re
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
@@ -12,11 +13,12 @@ from typing import NoReturn
 
 from torch import distributed
 
-from .data import DATASETS, Pairs, jitter_size, open_dataset, read_pairs
+from .data import DATASETS, Pairs, find_pairs, jitter_size, known_dataset, open_dataset, read_pairs
 from .inference import translate
 from .interpolation import LambdaPath
 from .loss import LAMBDAS, check_lambda
-from .training import FolderInUseError, ProgressBar, TrainConfig, lambda_path, read_sweep, sweep
+from .training import FolderInUseError, ProgressBar, Run, TrainConfig, lambda_path, read_sweep, sweep
+from .training.run_folder import load_newest
 from .utils.device import default_device
 from .utils.markdown import markdown_table
 
@@ -63,8 +65,8 @@ def _add_training(commands, name: str, train_all: Callable, words: str, descript
 
 def _add_evaluate(commands) -> None:
     words = (
-        "Print the tables of a sweep: all metrics, their differences, and the paper's claims. With --split test or val "
-        "the FCN score is measured too, by a segmentation network that is trained on the training split."
+        "Print the tables of a sweep: all metrics, their differences, and the paper's claims. With the split test or "
+        "val the FCN score is measured too, by a segmentation network that is trained on the training split."
     )
     command = commands.add_parser("evaluate", help="print the metrics of a sweep", description=words)
     command.set_defaults(run=run_evaluate)
@@ -78,18 +80,30 @@ def _add_pairs(command: ArgumentParser) -> None:
     where = f"a data set ({names}), a folder of pairs, a .zip or .tar file, or a link to one"
     command.add_argument("pairs", metavar="PAIRS", help=where)
     command.add_argument("--targets", metavar="FOLDER", help="the folder of the targets, if PAIRS holds only sources")
-    command.add_argument("--split", choices=("train", "val", "test"), help="needed if PAIRS has splits")
-    command.add_argument("--direction", choices=("AtoB", "BtoA"), help="default: the data set's own, else BtoA")
+    words = "default: train, and test to evaluate. If PAIRS has no splits, a random tenth is test; all is trained on"
+    command.add_argument("--split", choices=("train", "val", "test", "all"), help=words)
+    words = "default: the data set's own, else AtoB; to evaluate, that of the runs"
+    command.add_argument("--direction", choices=("AtoB", "BtoA"), help=words)
     command.add_argument("--data", default="data", metavar="FOLDER", help="for downloads and unpacked archives")
 
 
-def _read_pairs(options: Namespace, split: str | None, size: int, config: TrainConfig) -> Pairs:
-    known = DATASETS.get(options.pairs)
+def _split(options: Namespace, usual: str, otherwise: str, words: str) -> str:
+    """The split that is asked for; else the usual one or, with a warning, another one if PAIRS has no splits."""
+    if options.split:
+        return options.split
+    if find_pairs(open_dataset(options.pairs, options.data), options.targets).pairs.keys() - {""}:
+        return usual
+    warnings.warn(f"{options.pairs} has no splits: {words}", stacklevel=2)
+    return otherwise
+
+
+def _read_pairs(options: Namespace, split: str, size: int, config: TrainConfig) -> Pairs:
+    known = known_dataset(options.pairs, options.data)
     return read_pairs(
         open_dataset(options.pairs, options.data),
         size,
-        options.direction or (known.direction if known else "BtoA"),
-        split,
+        options.direction or (known.direction if known else "AtoB"),
+        None if split == "all" else split,
         targets=options.targets,
         source_channels=config.source_channels,
         target_channels=config.target_channels,
@@ -101,7 +115,9 @@ def run_training(options: Namespace) -> None:
     config = TrainConfig(**{name: getattr(options, name) for name in SETTINGS})
     for lambda_l1 in options.lambdas:  # before gigabytes are downloaded
         check_lambda(lambda_l1)
-    pairs = _read_pairs(options, options.split, jitter_size(config.image_size), config)
+    words = "all pairs are trained on, and none are left to evaluate. --split train leaves a random tenth for that."
+    split = _split(options, "train", "all", words)
+    pairs = _read_pairs(options, split, jitter_size(config.image_size), config)
     if distributed.is_torchelastic_launched():
         distributed.init_process_group("gloo", timeout=timedelta(days=30))  # how long one process may wait for others
     bar = ProgressBar(distributed.get_rank() if distributed.is_initialized() else 0)
@@ -118,11 +134,21 @@ def run_evaluate(options: Namespace) -> None:
     from .evaluation import decode_label_maps, evaluate  # here: a sweep needs no torchmetrics, which imports slowly
 
     runs, device = read_sweep(options.runs), default_device()
-    config = next(iter(runs.values())).config
-    if not _are_comparable([run.config for run in runs.values()]):
+    config, asked = next(iter(runs.values())).config, options.direction
+    directions = {getattr(run, "direction", None) for run in runs.values()} - {None}
+    if len(directions) > 1 or not _are_comparable([run.config for run in runs.values()]):
         raise ValueError(f"The runs in {options.runs} differ in more than λ: move those of other settings elsewhere.")
-    pairs, train_pairs = _read_pairs(options, options.split, config.image_size, config)[:].to(device), None  # in memory
-    if options.split in ("val", "test"):
+    options.direction = asked or next(iter(directions), None)
+    if not options.direction and not known_dataset(options.pairs, options.data):
+        words = "the pairs are read AtoB. If they were trained the other way round, add --direction BtoA."
+        warnings.warn(f"The runs in {options.runs} don't say their direction: {words}", stacklevel=2)
+    words = "the random tenth is measured that --split train leaves out. --split all measures all."
+    split = _split(options, "test", "test", words)
+    pairs, train_pairs = _read_pairs(options, split, config.image_size, config)[:].to(device), None  # in memory
+    if asked and pairs.direction not in (directions or {pairs.direction}):
+        raise ValueError(f"--direction {asked} is the reverse of that of the runs in {options.runs}: leave it out.")
+    _warn_if_trained_on(options, split, runs, config)
+    if split in ("val", "test"):
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
             decode_label_maps(pairs.source[:1])
             train_pairs = _read_pairs(options, "train", jitter_size(config.image_size), config)
@@ -134,6 +160,24 @@ def run_evaluate(options: Namespace) -> None:
     print(report.table(), *filter(None, map(report.difference_table, report.measured)), sep="\n\n")
     if claims := report.claims():
         print(f"\n{markdown_table(claims)}")
+
+
+def _warn_if_trained_on(options: Namespace, split: str, runs: dict[float, Run], config: TrainConfig) -> None:
+    """Warn unless all pairs to measure are surely new to the runs, or --split train asks for others.
+
+    They are new if they are the tenth that the training pairs leave out, or a folder test or val of its own.
+    """
+    if split == "train":
+        return
+    trained = {load_newest(run.folder)[0]["pairs"] for run in runs.values()}
+    sizes = {int(re.search(r"of (\d+) px", fingerprint)[1]) for fingerprint in trained}
+    apart = find_pairs(open_dataset(options.pairs, options.data), options.targets).pairs.keys() & {"val", "test"}
+    with suppress(ValueError), warnings.catch_warnings(action="ignore"):  # too few to be split; what was named before
+        read = {_read_pairs(options, split if apart else "train", size, config).fingerprint() for size in sizes}
+        if (apart and not read & trained) or (not apart and split == "test" and trained <= read):
+            return
+    words = "They do better on those. Only the pairs that --split train leaves out are surely new to them."
+    warnings.warn(f"Pairs that are measured may be training pairs of the runs in {options.runs}. {words}", stacklevel=2)
 
 
 def _are_comparable(configs: list[TrainConfig]) -> bool:

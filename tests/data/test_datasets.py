@@ -20,7 +20,7 @@ import torch
 from helpers.server import closed_address, serving
 
 from pix2pix_colab.data.downloads import datasets, fetch, registry
-from pix2pix_colab.data.downloads.datasets import download, open_dataset
+from pix2pix_colab.data.downloads.datasets import download, known_dataset, open_dataset
 from pix2pix_colab.data.downloads.registry import DATASETS, Dataset
 from pix2pix_colab.data.pair_files import read_pairs, write_pairs
 from pix2pix_colab.data.pairs import Pairs
@@ -180,6 +180,25 @@ def test_an_archive_in_the_cache_is_not_fetched_again(serve, images, tmp_path):
     assert hidden(tmp_path / "tuesday") == []
 
 
+def test_the_sha256_is_kept_beside_the_cached_archive_and_checked_on_the_next_machine(serve, images, tmp_path):
+    serve(pack(images))
+    download("tiny", tmp_path / "monday", tmp_path / "drive")
+    line = (tmp_path / "monday" / "sha256.txt").read_text()
+    assert (tmp_path / "drive" / "sha256.txt").read_text() == line
+    (tmp_path / "drive" / "tiny.tar.gz").unlink()
+    serve(pack(images | {"tiny/notes.txt": b"another version"}))
+    with pytest.raises(ValueError, match=rf"and not {line.split()[0]}, which .*drive/sha256\.txt recorded"):
+        download("tiny", tmp_path / "tuesday", tmp_path / "drive")
+    assert visible(tmp_path / "tuesday") == [] and visible(tmp_path / "drive") == ["sha256.txt"]
+
+
+def test_an_archive_in_an_older_cache_gets_its_sha256_recorded(serve, images, tmp_path):
+    serve(archive := pack(images))
+    (tmp_path / "tiny.tar.gz").write_bytes(archive)
+    download("tiny", tmp_path / "data", tmp_path)
+    assert (tmp_path / "sha256.txt").read_text() == (tmp_path / "data" / "sha256.txt").read_text()
+
+
 def test_a_damaged_archive_in_the_cache_is_replaced(serve, images, tmp_path):
     archive, cached = pack(images), tmp_path / "tiny.tar.gz"
     server = serve(archive)
@@ -324,6 +343,20 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_fetched(serve, imag
     assert not server.asked
 
 
+def test_what_a_download_and_its_use_take_is_said_before(serve, images, tmp_path, capfd):
+    serve(pack(images | {"tiny/notes": os.urandom(1_000_000)}))
+    download("tiny", tmp_path / "data")
+    assert re.search(
+        r"tiny\.tar\.gz: 1\.1 MB to download, and up to 2\.4 MB of disk to unpack in .*data\n", capfd.readouterr().err
+    )
+
+
+def test_a_data_folder_that_cannot_be_written_gets_a_sentence(serve, images):
+    serve(pack(images))
+    with pytest.raises(OSError, match=r"/dev/null/data can't be written \(.+\): choose another folder for the data\.$"):
+        download("tiny", "/dev/null/data")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_disk_that_gets_full_keeps_what_has_come(serve, images, tmp_path, monkeypatch):
     """While unpacking: the archive is there, and is not fetched again."""
@@ -406,6 +439,46 @@ def test_a_name_is_downloaded(serve, images, tmp_path):
     assert open_dataset("tiny", tmp_path / "data") == tmp_path / "data" / "tiny"
 
 
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_what_is_called_as_a_data_set_is_read_and_not_downloaded(serve, images, tmp_path, kind):
+    server = serve(pack(images))
+    pack_zip(Path("tiny"), images) if kind == "archive" else Path("tiny").mkdir()
+    with pytest.warns(UserWarning, match=f"{Path('tiny').resolve()} is read, as pairs of your own .AtoB by default"):
+        folder = open_dataset("tiny", tmp_path / "data")
+    assert folder == (Path("tiny") if kind == "folder" else tmp_path / "data" / "tiny-own")
+    assert not server.asked and known_dataset("tiny", tmp_path / "data") is None
+
+
+def test_the_download_itself_is_not_taken_for_ones_own(serve, images):
+    server = serve(pack(images))
+    for _ in range(2):
+        assert known_dataset("tiny", ".") is DATASETS["tiny"]
+        assert open_dataset("tiny", ".") == Path("tiny")
+    assert len(server.asked) == 1
+
+
+def test_one_image_is_no_archive(images, tmp_path):
+    (tmp_path / "1.png").write_bytes(images["tiny/train/1.png"])
+    assert open_dataset(tmp_path / "1.png", tmp_path / "data") == tmp_path / "1.png"
+    assert not (tmp_path / "data").exists()
+
+
+def test_read_only_folders_will_do(serve, images, tmp_path, monkeypatch):
+    """For root, nothing is read-only: it is enough that nothing is written beside, and that no lock is asked for."""
+    serve(pack(images))
+    place = tmp_path / "read-only"
+    places = "tiny", pack_zip(tmp_path / "a.zip", images)
+    for where in places:
+        folder = open_dataset(where, place)
+        monkeypatch.setattr(datasets, "FileLock", lambda _: pytest.fail("it is locked"))
+        before = {path: path.stat().st_mtime_ns for path in (tmp_path, *tmp_path.rglob("*"))}
+        assert open_dataset(where, place) == folder
+        assert len(read_pairs(folder, 64, split="train")) == 2
+        assert {path: path.stat().st_mtime_ns for path in (tmp_path, *tmp_path.rglob("*"))} == before
+        monkeypatch.undo()
+        serve(pack(images))
+
+
 def test_an_archive_is_unpacked_once(images, tmp_path):
     archive = pack_zip(tmp_path / "My 图.v2.zip", images)
     folder = open_dataset(archive, tmp_path / "data")
@@ -462,6 +535,15 @@ def test_an_address_is_fetched_once(server, images, tmp_path):
         assert open_dataset(address, tmp_path / "data") == tmp_path / "data" / "my pairs"
     assert server.asked == [("/files/my%20pairs.tar.gz?download=1", None)]
     assert visible(tmp_path / "data") == ["my pairs"] and hidden(tmp_path / "data") == [".my pairs.source"]
+
+
+def test_two_addresses_of_one_name_are_not_mixed(server, images, tmp_path):
+    server.body, server.always = pack(images), {"until": 1000}
+    with pytest.raises(ConnectionError, match=r"3,000 bytes that have come are kept"):
+        open_dataset(f"{server.base}/mine/a.tar.gz", tmp_path / "data")
+    server.always = {}
+    assert open_dataset(f"{server.base}/yours/a.tar.gz", tmp_path / "data") == tmp_path / "data" / "a"
+    assert server.ranges[-1] is None
 
 
 @pytest.mark.parametrize("path", ["/..", "/%2e%2e%2f%2e%2e%2fup.zip", "/a/..%5c..", "/"])

@@ -17,7 +17,8 @@ import pytest
 from helpers.server import closed_address, serving
 
 from pix2pix_colab.data.downloads import fetch as module
-from pix2pix_colab.data.downloads.fetch import PATIENCE, Patience, drive_id, fetch, fetch_drive, part_of
+from pix2pix_colab.data.downloads.drive import drive_id, fetch_drive
+from pix2pix_colab.data.downloads.fetch import PATIENCE, Patience, fetch, part_of
 
 BODY = random.Random(0).randbytes(300_000)
 ID = "1AbCdEfGhIjKlMnOpQrStUvWxYz_-0123"
@@ -129,6 +130,28 @@ def test_what_has_come_is_kept_for_the_next_call(server, file):
     assert server.ranges[-1] == f"bytes={came}-"
 
 
+@pytest.mark.parametrize(
+    "versions",
+    [({"ETag": '"1"'}, {"ETag": '"2"'}), ({"ETag": 'W/"1"', "Last-Modified": "Mon"}, {"Last-Modified": "Tue"})],
+    ids=["ETag", "date"],
+)
+def test_a_file_that_has_changed_meanwhile_is_not_mixed_from_two_versions(server, file, versions):
+    server.headers, server.faults = versions[0], [{"until": 100_000}, {"until": 1000}]
+    with pytest.raises(ConnectionError, match="it broke off after 101,000"):
+        fetch([server.url], file, len(BODY), patience=Patience(rounds=2))
+    server.headers, server.body = versions[1], BODY[::-1]
+    fetch([server.url], file, len(BODY))
+    assert file.read_bytes() == BODY[::-1] and list(file.parent.iterdir()) == [file]
+    assert server.ranges == [None, "bytes=100000-", "bytes=101000-"]
+
+
+def test_a_mirror_is_not_asked_for_the_version_of_another(server, file):
+    server.headers = {"ETag": '"one"'}
+    with serving(BODY, headers={"ETag": '"two"'}, faults=[{"until": 1000}]) as mirror:
+        assert_whole(fetch([f"{mirror.base}/x", server.url], file, len(BODY)), file)
+    assert server.ranges == ["bytes=1000-"]
+
+
 def test_many_breaks_are_no_failure_while_it_grows(server, file, monkeypatch):
     monkeypatch.setattr(module, "CHUNK", 10_000)
     server.always = {"until": 30_000}
@@ -237,6 +260,17 @@ def test_a_disk_that_is_too_small_is_told_before_anything_is_read(server, file, 
     with pytest.raises(OSError, match=r"0\.00 GB are free\): free some space and call again, .* the 100 bytes"):
         fetch([server.url], file)
     assert part_of(file).read_bytes() == BODY[:100]
+
+
+def test_the_disk_that_unpacking_takes_is_said_and_checked_before_anything_is_read(server, file, monkeypatch, capfd):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=600_000))
+    with pytest.raises(OSError, match=r"0\.00 GB are needed"):
+        fetch([server.url], file, room=2.2)
+    assert not part_of(file).exists()
+    server.faults = [{"until": 100_000}]
+    fetch([server.url], file, room=1.9)
+    said = f"file.bin: 0.3 MB to download, and up to 0.6 MB of disk to unpack in {file.parent}"
+    assert capfd.readouterr().err.count(said) == 1
 
 
 def test_a_killed_download_is_gone_on_with(server, file):

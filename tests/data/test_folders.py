@@ -187,6 +187,62 @@ def test_hidden_files_are_passed_over(tmp_path):
     assert (told(layout), layout.skipped) == ({"": [("A/1.png", "B/1.png")]}, [])
 
 
+def test_an_image_of_any_kind_that_pillow_opens_is_taken(tmp_path):
+    names = [f"{n}.{ending}" for n, ending in enumerate(("jfif", "GIF", "ppm", "jp2", "tga", "webp"))]
+    layout = find_pairs(lay(tmp_path, *names))
+    assert (told(layout), layout.skipped) == ({"": [(name,) for name in names]}, [])
+
+
+def test_other_files_are_named_but_not_those_that_lie_beside_images_as_a_matter_of_course(tmp_path):
+    beside = ["train/1.xml", "train/Thumbs.db", "labels.csv", "data.JSON", "README", "LICENSE.rst", "notes.md", ".git"]
+    layout = find_pairs(lay(tmp_path, "train/1.png", "train/2.heic", "test/3.npy", "1.png.partial", "more", *beside))
+    why = "is of no kind that Pillow opens: save it as PNG or JPEG"
+    assert told(layout) == {"train": [("train/1.png",)]}
+    assert reasons(layout) == dict.fromkeys(["train/2.heic", "test/3.npy", "1.png.partial", "more"], why)
+    assert layout.split("train")[1].keys() == {"train/2.heic", "1.png.partial", "more"}
+
+
+def test_linked_folders_are_followed_one_level_and_in_no_loop(tmp_path):
+    lay(tmp_path / "elsewhere", "1.png", "2.png", "deeper/3.png")
+    folder = lay(tmp_path / "pairs", "B/1.png", "B/2.png")
+    (folder / "A").symlink_to(tmp_path / "elsewhere")
+    (folder / "B" / "loop").symlink_to(folder)
+    (tmp_path / "elsewhere" / "link").symlink_to(tmp_path / "elsewhere" / "deeper")
+    layout = find_pairs(folder)
+    assert told(layout) == {"": [("A/1.png", "B/1.png"), ("A/2.png", "B/2.png")]}
+    why = "is a link to a folder that it lies in, or a link in a linked folder: it isn't followed"
+    assert reasons(layout) == {"A/link": why, "B/loop": why, "A/deeper/3.png": "has no partner of the same name"}
+
+
+@pytest.mark.parametrize("wrapper", ["", "train/", "base/"])
+def test_two_endings_of_each_name_make_pairs(tmp_path, wrapper):
+    """As in the CMP data base: photo, label map and annotation; the photo is A."""
+    files = [f"{wrapper}cmp_b000{n}.{ending}" for n in (1, 2) for ending in ("jpg", "png", "xml")]
+    layout = find_pairs(lay(tmp_path, *files, f"{wrapper}3.png"))
+    assert list(told(layout).values()) == [[tuple(files[:2]), tuple(files[3:5])]]
+    assert reasons(layout) == {f"{wrapper}3.png": "has no partner of the same name"} and not layout.fixed
+
+
+def test_a_few_files_of_one_name_among_pairs_side_by_side_are_left_out(tmp_path):
+    layout = find_pairs(lay(tmp_path, "1.jpg", "1.png", *(f"{n}.jpg" for n in range(2, 9))))
+    assert [name for (name,) in told(layout)[""]] == [f"{n}.jpg" for n in range(2, 9)]
+    assert reasons(layout) == dict.fromkeys(
+        ["1.jpg", "1.png"], "has the same name as another file: rename or delete one of them"
+    )
+
+
+@pytest.mark.parametrize("where", ["", "train/", "my pairs/"])
+def test_folders_a_b_and_c_are_not_taken_for_two_sides(tmp_path, where):
+    lay(tmp_path, *(f"{where}{letter}/{n}.png" for letter in "abcd" for n in (1, 2)))
+    with pytest.raises(ValueError, match=r"has the folders a, b, c, d: if each file is a pair side by side, put them"):
+        find_pairs(tmp_path)
+
+
+def test_one_file_is_a_folder_of_one_pair(tmp_path):
+    file = lay(tmp_path, "1.png", "2.png") / "1.png"
+    assert find_pairs(file).pairs == {"": [("1.png", file, None)]}
+
+
 def test_folders_within_the_two_folders_must_be_the_same(tmp_path):
     layout = find_pairs(
         lay(tmp_path, "A/x/1.png", "A/y/1.png", "B/x/1.png", "B/z/1.png", "A/x/deep/er/2.png", "B/x/deep/er/2.jpg")
@@ -242,11 +298,11 @@ def test_val_stands_in_for_test(tmp_path):
 @pytest.mark.parametrize(
     ("files", "asked", "choices"),
     [
-        (["train/1.png", "test/1.png"], "val", "test, train, and 'val'"),
-        (["train/1.png", "test/1.png"], None, "test, train, and None"),
-        (["train/1.png", "test/1.png"], "Train", "test, train, and 'Train'"),
-        (["test/1.png"], "train", "test, and 'train'"),
-        (["1.png"], "val", "train, test, and 'val'"),
+        (["train/1.png", "test/1.png"], "val", "test, train, and 'val' is none of them"),
+        (["train/1.png", "test/1.png"], None, "test, train"),
+        (["train/1.png", "test/1.png"], "Train", "test, train, and 'Train' is none of them"),
+        (["test/1.png"], "train", "test, and 'train' is none of them"),
+        (["1.png"], "val", "train, test, and 'val' is none of them"),
         (["A/1.png", "B/1.png"], "", None),
     ],
 )
@@ -255,7 +311,7 @@ def test_another_split_gets_a_sentence(tmp_path, files, asked, choices):
     if choices is None:
         assert len(names(layout, asked)) == 1  # "" is no split, as None is
         return
-    with pytest.raises(ValueError, match=rf"{tmp_path} has the splits {choices} is none of them: choose one"):
+    with pytest.raises(ValueError, match=rf"{tmp_path} has the splits {choices}: choose one"):
         layout.split(asked)
 
 

@@ -76,7 +76,7 @@ def test_only_what_is_large_is_streamed(folder, monkeypatch):
 
 
 def test_what_both_kinds_of_pairs_tell_is_the_same(held, streamed):
-    for name in ("names", "size", "channels", "skipped", "device"):
+    for name in ("names", "size", "channels", "skipped", "device", "direction"):
         assert getattr(streamed, name) == getattr(held, name)
     assert len(streamed) == len(held) == COUNT and streamed.fingerprint() == held.fingerprint()
     assert streamed.channels == (3, 3)

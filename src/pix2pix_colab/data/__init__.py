@@ -1,7 +1,8 @@
 """Pairs of images: read from files, downloaded or synthetic, and cropped and mirrored as batches (notebook 1)."""
 
-from .downloads import DATASETS, Dataset, download, open_dataset, unpack
+from .downloads import DATASETS, Dataset, download, known_dataset, open_dataset, unpack
 from .downloads.fetch import Patience, fetch
+from .folders import find_pairs
 from .pair_files import read_pairs, write_pairs
 from .pairs import JITTER_SIZE, Pairs, jitter_size
 from .streamed_pairs import StreamedPairs

@@ -3,12 +3,14 @@
 import os
 import re
 import unicodedata
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from ..utils.images import EXTENSIONS, is_image
+from ..utils.images import is_image
 
 TEST_SHARE = 0.1  # of the pairs are for testing, if the folder has no splits of its own
 
@@ -16,6 +18,9 @@ TEST_SHARE = 0.1  # of the pairs are for testing, if the folder has no splits of
 _NAMED = re.compile(
     r"(?:(?P<split>train|val|test)(?:ing|id|idation)?)?[ _-]?(?P<side>a|b|sources?|targets?|inputs?|outputs?)?",
     re.IGNORECASE | re.ASCII,
+)
+_SIDECAR = re.compile(  # what lies beside images as a matter of course, and isn't named as left out
+    r"thumbs\.db|desktop\.ini|(readme|licen[cs]e)(\.\w+)?|.*\.(txt|md|json|xml|csv)", re.IGNORECASE
 )
 
 
@@ -69,7 +74,8 @@ class Layout:
             return self._sample(name, seed), skipped
         if name not in there:
             choices = ", ".join(filter(None, sorted(there))) or "train, test"
-            raise ValueError(f"{self.folder} has the splits {choices}, and {name!r} is none of them: choose one.")
+            which = "" if name is None else f", and {name!r} is none of them"
+            raise ValueError(f"{self.folder} has the splits {choices}{which}: choose one.")
         return self.pairs.get(name, []), skipped
 
     def _sample(self, name: str, seed: int) -> list[PairFiles]:
@@ -82,28 +88,46 @@ class Layout:
 def find_pairs(folder: str | Path, targets: str | Path | None = None) -> Layout:
     """Find how the images in a folder make pairs.
 
-    - Side by side: each file holds both images.
+    - Side by side: each file holds both images. ``folder`` may be such a file itself.
+    - Two endings: most images come as x.jpg beside x.png. B has the ending that is last in the alphabet (in the CMP
+      data base, the label maps).
     - Two folders, A and B (or source and target, input and output): files of the same name, whatever their endings, are
       a pair. Or give the two folders: ``folder`` with the sources, and ``targets``.
 
     Either may lie in the splits train, val and test, above or below A and B (also: trainA), and all of it in one more
     folder, as archives often do.
 
+    Linked folders are followed, but no links in those.
+
     Raises:
         FileNotFoundError: if there is no such folder, or no image in it.
+        ValueError: if there are folders A, B and C, so that A and B may not be the two sides.
     """
     roots = [Path(folder)] if targets is None else [Path(folder), Path(targets)]
-    found = [_Image(file, roots, side) for side, root in enumerate(roots) for file in _images(root)]
+    if targets is None and is_image(roots[0]) and roots[0].is_file():
+        return Layout(roots[0], {"": [PairFiles(roots[0].name, roots[0], None)]}, [], fixed=False)
+    found, skipped = [], []
+    for side, root in enumerate(roots):
+        for file, why in _files(root):
+            image = _Image(file, roots, side)
+            (skipped if why else found).append(image.skip(why) if why else image)
+    if targets is None:
+        _refuse_third_side(roots[0], found)
+    twins = _twins(found)
+    if 2 * len(twins) > len(found) and all(image.side is None for image in found):
+        second = max(image.ending for image in twins)
+        for image in found:
+            image.side = int(image.ending == second)
     if any(image.side is not None for image in found):
-        return _join(roots[0], found)
-    return _side_by_side(roots[0], found)
+        return _join(roots[0], found, skipped)
+    return _side_by_side(roots[0], found, skipped, twins)
 
 
 class _Image:
     """An image file: its split, side and name, as its path tells them."""
 
     def __init__(self, file: Path, roots: list[Path], root: int):
-        relative = file.relative_to(roots[root])
+        relative, self.ending = file.relative_to(roots[root]), file.suffix.lower()
         self.file, self.name = file, (file if len(roots) > 1 else relative).as_posix()
         self.split, self.side, self.fixed, between = "", root if len(roots) > 1 else None, len(roots) > 1, []
         for part in relative.parts[:-1]:
@@ -122,28 +146,66 @@ class _Image:
         return Skipped(self.split, self.name, why)
 
 
-def _images(folder: Path) -> list[Path]:
+def _files(folder: Path) -> list[tuple[Path, str]]:
+    """The files in a folder in order, each with the reason why it makes no pair, or "" if it is an image."""
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}: give the one that holds the pairs.")
-    files = [file for file in folder.rglob("*") if is_image(file) and not _is_hidden(file.relative_to(folder))]
+    files = sorted(_walk(folder), key=lambda item: _by_number(item[0]))
     if not files:
-        kinds = ", ".join(EXTENSIONS)
-        raise FileNotFoundError(f"{folder} holds no image ({kinds}): give the folder that holds the pairs.")
-    return sorted(files, key=_by_number)
+        raise FileNotFoundError(f"{folder} holds no image: give the folder that holds the pairs.")
+    return files
 
 
-def _side_by_side(folder: Path, found: list[_Image]) -> Layout:
-    pairs, skipped, wrapper = {}, [], _wrapper(found)
+def _walk(folder: Path, linked: bool = False) -> Iterator[tuple[Path, str]]:
+    for path in folder.rglob("*"):  # which follows no links
+        if _is_hidden(path.relative_to(folder)):
+            continue
+        if is_image(path):
+            yield path, ""
+        elif path.is_symlink() and path.is_dir():
+            if linked or path.parent.resolve().is_relative_to(path.resolve()):
+                yield path, "is a link to a folder that it lies in, or a link in a linked folder: it isn't followed"
+            else:
+                yield from _walk(path, linked=True)
+        elif not path.is_dir() and not _SIDECAR.fullmatch(path.name):
+            yield path, "is of no kind that Pillow opens: save it as PNG or JPEG"
+
+
+def _twins(found: list[_Image]) -> set[_Image]:
+    """The images whose name another one has, too, with another ending."""
+    counts = Counter((image.split, image.key) for image in found)
+    return {image for image in found if counts[image.split, image.key] > 1}
+
+
+def _refuse_third_side(folder: Path, found: list[_Image]) -> None:
+    """Raise ValueError if a folder C lies beside A or B: they may be classes of pairs, and not the two sides."""
+    beside = {}
+    for inner in {image.file.parent.relative_to(folder) for image in found}:
+        for part in (inner, *inner.parents):
+            beside.setdefault(part.parent, set()).add(part.name)
+    for parent, names in beside.items():
+        letters = sorted((name for name in names if len(name) == 1), key=str.lower)
+        if "c" in map(str.lower, letters) and letters[0].lower() in "ab":
+            raise ValueError(
+                f"{folder / parent} has the folders {', '.join(letters)}: if each file is a pair side by side, put "
+                "them all into one folder; if A and B are the two sides, move the others elsewhere."
+            )
+
+
+def _side_by_side(folder: Path, found: list[_Image], skipped: list[Skipped], twins: set[_Image]) -> Layout:
+    pairs, wrapper = {}, _wrapper(found)
     for image in found:
-        if image.between == wrapper:
-            pairs.setdefault(image.split, []).append(PairFiles(image.file.name, image.file, None))
-        else:
+        if image.between != wrapper:
             skipped.append(image.skip("lies in a folder that is neither a split (train, val, test) nor a side (A, B)"))
+        elif image in twins:
+            skipped.append(image.skip("has the same name as another file: rename or delete one of them"))
+        else:
+            pairs.setdefault(image.split, []).append(PairFiles(image.file.name, image.file, None))
     return _without_strays(Layout(folder, pairs, skipped, fixed=False))
 
 
-def _join(folder: Path, found: list[_Image]) -> Layout:
-    pairs, skipped, sides = {}, [], ({}, {})
+def _join(folder: Path, found: list[_Image], skipped: list[Skipped]) -> Layout:
+    pairs, sides = {}, ({}, {})
     for image in found:
         if image.side is None:
             skipped.append(image.skip("lies neither in A nor in B"))

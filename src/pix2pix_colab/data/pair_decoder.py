@@ -34,6 +34,11 @@ class PairDecoder:
     swap: bool
 
     @property
+    def direction(self) -> str:
+        """AtoB, or BtoA if the source is image B."""
+        return "BtoA" if self.swap else "AtoB"
+
+    @property
     def pair_bytes(self) -> int:
         """Bytes of one pair."""
         return sum(self.channels) * self.size**2

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from tqdm.auto import tqdm
 
-from ..utils.images import MODES
+from ..utils.images import MODES, is_image
 from .folders import find_pairs
 from .pair_decoder import PairDecoder, map_in_threads
 from .pairs import JITTER_SIZE, BasePairs, Pairs
@@ -22,7 +22,7 @@ LARGE = 2 * 2**30  # bytes of pairs: more are not held in memory, but decoded ah
 def read_pairs(
     folder: str | Path,
     size: int = JITTER_SIZE,
-    direction: str = "BtoA",
+    direction: str = "AtoB",
     split: str | None = None,
     *,
     targets: str | Path | None = None,
@@ -43,8 +43,8 @@ def read_pairs(
     Args:
         folder: its images are read in the order of their names, numbers by value (2 before 10).
         size: side in px that all images are resized to (bicubic, antialiased), whatever their aspect.
-        direction: "BtoA" takes B (the right half) as the source and A (the left one) as the target (facades: labels to
-            photo); "AtoB" the other way round. Folders called source and target are what they are called.
+        direction: "AtoB" takes A (the left half) as the source and B (the right one) as the target; "BtoA" the other
+            way round (facades: labels to photo). Folders called source and target are what they are called: AtoB.
         split: "train", "val" or "test"; ``Layout.split`` says what it is if a folder has none, and what ``seed`` is.
         targets: the folder with the targets, if ``folder`` holds only the sources.
         source_channels: 3, or 1 for grey; ``target_channels`` likewise.
@@ -86,21 +86,23 @@ def _decode(decoder: PairDecoder, skipped: dict[str, str], title: str) -> Pairs 
     if large:
         return StreamedPairs(replace(decoder, files=sound), digests, skipped)
     names = [pair.name for pair in sound]
-    return Pairs(*decoder.split(torch.from_numpy(arrays[: len(sound)])), names, skipped)
+    return Pairs(*decoder.split(torch.from_numpy(arrays[: len(sound)])), names, skipped, decoder.direction)
 
 
 def _report(folder: Path, count: int, skipped: dict[str, str]) -> None:
     """Warn of all files that were left out; zero pairs are refused."""
     lines = "".join(f"\n  {name}: {why}" for name, why in skipped.items())
     if not count:
-        raise ValueError(f"Not one pair is left of {folder}:{lines or ' there are too few to be split.'}")
+        raise ValueError(
+            f"Not one pair is left of {folder}:{lines or ' there are too few to be split: add pairs, or take all.'}"
+        )
     if skipped:
         warnings.warn(f"{len(skipped)} were left out of {folder}, and {count} pairs read:{lines}", stacklevel=3)
 
 
-def write_pairs(pairs: BasePairs, folder: str | Path, direction: str = "BtoA") -> Path:
+def write_pairs(pairs: BasePairs, folder: str | Path, direction: str = "AtoB") -> Path:
     """Write pairs as side-by-side PNGs, which ``read_pairs`` reads back to the same bits. Returns the folder."""
-    folder, stems = Path(folder), [Path(name).stem for name in pairs.names]
+    folder, stems = Path(folder), [_without_ending(Path(name)) for name in pairs.names]
     if len(set(stems)) < len(stems):
         raise ValueError(f"The names {', '.join(pairs.names)} would share files (endings don't count): rename some.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -110,3 +112,8 @@ def write_pairs(pairs: BasePairs, folder: str | Path, direction: str = "BtoA") -
         image = torch.cat([half.expand(3, -1, -1) for half in halves], dim=-1).permute(1, 2, 0)  # -> (S, 2 S, 3)
         Image.fromarray(image.cpu().numpy()).save(folder / f"{stem}.png")
     return folder
+
+
+def _without_ending(file: Path) -> str:
+    """The name of a pair without the ending of an image: frame.0001 and frame.0002 are two names."""
+    return file.stem if is_image(file) else file.name

@@ -18,6 +18,7 @@ class BasePairs:
     Attributes:
         names: N names, one a pair.
         skipped: the files that were left out when the pairs were read, and why.
+        direction: "AtoB" or "BtoA", by which image of a file or folder is the source; None if they weren't read.
         size: side of the images in px.
         channels: of the source and of the target, each 1 or 3.
         device: where the images are.
@@ -25,6 +26,7 @@ class BasePairs:
 
     names: Sequence[str]
     skipped: Mapping[str, str]
+    direction: str | None
     size: int
     channels: tuple[int, int]
     device: torch.device
@@ -96,12 +98,14 @@ class Pairs(BasePairs):
         target: uint8 (N, C, size, size), the real image; its C may be another one.
         names: N names, one a pair.
         skipped: the files that were left out when the pairs were read, and why.
+        direction: "AtoB" or "BtoA"; None for synthetic images, or those of one's own tensors.
     """
 
     source: Tensor
     target: Tensor
     names: Sequence[str]
     skipped: Mapping[str, str] = field(default_factory=dict)
+    direction: str | None = None
 
     def __post_init__(self):
         shapes, count = (tuple(self.source.shape), tuple(self.target.shape)), len(self.names)

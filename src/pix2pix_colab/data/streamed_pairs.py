@@ -30,7 +30,7 @@ class StreamedPairs(BasePairs):
     def __init__(self, decoder: PairDecoder, digests: Sequence[str], skipped: dict[str, str]):
         self.decoder, self.digests, self.skipped = decoder, digests, skipped
         self.names = [pair.name for pair in decoder.files]
-        self.size, self.channels = decoder.size, decoder.channels
+        self.size, self.channels, self.direction = decoder.size, decoder.channels, decoder.direction
         self._threads = ThreadPoolExecutor(os.cpu_count())
         self._ahead: dict[int, Future] = {}
 
@@ -41,7 +41,7 @@ class StreamedPairs(BasePairs):
         for array, decoded in zip(arrays, map_in_threads(self._decode, indices), strict=True):
             array[:] = decoded
         names = [self.names[i] for i in indices]
-        return Pairs(*self.decoder.split(torch.from_numpy(arrays)), names, self.skipped)
+        return Pairs(*self.decoder.split(torch.from_numpy(arrays)), names, self.skipped, self.direction)
 
     @property
     def source(self) -> Tensor:

@@ -9,13 +9,12 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff")
 MODES = {1: "L", 3: "RGB"}  # by the number of channels
 
 
 def is_image(file: Path) -> bool:
-    """Detect an image by its file name; hidden files (macOS leaves a ._1.jpg beside a 1.jpg) are none."""
-    return file.suffix.lower() in EXTENSIONS and not file.name.startswith(".")
+    """Detect an image that Pillow opens, by its ending; hidden files (macOS leaves ._1.jpg beside 1.jpg) are none."""
+    return Image.registered_extensions().get(file.suffix.lower()) in Image.OPEN and not file.name.startswith(".")
 
 
 def load_image(file: str | Path | bytes, channels: int = 3) -> Image.Image:

@@ -4,15 +4,18 @@ import re
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from zlib import crc32
 
 from filelock import FileLock
 
 from ...utils.files import atomic_write, copy_whole, require_space
 from ...utils.images import is_image
 from .archives import unpack
-from .fetch import drive_id, fetch, fetch_drive, part_of, sha256
+from .drive import drive_id, fetch_drive
+from .fetch import fetch, part_of, sha256
 from .registry import DATASETS, Dataset
 
 CHECKSUMS = "sha256.txt"  # none is published: the first one seen is recorded, in the format of sha256sum
@@ -24,7 +27,7 @@ def download(name: str, root: str | Path = "data", cache: str | Path | None = No
 
     Args:
         cache: a folder of archives, such as on Google Drive: one that is there isn't fetched, and one fetched is copied
-            there.
+            there, with its sha256, by which the next machine checks it.
 
     Returns:
         The folder ``root/name``, which holds a folder for each split. It appears when all is checked, not before.
@@ -39,8 +42,7 @@ def download(name: str, root: str | Path = "data", cache: str | Path | None = No
     dataset, root = DATASETS[name], Path(root)
     folder = root / name
     if not folder.exists():
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{name}.lock"):
+        with _lock(root, name):
             if not folder.exists():  # another process may have downloaded it meanwhile
                 _install(dataset, root, Path(cache, f"{name}.tar.gz") if cache else None)
     _check_splits(folder, dataset, f"{folder} is incomplete: delete it and download again.")
@@ -54,17 +56,20 @@ def _install(dataset: Dataset, root: Path, cached: Path | None) -> None:
     def check(file: Path, digest: str) -> None:
         nonlocal checksum
         checksum = f"{digest}  {dataset.name}.tar.gz"
-        _compare(checksum, root / CHECKSUMS)
+        for folder in (root, *([cached.parent] if cached else [])):
+            _compare(checksum, folder / CHECKSUMS)
         unpack(file, unpacked, f"{dataset.name}.tar.gz")
         _check_splits(unpacked / dataset.name, dataset, f"{dataset.name}.tar.gz {other}")
 
     _check_disk(dataset, root, archive)
     try:
-        if not (cached and _copy_from_cache(cached, archive, check)):
-            fetch(dataset.addresses, archive, dataset.size, dataset.tolerance, check)
-            if cached:
-                _copy_to_cache(archive, cached)
-        _record(checksum, root / CHECKSUMS)
+        found = cached and _copy_from_cache(cached, archive, check)
+        if not found:
+            fetch(dataset.addresses, archive, dataset.size, dataset.tolerance, check, room=DISK_FACTOR)
+        if cached:
+            _copy_to_cache(None if found else archive, cached, checksum)
+        with _lock(root, CHECKSUMS):  # other data sets are recorded in it, too
+            _record(checksum, root / CHECKSUMS)
         (unpacked / dataset.name).rename(root / dataset.name)
         archive.unlink()
     finally:
@@ -83,9 +88,11 @@ def _copy_from_cache(cached: Path, archive: Path, check: Callable[[Path, str], N
         return False
 
 
-def _copy_to_cache(archive: Path, cached: Path) -> None:
+def _copy_to_cache(archive: Path | None, cached: Path, checksum: str) -> None:
     try:
-        copy_whole(archive, cached)
+        if archive:
+            copy_whole(archive, cached)
+        _record(checksum, cached.with_name(CHECKSUMS))
     except OSError as error:
         warnings.warn(f"{cached} can't be written, so it will be fetched again: {error}", stacklevel=5)
 
@@ -111,11 +118,10 @@ def _compare(checksum: str, file: Path) -> None:
 
 
 def _record(checksum: str, file: Path) -> None:
-    with FileLock(file.with_name(f".{file.name}.lock")):  # other data sets are recorded in it, too
-        recorded = file.read_text().splitlines() if file.exists() else []
-        if checksum not in recorded:
-            with atomic_write(file) as partial:
-                partial.write_text("".join(f"{line}\n" for line in [*recorded, checksum]))
+    recorded = file.read_text().splitlines() if file.exists() else []
+    if checksum not in recorded:
+        with atomic_write(file) as partial:
+            partial.write_text("".join(f"{line}\n" for line in [*recorded, checksum]))
 
 
 def _check_splits(folder: Path, dataset: Dataset, message: str) -> None:
@@ -125,16 +131,28 @@ def _check_splits(folder: Path, dataset: Dataset, message: str) -> None:
             raise ValueError(f"{message} (The split {split} has {found} images, not {expected}.)")
 
 
+def known_dataset(where: str | Path, root: str | Path = "data") -> Dataset | None:
+    """The data set that ``open_dataset`` downloads for a name; None if a file or folder of that name is read instead.
+
+    A folder of that name in ``root`` is the download itself.
+    """
+    dataset, path = DATASETS.get(str(where)), Path(where)
+    own = dataset and path.exists() and path.resolve() != (Path(root) / path).resolve()
+    return None if own else dataset
+
+
 def open_dataset(where: str | Path, root: str | Path = "data", cache: str | Path | None = None) -> Path:
     """Find the folder of a data set. An archive is downloaded and unpacked once, and again if the file has changed.
 
     Args:
-        where: a name in DATASETS, a folder, a .zip or .tar file of any compression, the http address of one, or the
-            link or id of one on Google Drive.
+        where: a folder, an image of a pair side by side, a .zip or .tar file of any compression, the http address of
+            one, the link or id of one on Google Drive, or a name in DATASETS. A file or folder of such a name is read,
+            and a warning says so.
         cache: as ``download`` takes it, for a data set by name.
 
     Returns:
-        The folder itself, or that in ``root`` which holds what the archive does.
+        The folder or image itself, or the folder in ``root`` which holds what the archive does. Nothing is written
+        elsewhere.
 
     Raises:
         FileNotFoundError: if it is none of these.
@@ -142,9 +160,12 @@ def open_dataset(where: str | Path, root: str | Path = "data", cache: str | Path
     """
     where, root = str(where).strip(), Path(root)
     path, address = Path(where).expanduser(), urlsplit(where)
-    if where in DATASETS:
+    if known_dataset(where, root):
         return download(where, root, cache)
-    if where and path.is_dir():
+    if where in DATASETS:
+        advice = f"to download the data set {where}, rename it or work in another folder"
+        warnings.warn(f"{path.resolve()} is read, as pairs of your own (AtoB by default): {advice}.", stacklevel=2)
+    if where and (path.is_dir() or (path.is_file() and is_image(path))):
         return path
     if path.is_file():
         source = f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}"
@@ -167,8 +188,8 @@ def _folder_name(file: str) -> str:
 
 
 def _unpack_address(address: str, folder: Path) -> None:
-    archive = folder.with_suffix(".archive")
-    fetch([address], archive, check=lambda file, _: unpack(file, folder, address))
+    archive = folder.with_suffix(f".{crc32(address.encode()):08x}")  # what has come of another file isn't gone on with
+    fetch([address], archive, check=lambda file, _: unpack(file, folder, address), room=DISK_FACTOR)
     archive.unlink()
 
 
@@ -184,13 +205,28 @@ def _unpack_drive(link: str, folder: Path) -> None:
 def _open_once(name: str, source: str, root: Path, make: Callable[[Path], object]) -> Path:
     """Call ``make`` for the folder ``root/name``, unless it was made from the same source before; return the folder."""
     folder, stamp, new = root / name, root / f".{name}.source", root / f".{name}.new"
-    root.mkdir(parents=True, exist_ok=True)
-    with FileLock(root / f".{name}.lock"):
+    if _is_from(source, stamp) and folder.exists():
+        return folder  # without the lock: ``root`` may be read-only
+    with _lock(root, name):
         if folder.exists() and not stamp.exists():
             raise FileExistsError(f"{folder} is there already, and not from {source}: rename or move one of them.")
-        if not folder.exists() or stamp.read_text() != source:
+        if not folder.exists() or not _is_from(source, stamp):
             make(new)
             shutil.rmtree(folder, ignore_errors=True)
             stamp.write_text(source)  # before the folder, which without a stamp is taken for the user's own
             new.rename(folder)
     return folder
+
+
+def _is_from(source: str, stamp: Path) -> bool:
+    return stamp.exists() and stamp.read_text() == source
+
+
+def _lock(root: Path, name: str) -> AbstractContextManager:
+    """Lock what ``root/name`` is made of. Raise OSError, with a sentence, if ``root`` can't be written."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return FileLock(root / f".{name}.lock").acquire()
+    except OSError as error:
+        sentence = f"{root} can't be written ({error.strerror}): choose another folder for the data."
+        raise OSError(error.errno, sentence) from error

@@ -2,16 +2,16 @@
 
 import hashlib
 import re
-import shutil
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
 from ...utils.files import require_space
-from .archives import CHUNK, is_web_page
+from .archives import CHUNK
 
 PAUSE = 2.0  # seconds after the first round that brings nothing new, twice as many after the second
 CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)")
@@ -42,18 +42,21 @@ def fetch(
     check: Callable[[Path, str], object] | None = None,
     patience: Patience = PATIENCE,
     progress: bool = True,
+    room: float = 1,
 ) -> str:
     """Download a file from the first of its addresses that gives it; return its sha256.
 
     It appears when it is complete. Until then it grows in a hidden file beside it, which is kept on a fault, and with
-    which the next mirror, try or call resumes; whether the pieces fit is for a checksum to tell. Plain ``requests``,
-    because gdown has no timeout, saves error pages, and appends the whole file where a server ignores Range.
+    which the next mirror, try or call resumes. If it has changed since at the address that it comes from, it is fetched
+    from the start; whether the pieces of two mirrors fit is for a checksum to tell. Plain ``requests``, because gdown
+    has no timeout, saves error pages, and appends the whole file where a server ignores Range.
 
     Args:
         size: in bytes; a server that offers another, by more than ``tolerance`` × size, is left at once.
         check: is given the complete file and its sha256 before it appears. On a ValueError the file is deleted and, if
             it had come in pieces, fetched once more from the start.
         progress: whether to show a progress bar.
+        room: times the file's size that must be free on the disk, for what is made of it. This is said before it comes.
 
     Raises:
         ConnectionError: if no address gives the file, with the reason for each; its cause is the last reason.
@@ -63,7 +66,7 @@ def fetch(
     file = Path(file)
     part = part_of(file)
     part.parent.mkdir(parents=True, exist_ok=True)
-    download = _Download(part, size, tolerance, patience, progress)
+    download = _Download(part, size, tolerance, patience, progress, room)
     for last in (False, True):
         in_pieces = download.from_any(addresses)
         digest = sha256(part)
@@ -72,10 +75,11 @@ def fetch(
                 check(part, digest)
             break
         except ValueError:
-            part.unlink()
+            download.discard()
             if last or not in_pieces:
                 raise
     part.replace(file)
+    download.discard()
     return digest
 
 
@@ -99,6 +103,17 @@ class _Download:
     tolerance: float
     patience: Patience
     progress: bool
+    room: float
+    said: bool = False  # what is needed of the disk
+
+    @property
+    def version(self) -> Path:
+        """The file that holds the address of what has come, and its ETag or date."""
+        return self.part.with_suffix(".version")
+
+    def discard(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self.version.unlink(missing_ok=True)
 
     @property
     def length(self) -> int:
@@ -148,6 +163,9 @@ class _Download:
         import requests
 
         headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        source, _, version = self.version.read_text().partition("\n") if start and self.version.exists() else ("",) * 3
+        if source == address:
+            headers["If-Range"] = version  # else it answers 200, and gives all of the new version
         with requests.get(address, headers=headers, stream=True, timeout=self.patience.timeout) as response:
             first, total = _offer(response)
             wrong = self.wrong_size(total)
@@ -157,27 +175,42 @@ class _Download:
             if first not in (0, start) or wrong:
                 raise _Failure(f"it offers {wrong or 'another part than asked for'}")
             if response.status_code != 416:  # which says that nothing follows what has come
-                self.save(response, first, total)
+                self.save(response, address, first, total)
         if self.length < (total or 0):
             raise _Failure(f"it broke off after {self.length:,} of {total:,} bytes")
         if not self.length or self.wrong_size(self.length):
             wrong = self.wrong_size(self.length) or "nothing"
-            self.part.unlink(missing_ok=True)
+            self.discard()
             raise _Failure(f"it gave {wrong}")
         return first > 0
 
-    def save(self, response, first: int, total: int | None) -> None:
-        require_space(self.part.parent, total - first if total else 0)
+    def save(self, response, address: str, first: int, total: int | None) -> None:
+        needed = int(self.room * (total or 0)) - first
+        require_space(self.part.parent, needed)
         read = getattr(response.raw, "read1", response.raw.read)  # read waits for a whole chunk, however slow
         began, came, name = time.monotonic(), 0, self.part.name.strip(".")[:-5]
+        if self.progress and self.room > 1 and total and not self.said:
+            self.said = True
+            words = f"{(total - first) / 1e6:,.1f} MB to download, and up to {needed / 1e6:,.1f} MB of disk to unpack"
+            tqdm.write(f"{name}: {words} in {self.part.parent}", file=sys.stderr)
         bar = tqdm(desc=name, total=total, initial=first, unit="B", unit_scale=True, disable=not self.progress)
         with bar, self.part.open("ab" if first else "wb") as output:
+            if not first:  # when nothing is left of another version
+                self.version.unlink(missing_ok=True)
+                if version := _version(response.headers):
+                    self.version.write_text(f"{address}\n{version}")
             while chunk := read(CHUNK, decode_content=False):
                 came += len(chunk)
                 bar.update(output.write(chunk))
                 seconds = time.monotonic() - began
                 if seconds > self.patience.grace and came < self.patience.slowest * seconds:
                     raise _Failure(f"it gives less than {self.patience.slowest:,} bytes per second")
+
+
+def _version(headers: Mapping[str, str]) -> str:
+    """What If-Range takes: the ETag, but no weak one, or the date of the last change."""
+    etag = headers.get("ETag", "W/")
+    return headers.get("Last-Modified", "") if etag.startswith("W/") else etag
 
 
 def _offer(response) -> tuple[int | None, int | None]:
@@ -192,40 +225,3 @@ def _offer(response) -> tuple[int | None, int | None]:
     told = CONTENT_RANGE.fullmatch(headers.get("Content-Range", ""))
     total = int(told[2]) if told and told[2] != "*" else None
     return int(told[1]) if told and told[1] else total, total
-
-
-def drive_id(link: str) -> str | None:
-    """Find the file's id in a Google Drive link, or in a bare id; None if there is none."""
-    found = re.search(r"(?:^|/d/|[?&]id=)([\w-]{25,})(?=$|[/?&#])", link, re.ASCII)
-    return found[1] if found else None
-
-
-def fetch_drive(link_or_id: str, file: str | Path) -> str:
-    """Download a file from Google Drive with gdown, which knows Drive's pages; return its sha256.
-
-    Raises:
-        ValueError: for a link without a file's id, such as a folder's.
-        ConnectionError: if Drive gives no file.
-        OSError: if the disk is full or can't be written.
-    """
-    import gdown
-
-    if not (identity := drive_id(link_or_id)):
-        raise ValueError(f"{link_or_id} is no link to a file on Google Drive: share one archive, and copy its link.")
-    temporary = part_of(Path(file)).with_suffix(".drive")  # gdown leaves files of its own beside the file
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        gdown.download(id=identity, output=str(temporary / "file"))
-        if is_web_page(temporary / "file"):
-            raise ConnectionError("it gave a web page")
-        (temporary / "file").replace(file)
-    except Exception as error:  # requests' and gdown's own have no common base
-        if isinstance(error, OSError) and error.errno and not isinstance(error, FileNotFoundError):
-            raise OSError(error.errno, f"{file} can't be written ({error.strerror}): free some space.") from error
-        advice = "share it as 'Anyone with the link', or, if its quota is used up, wait up to 24 hours or use a copy"
-        reason = " ".join(str(error).split())
-        raise ConnectionError(f"Google Drive doesn't give the file {link_or_id} ({reason}): {advice}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return sha256(Path(file))

@@ -1,0 +1,45 @@
+"""Files from Google Drive, by a link or an id."""
+
+import re
+import shutil
+from pathlib import Path
+
+from .archives import is_web_page
+from .fetch import part_of, sha256
+
+
+def drive_id(link: str) -> str | None:
+    """Find the file's id in a Google Drive link, or in a bare id; None if there is none."""
+    found = re.search(r"(?:^|/d/|[?&]id=)([\w-]{25,})(?=$|[/?&#])", link, re.ASCII)
+    return found[1] if found else None
+
+
+def fetch_drive(link_or_id: str, file: str | Path) -> str:
+    """Download a file from Google Drive with gdown, which knows Drive's pages; return its sha256.
+
+    Raises:
+        ValueError: for a link without a file's id, such as a folder's.
+        ConnectionError: if Drive gives no file.
+        OSError: if the disk is full or can't be written.
+    """
+    import gdown
+
+    if not (identity := drive_id(link_or_id)):
+        raise ValueError(f"{link_or_id} is no link to a file on Google Drive: share one archive, and copy its link.")
+    temporary = part_of(Path(file)).with_suffix(".drive")  # gdown leaves files of its own beside the file
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        gdown.download(id=identity, output=str(temporary / "file"))
+        if is_web_page(temporary / "file"):
+            raise ConnectionError("it gave a web page")
+        (temporary / "file").replace(file)
+    except Exception as error:  # requests' and gdown's own have no common base
+        if isinstance(error, OSError) and error.errno and not isinstance(error, FileNotFoundError):
+            raise OSError(error.errno, f"{file} can't be written ({error.strerror}): free some space.") from error
+        advice = "share it as 'Anyone with the link', or, if its quota is used up, wait up to 24 hours or use a copy"
+        reason = " ".join(str(error).split())
+        raise ConnectionError(f"Google Drive doesn't give the file {link_or_id} ({reason}): {advice}.") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return sha256(Path(file))
