@@ -18,7 +18,6 @@ from .inference import translate
 from .interpolation import LambdaPath
 from .loss import LAMBDAS, check_lambda
 from .training import FolderInUseError, ProgressBar, Run, TrainConfig, lambda_path, read_sweep, sweep
-from .training.run_folder import load_newest
 from .utils.device import default_device
 from .utils.markdown import markdown_table
 
@@ -135,7 +134,7 @@ def run_evaluate(options: Namespace) -> None:
 
     runs, device = read_sweep(options.runs), default_device()
     config, asked = next(iter(runs.values())).config, options.direction
-    directions = {getattr(run, "direction", None) for run in runs.values()} - {None}
+    directions = {run.direction for run in runs.values()} - {None}
     if len(directions) > 1 or not _are_comparable([run.config for run in runs.values()]):
         raise ValueError(f"The runs in {options.runs} differ in more than λ: move those of other settings elsewhere.")
     options.direction = asked or next(iter(directions), None)
@@ -169,7 +168,7 @@ def _warn_if_trained_on(options: Namespace, split: str, runs: dict[float, Run], 
     """
     if split == "train":
         return
-    trained = {load_newest(run.folder)[0]["pairs"] for run in runs.values()}
+    trained = {run.pairs for run in runs.values()}
     sizes = {int(re.search(r"of (\d+) px", fingerprint)[1]) for fingerprint in trained}
     apart = find_pairs(open_dataset(options.pairs, options.data), options.targets).pairs.keys() & {"val", "test"}
     with suppress(ValueError), warnings.catch_warnings(action="ignore"):  # too few to be split; what was named before

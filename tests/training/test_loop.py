@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 import torch
 import torch.nn.functional as F
+from helpers.noise import noise_pairs
 
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.discriminator import PatchDiscriminator
@@ -295,3 +296,10 @@ def test_a_run_of_before_keeps_its_dropout_layers(pairs, tmp_path):
     )
     with pytest.raises(ValueError, match=r"dropout_layers = \(2, 3\) there, \(1, 2, 3\) here"):
         train(pairs, CONFIG, tmp_path)
+
+
+def test_a_run_tells_the_direction_and_the_fingerprint_of_its_pairs(tmp_path):
+    pairs = replace(noise_pairs(2, 143), direction="BtoA")
+    run = train(pairs, TrainConfig(width=1, epochs=1, image_size=128), tmp_path, device="cpu")
+    for each in (run, read_run(tmp_path)):
+        assert (each.direction, each.pairs) == ("BtoA", pairs.fingerprint())

@@ -30,7 +30,6 @@ class BasePairs:
     size: int
     channels: tuple[int, int]
     device: torch.device
-    direction: str | None = None
 
     def __len__(self) -> int:
         return len(self.names)

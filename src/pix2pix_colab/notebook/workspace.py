@@ -9,7 +9,7 @@ from zlib import crc32
 
 import torch
 
-from ..data import DATASETS, Dataset, Pairs, jitter_size, open_dataset, read_pairs, synthetic_facades
+from ..data import Pairs, jitter_size, known_dataset, open_dataset, read_pairs, synthetic_facades
 from ..generator import check_image_size
 from ..training import TrainConfig
 from ..utils.device import default_device
@@ -79,7 +79,7 @@ class Workspace:
     @property
     def _is_own(self) -> bool:
         """Whether the data set is a path, a link or an upload, and not a name."""
-        return bool(self.dataset) and self.dataset != SYNTHETIC and not known_dataset(self.dataset)
+        return bool(self.dataset) and self.dataset != SYNTHETIC and not known_dataset(self.dataset, self.data)
 
     def load_pairs(self) -> tuple[Pairs, Pairs]:
         """Load the training pairs, larger by the jitter, and the test pairs, at the image size.
@@ -123,7 +123,7 @@ class Workspace:
         Args:
             changes: settings of ``TrainConfig`` that replace those of the preset, such as ``lambda_l1=10``.
         """
-        config, known = self.preset.config, known_dataset(self.dataset or self.preset.dataset)
+        config, known = self.preset.config, known_dataset(self.dataset or self.preset.dataset, self.data)
         epochs, batch_size = config.epochs, config.batch_size
         if known:
             epochs, batch_size = max(1, round(known.epochs * epochs / TrainConfig().epochs)), known.batch_size
@@ -141,7 +141,7 @@ class Workspace:
     def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
         where = upload(self.data / "uploaded") if dataset == UPLOAD else dataset
         folder = open_dataset(where, self.data, self.backup and self.backup / "data")
-        known = known_dataset(dataset)
+        known = known_dataset(dataset, self.data)
         direction = self.direction or (known.direction if known else "AtoB")
         limits = self.preset.counts if self.preset.limited else (None, None)
         train = read_pairs(folder, jitter_size(self.image_size), direction, "train", limit=limits[0])
@@ -156,11 +156,6 @@ class Workspace:
             f"preset   {self.preset.name}: {data}, {self.image_size} px, width {self.preset.config.width}\n"
             f"runs     {runs}{backup}"
         )
-
-
-def known_dataset(name: str) -> Dataset | None:
-    """The data set of this name, unless a folder or file of that name is there, which goes before it."""
-    return None if Path(name).exists() else DATASETS.get(name)
 
 
 def open_workspace(

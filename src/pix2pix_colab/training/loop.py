@@ -39,12 +39,13 @@ class Run:
 
     A row has ``step``, ``epoch``, ``learning_rate``, and the mean losses since the previous row: ``discriminator`` (NaN
     if λ is ∞, which needs no D), ``adversarial`` and ``l1`` (in [0, 2], not multiplied by λ). ``direction`` is that of
-    the pairs, AtoB or BtoA, if it is known."""
+    the pairs, AtoB or BtoA, if it is known, and ``pairs`` their fingerprint."""
 
     folder: Path
     config: TrainConfig
     history: list[dict]
     direction: str | None = None
+    pairs: str = ""
 
     def load_generator(self, device: torch.device | str = "cpu") -> UNetGenerator:
         """Load the trained generator from the checkpoint."""
@@ -62,7 +63,7 @@ def read_run(folder: str | Path) -> Run:
         raise ValueError(f"{path} is from another version: train again, into another folder.") from error
     if not _is_finished(state):
         raise ValueError(f"{path} is of a run that was interrupted: train it to its end first.")
-    return Run(path.parent, config, state["history"], state.get("direction"))
+    return Run(path.parent, config, state["history"], state.get("direction"), state["pairs"])
 
 
 def find_run(folder: str | Path, pairs: Pairs, config: TrainConfig) -> Run | None:
@@ -73,7 +74,7 @@ def find_run(folder: str | Path, pairs: Pairs, config: TrainConfig) -> Run | Non
         return None
     wanted = asdict(config) | {"pairs": pairs.fingerprint(), "start": None}
     found = saved_config(state) | {"pairs": state["pairs"], "start": state.get("start")}
-    run = Run(path.parent, config, state["history"], state.get("direction"))
+    run = Run(path.parent, config, state["history"], state.get("direction"), state["pairs"])
     return run if found == wanted and _is_finished(state) else None
 
 
@@ -144,7 +145,7 @@ def train(
                 load()  # again: before it was locked, another training may have gone on
                 report()
                 _run_loop(training, folder, identity, report, stop, log_every)
-    return Run(folder.path, config, training.history, pairs.direction)
+    return Run(folder.path, config, training.history, pairs.direction, identity["pairs"])
 
 
 def _run_loop(
