@@ -19,6 +19,7 @@ from pix2pix_colab.notebook.run_copies import back_up_run, copy_name, list_copie
 from pix2pix_colab.training import RunFolder, load_checkpoint, load_newest
 
 PATH = "lambda_100"
+SHORT = replace(TINY, epochs=3)  # 12 steps
 
 
 class Machine:
@@ -68,7 +69,7 @@ def furthest_sound(drive: Path) -> int:
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> dict:
     """Of a training that nothing disturbs."""
-    return load_newest(train_whole(tmp_path_factory.mktemp("undisturbed")).folder)[0]["generator"]
+    return load_newest(train_whole(tmp_path_factory.mktemp("undisturbed"), SHORT).folder)[0]["generator"]
 
 
 class Vanished(BaseException):
@@ -77,7 +78,7 @@ class Vanished(BaseException):
 
 def vanish_in_a_copy(machine: Machine, luck: random.Random, monkeypatch) -> None:
     """Take the machine away at one of the operations on Drive's files, of a copy that is due."""
-    train_until(machine.steps_done() + 2, machine.run)
+    train_until(machine.steps_done() + 1, machine.run, SHORT)
     left = luck.randrange(8)
 
     def counted(function):
@@ -111,7 +112,7 @@ def test_whatever_happens_progress_on_drive_never_falls(seed, machines, weights,
         monkeypatch.setattr(run_copies, "STALE", luck.choice([180, 180, -1]))  # whether another has been seen just now
         event = luck.choice(["train", "train", "train", "copy", "copy", "restart", "vanish", "vanish in a copy", "say"])
         if event == "train":
-            train_until(machine.steps_done() + luck.randint(1, 9), machine.run)
+            train_until(machine.steps_done() + luck.randint(1, 3), machine.run, SHORT)
         elif event == "copy":
             machine.backup.copy_changed(luck.choice([0, float("inf")]))
         elif event == "restart":
@@ -131,10 +132,10 @@ def test_whatever_happens_progress_on_drive_never_falls(seed, machines, weights,
     for machine in machines:
         machine.start()
         assert machine.steps_done() >= reached, "it goes on from the furthest"
-        generator = load_newest(train_whole(machine.run).folder)[0]["generator"]
+        generator = load_newest(train_whole(machine.run, SHORT).folder)[0]["generator"]
         assert all(torch.equal(weights[key], generator[key]) for key in weights), "something was mixed"
         machine.backup.copy_changed()
-    assert furthest_sound(drive) == 32
+    assert furthest_sound(drive) == 12
 
 
 def test_an_older_run_does_not_replace_a_further_one(machines):
