@@ -17,7 +17,7 @@ from .data import DATASETS, Pairs, find_pairs, jitter_size, known_dataset, open_
 from .inference import translate
 from .interpolation import LambdaPath
 from .loss import LAMBDAS, check_lambda
-from .training import FolderInUseError, ProgressBar, Run, TrainConfig, lambda_path, read_sweep, sweep
+from .training import DIGEST, FolderInUseError, ProgressBar, Run, TrainConfig, lambda_path, read_sweep, sweep
 from .utils.device import default_device
 from .utils.markdown import markdown_table
 
@@ -162,21 +162,21 @@ def run_evaluate(options: Namespace) -> None:
 
 
 def _warn_if_trained_on(options: Namespace, split: str, runs: dict[float, Run], config: TrainConfig) -> None:
-    """Warn unless all pairs to measure are surely new to the runs, or --split train asks for others.
-
-    They are new if they are the tenth that the training pairs leave out, or a folder test or val of its own.
-    """
+    """Warn if runs were trained on pairs that are to be measured, unless --split train asks for those."""
+    trained = {digest for run in runs.values() for digest in run.digests}
     if split == "train":
         return
-    trained = {run.pairs for run in runs.values()}
-    sizes = {int(re.search(r"of (\d+) px", fingerprint)[1]) for fingerprint in trained}
-    apart = find_pairs(open_dataset(options.pairs, options.data), options.targets).pairs.keys() & {"val", "test"}
-    with suppress(ValueError), warnings.catch_warnings(action="ignore"):  # too few to be split; what was named before
-        read = {_read_pairs(options, split if apart else "train", size, config).fingerprint() for size in sizes}
-        if (apart and not read & trained) or (not apart and split == "test" and trained <= read):
-            return
-    words = "They do better on those. Only the pairs that --split train leaves out are surely new to them."
-    warnings.warn(f"Pairs that are measured may be training pairs of the runs in {options.runs}. {words}", stacklevel=2)
+    if not trained:
+        words = (
+            f"The runs in {options.runs} don't tell their training pairs: those that are measured may be among them."
+        )
+        warnings.warn(words, stacklevel=2)
+    for size in {int(re.search(r"of (\d+) px", run.pairs)[1]) for run in runs.values() if trained}:
+        with warnings.catch_warnings(action="ignore"):  # what was left out was told before
+            digests = [digest[:DIGEST] for digest in _read_pairs(options, split, size, config).digests]
+        if known := len(trained.intersection(digests)):
+            words = f"Of the {len(digests)} pairs that are measured, {known} are training pairs of the runs in"
+            warnings.warn(f"{words} {options.runs}. They do better on those.", stacklevel=2)
 
 
 def _are_comparable(configs: list[TrainConfig]) -> bool:

@@ -145,6 +145,17 @@ def test_a_file_that_has_changed_meanwhile_is_not_mixed_from_two_versions(server
     assert server.ranges == [None, "bytes=100000-", "bytes=101000-"]
 
 
+def test_a_server_that_ignores_if_range_mixes_nothing_either(server, file):
+    """It answers 206 for the new version; its ETag tells."""
+    server.headers, server.faults = {"ETag": '"one"'}, [{"until": 1000}, {"headers": {"ETag": '"two"'}}]
+    with pytest.raises(ConnectionError, match="it broke off after 1,000"):
+        fetch([server.url], file, len(BODY), patience=Patience(rounds=1))
+    server.body = BODY[::-1]
+    fetch([server.url], file, len(BODY))
+    assert file.read_bytes() == BODY[::-1]
+    assert server.ranges == [None, "bytes=1000-", None]
+
+
 def test_a_mirror_is_not_asked_for_the_version_of_another(server, file):
     server.headers = {"ETag": '"one"'}
     with serving(BODY, headers={"ETag": '"two"'}, faults=[{"until": 1000}]) as mirror:

@@ -1,5 +1,6 @@
 """Layouts: which files make pairs is told by their names only, and no file is lost on the way."""
 
+import os
 import tempfile
 import unicodedata
 from pathlib import Path
@@ -349,3 +350,11 @@ def test_every_file_is_in_one_pair_or_skipped(paths):
         assert sorted(both) == sorted(*layout.pairs.values())
     for split in layout.pairs.keys() & {"val", "test"}:
         assert layout.split(split)[0] == layout.pairs[split]
+
+
+def test_what_is_no_regular_file_is_named_and_a_folder_is_a_folder(tmp_path):
+    """A pipe called x.png would be read for ever."""
+    os.mkfifo(tmp_path / "x.png")
+    layout = find_pairs(lay(tmp_path, "album.jpg/1.png"))
+    assert reasons(layout) == {"x.png": "is no regular file"}
+    assert told(layout) == {"": [("album.jpg/1.png",)]}

@@ -11,7 +11,8 @@ import pytest
 from helpers.tiny_runs import PAIRS, TINY, train_until, train_whole
 
 from pix2pix_colab.notebook import drive_backup
-from pix2pix_colab.notebook.drive_backup import DriveBackup, describe_backup, keep, keep_nothing
+from pix2pix_colab.notebook.backups import describe_backup, keep, keep_nothing
+from pix2pix_colab.notebook.drive_backup import DriveBackup
 from pix2pix_colab.notebook.run_copies import list_copies, list_entries
 from pix2pix_colab.training import loop, train
 from pix2pix_colab.utils.files import copy_whole
@@ -57,7 +58,6 @@ def test_runs_and_files_are_backed_up(folder, place):
     assert steps(place) == [4]
     assert {path: file.read_text() for path, file in list_entries(place).items()} == {"lambda.html": "lambda.html"}
     shutil.rmtree(folder)  # the machine is gone
-    folder.with_name(".quick.backup.json").unlink()
     assert DriveBackup(folder, place).catch_up() == [
         f"restored {folder / 'lambda_100'}, at step 4",
         f"restored {folder / 'lambda.html'}",
@@ -181,8 +181,8 @@ def test_what_is_not_saved_is_not_said_to_be(folder, place, monkeypatch):
 def test_a_folder_that_vanishes_while_it_is_listed_does_not_end_the_thread(folder, place, monkeypatch):
     walk, vanished = os.walk, []
 
-    def vanish(top):
-        for parent, folders, names in walk(top):
+    def vanish(top, **options):
+        for parent, folders, names in walk(top, **options):
             yield parent, folders, names
             shutil.rmtree(folder / "lambda_100", ignore_errors=True)
             vanished.append(parent)
@@ -233,12 +233,78 @@ def test_another_place_or_none_takes_over(folder, place, tmp_path):
     assert describe_backup(folder / "lambda_100").endswith(f"{tmp_path / 'school' / 'lambda_100'}, at step 8.")
     keep(folder, None)
     train_whole(folder / "lambda_100")
-    assert describe_backup(folder / "lambda_100").startswith(f"{folder / 'lambda_100'} is not backed up")
+    assert describe_backup(folder / "lambda_100") is None
     assert not [thread for thread in threading.enumerate() if thread.name == f"back up {folder}"]
     assert steps(place) == [4] and steps(tmp_path / "school")[-1] == 8
 
 
 def test_a_place_that_can_not_be_written_gets_a_sentence(folder, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(OSError, match=r"file/quick can't be used \(.*\): mount it again, or work without a backup"):
+    with pytest.raises(OSError, match=r"file/quick can't be used \(.*\): mount it again, make room, or"):
         keep(folder, tmp_path / "file" / "quick")
+
+
+def test_a_full_drive_is_not_tried_at_every_tick_when_the_training_is_over(folder, place, monkeypatch):
+    tries = []
+
+    def fail(run, place):
+        tries.append(run)
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(drive_backup, "back_up_run", fail)
+    monkeypatch.setattr(drive_backup, "QUIET_SECONDS", -1)
+    backup = DriveBackup(folder, place)
+    backup.catch_up()
+    with pytest.warns(UserWarning, match="No space left"):
+        backup.copy_changed(time.monotonic())
+    backup.copy_changed(time.monotonic())
+    assert len(tries) == 1
+
+
+@pytest.mark.parametrize("where", ["place", "notes", "listing"])
+def test_no_error_ends_the_thread(folder, place, monkeypatch, where):
+    """A Drive whose program has crashed, a local disk that is full, a folder that can't be read."""
+    failing = []
+
+    def fail(*_, **__):
+        failing.append(1)
+        raise OSError(107, "Transport endpoint is not connected")
+
+    backup = DriveBackup(folder, place, seconds=0.01)
+    backup.start()
+    wait_for(lambda: steps(place) == [4])
+    with monkeypatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        patch.setattr(
+            *{
+                "place": (Path, "is_dir", fail),
+                "notes": (drive_backup.BackupNotes, "write", fail),
+                "listing": (drive_backup, "list_entries", fail),
+            }[where]
+        )
+        (folder / "x").write_text("x")
+        wait_for(lambda: failing)
+        time.sleep(0.05)
+    backup._retry.clear()
+    (folder / "y").write_text("y")
+    wait_for((place / "y").exists)
+    backup.close()
+
+
+@pytest.mark.parametrize("notes", ["", "[]", "{}", '{"version": 0, "copied": {"x": [1, 2]}}', '{"version": 1}'])
+def test_damaged_notes_do_no_harm(folder, place, notes):
+    (folder / ".backup.json").write_text(notes)
+    backup = DriveBackup(folder, place)
+    backup.catch_up()
+    backup.copy_changed()
+    assert steps(place) == [4]
+
+
+def test_an_older_page_does_not_replace_a_newer_one(folder, place):
+    place.mkdir(parents=True)
+    (place / "lambda.html").write_text("newer")
+    os.utime(folder / "lambda.html", (1, 1))
+    backup = DriveBackup(folder, place)
+    assert backup.catch_up() == [f"restored {folder / 'lambda.html'}"]
+    backup.copy_changed()
+    assert (folder / "lambda.html").read_text() == (place / "lambda.html").read_text() == "newer"

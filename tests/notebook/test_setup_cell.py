@@ -15,7 +15,7 @@ import torch
 from helpers.tiny_runs import train_until
 
 from pix2pix_colab.notebook import setup_cell as session
-from pix2pix_colab.notebook.drive_backup import keep_nothing
+from pix2pix_colab.notebook.backups import describe_backup, keep_nothing
 from pix2pix_colab.notebook.run_copies import list_copies
 from pix2pix_colab.notebook.setup_cell import download_run, set_up
 from pix2pix_colab.notebook.workspace import Workspace, open_workspace
@@ -162,6 +162,9 @@ def test_drive_can_be_set_off_again(colab_page, workspace):
     (workspace.runs / "lambda.html").write_text("a page")
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("back up")]
     assert not (place / "lambda.html").exists()
+    set_up(drive=True)  # without opening the workspace again
+    assert describe_backup(workspace.runs / "lambda.html").endswith("lambda.html.")
+    assert (place / "lambda.html").exists()
 
 
 def test_a_place_of_ones_own_is_not_set_off(monkeypatch, tmp_path):

@@ -102,7 +102,7 @@ def vanish_in_a_copy(machine: Machine, luck: random.Random, monkeypatch) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*(another machine trains|can't be read)")
+@pytest.mark.filterwarnings("ignore:.*(another machine trains|can't be read|was cut off)")
 @pytest.mark.parametrize("seed", range(50))
 def test_whatever_happens_progress_on_drive_never_falls(seed, machines, weights, monkeypatch):
     luck, reached = random.Random(seed), 0
@@ -251,7 +251,9 @@ def test_a_damaged_copy_is_named_and_the_one_before_it_taken(tmp_path):
         train_until(step, tmp_path / "run")
         back_up_run(tmp_path / "run", tmp_path / "drive")
     newest = list_copies(tmp_path / "drive")[-1].file
-    newest.write_bytes(newest.read_bytes()[:1000])
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
     with pytest.warns(UserWarning, match=r"8\.pt can't be read: it is renamed to .*\.damaged, and left out"):
         assert restore_run(tmp_path / "drive", tmp_path / "other").step == 4
 
@@ -273,7 +275,7 @@ def test_a_backup_of_an_earlier_version_is_taken_over(machines):
     """It had the checkpoint under its own name."""
     first, second, _ = machines
     train_until(8, first.run)
-    shutil.copytree(first.run, first.drive / PATH)
+    shutil.copytree(first.run, first.drive / PATH, ignore=shutil.ignore_patterns("*.lock"))
     second.start()
     assert second.steps_done() == 8
     assert [copy.step for copy in list_copies(first.drive / PATH)] == [8]
@@ -286,3 +288,119 @@ def test_a_training_of_another_kernel_is_not_disturbed(machines):
     with RunFolder(second.run):
         second.start()
     assert not (second.run / "checkpoint.pt").exists()
+
+
+@pytest.mark.parametrize("what", ["unmounted", "moved", "linked"])
+def test_a_folder_that_is_gone_is_no_deletion(machines, tmp_path, what):
+    first = machines[0]
+    train_whole(first.run)
+    first.backup.copy_changed()
+    quick = first.root / "quick"
+    if what == "unmounted":
+        shutil.rmtree(quick)
+        quick.mkdir()
+    elif what == "moved":
+        quick.rename(tmp_path / "old")
+        train_until(4, quick / "lambda_1")
+    else:
+        first.run.rename(tmp_path / "large disk")
+        first.run.symlink_to(tmp_path / "large disk")
+    for _ in range(3):
+        first.backup.copy_changed()
+    first.start()
+    first.backup.copy_changed()
+    assert furthest_sound(first.drive) == 32
+
+
+def test_another_machines_further_run_is_not_deleted(machines, monkeypatch):
+    first, second, _ = machines
+    train_until(8, first.run)
+    first.backup.copy_changed()
+    monkeypatch.setattr(run_copies, "STALE", -1)
+    train_until(20, second.run)
+    second.backup.copy_changed()
+    shutil.rmtree(first.run)
+    first.start()
+    assert furthest_sound(first.drive) == 20
+
+
+def test_an_empty_heartbeat_goes_stale_too(machines):
+    """A full Drive leaves an empty file."""
+    first = machines[0]
+    train_until(8, first.run)
+    (first.drive / PATH).mkdir(parents=True)
+    heartbeat = first.drive / PATH / "at_work.another"
+    heartbeat.write_text("")
+    with pytest.warns(UserWarning, match="another machine"):
+        first.backup.copy_changed()
+    os.utime(heartbeat, (1, 1))
+    first.backup.copy_changed()
+    assert furthest_sound(first.drive) == 8
+
+
+def test_a_copy_that_was_cut_off_does_not_count(machines):
+    """Not as progress, and not as the one that the older is deleted for."""
+    first = machines[0]
+    for step in (8, 12):
+        train_until(step, first.run)
+        first.backup.copy_changed()
+    newest = list_copies(first.drive / PATH)[-1].file
+    newest.write_bytes(newest.read_bytes()[:-100])
+    with pytest.warns(UserWarning, match=r"step-00000012\.pt was cut off: it is left out"):
+        first.start()
+    assert "at step 12" in first.backup.describe(first.run) and furthest_sound(first.drive) == 12
+    newest.write_bytes(b"")
+    train_until(16, first.run)
+    first.backup.copy_changed()
+    assert [copy.step for copy in list_copies(first.drive / PATH)] == [8, 16] and not newest.exists()
+
+
+def test_a_run_of_other_epochs_is_another_run(machines):
+    """The learning rate depends on them: taken over, it would end in other bits."""
+    first, second, _ = machines
+    train_whole(first.run, SHORT)
+    first.backup.copy_changed()
+    train_until(4, second.run)
+    second.start()
+    assert second.steps_done() == 4
+
+
+def test_equal_settings_have_one_identity(machines):
+    first, second, _ = machines
+    train_whole(first.run, replace(SHORT, lambda_l1=100.0))
+    first.backup.copy_changed()
+    train_until(4, second.run, replace(SHORT, lambda_l1=100))
+    second.start()
+    assert second.steps_done() == 12
+
+
+def test_what_was_deleted_there_can_be_asked_for_again(machines):
+    first, second, _ = machines
+    train_whole(first.run)
+    first.backup.copy_changed()
+    train_whole(second.run, replace(SHORT, seed=1))
+    second.start()
+    second.backup.copy_changed()
+    for copy in list_copies(first.drive / PATH):
+        if copy.step == 32:
+            copy.file.unlink()
+    assert first.backup.describe(first.run).endswith(", at step 32.")
+
+
+def test_somebody_elses_runs_are_not_renamed(machines, tmp_path):
+    first = machines[0]
+    train_until(8, tmp_path / "work" / PATH)
+    first.backup = DriveBackup(first.root / "quick", tmp_path / "work")
+    first.backup.catch_up()
+    assert (tmp_path / "work" / PATH / "checkpoint.pt").exists()
+
+
+def test_a_kernel_that_ends_in_order_is_no_longer_at_work(machines):
+    first, second, _ = machines
+    train_until(8, first.run)
+    first.backup.copy_changed()
+    first.backup.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        second.start()
+    assert second.steps_done() == 8

@@ -12,9 +12,8 @@ import torch
 from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab.data import DATASETS, Dataset, Pairs, write_pairs
-from pix2pix_colab.notebook import colab
 from pix2pix_colab.notebook import workspace as module
-from pix2pix_colab.notebook.drive_backup import keep_nothing
+from pix2pix_colab.notebook.backups import keep_nothing
 from pix2pix_colab.notebook.workspace import PRESETS, Workspace, open_workspace
 from pix2pix_colab.training import TrainConfig
 
@@ -243,6 +242,23 @@ def test_other_pairs_have_other_runs(tmp_path):
     assert all(re.fullmatch(r"quick-my-pairs--[0-9a-f]{8}", name) for name in names)
 
 
+def test_a_folder_of_the_presets_name_has_runs_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_splits(tmp_path / "facades", train=2, test=1)
+    workspace = replace(open_workspace("paper"), root=tmp_path)
+    with pytest.warns(UserWarning, match="facades is read, as pairs of your own"):
+        workspace.load_pairs()
+    assert re.fullmatch(r"paper-facades-[0-9a-f]{8}", workspace.runs.name)
+
+
+@pytest.mark.parametrize("where", ["", "runs", "data/backup"])
+def test_a_backup_in_what_it_backs_up_gets_a_sentence(tmp_path, monkeypatch, where):
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path))
+    monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / where))
+    with pytest.raises(ValueError, match="which is itself to be backed up: choose another folder"):
+        open_workspace("quick")
+
+
 def test_synthetic_facades_in_place_of_others_have_runs_of_their_own(tmp_path, monkeypatch):
     """A day without a network must not leave them in the folder of the real ones."""
 
@@ -260,7 +276,9 @@ def test_a_folder_goes_before_a_data_set_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pixels = write_splits(tmp_path / "facades", train=2, test=1)
     workspace = replace(open_workspace("quick", "facades"), root=tmp_path)
-    assert_direction(workspace.load_pairs()[0], *pixels)  # AtoB; those of the paper are BtoA
+    with pytest.warns(UserWarning, match="facades is read, as pairs of your own"):
+        train, _ = workspace.load_pairs()
+    assert_direction(train, *pixels)  # AtoB; those of the paper are BtoA
     assert re.fullmatch(r"quick-facades-[0-9a-f]{8}", workspace.runs.name)
 
 
@@ -336,17 +354,31 @@ def test_tomorrow_an_upload_is_still_there_and_a_new_one_replaces_it(tmp_path, m
             file.unlink()
         for i in shades:
             (colab_page.browser / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
-        monkeypatch.setattr(colab.time, "strftime", lambda _, day=day: {"m": "1", "t": "2", "w": "3"}[day[0]])
         train, test = open_workspace("quick", "upload").load_pairs()
         assert len(train) + len(test) == {"monday": 20, "tuesday": 12, "wednesday": 12}[day]
         fingerprints.append(train.fingerprint())
         keep_nothing()  # the kernel ends, and with it the machine
     assert fingerprints[0] != fingerprints[1] == fingerprints[2]
-    assert [file.name for file in kept.iterdir()] == ["upload-2-images.zip"]
+    assert [file.name for file in kept.iterdir()] == ["upload-0002-images.zip"]
+
+
+def test_a_wrong_upload_leaves_the_one_before(tmp_path, colab_page):
+    workspace = replace(open_workspace("quick", "upload"), root=tmp_path)
+    for i in range(20):
+        (colab_page.browser / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
+    first = workspace.load_pairs()[0].fingerprint()
+    for file in colab_page.browser.iterdir():
+        file.unlink()
+    for name in ("notes.txt", "damaged.zip", "photo.heic"):
+        (colab_page.browser / name).write_text("no images")
+        with pytest.raises((ValueError, FileNotFoundError), match=r"sound archive|left of|holds no image"):
+            workspace.load_pairs()
+        (colab_page.browser / name).unlink()
+        assert workspace.load_pairs()[0].fingerprint() == first
 
 
 def test_nothing_uploaded_gets_a_sentence(tmp_path, colab_page):
-    with pytest.raises(FileNotFoundError, match="Nothing was uploaded: run the cell again and choose an archive"):
+    with pytest.raises(FileNotFoundError, match="Nothing was uploaded: run the cell again, and choose an archive"):
         replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
 
 

@@ -303,3 +303,4 @@ def test_a_run_tells_the_direction_and_the_fingerprint_of_its_pairs(tmp_path):
     run = train(pairs, TrainConfig(width=1, epochs=1, image_size=128), tmp_path, device="cpu")
     for each in (run, read_run(tmp_path)):
         assert (each.direction, each.pairs) == ("BtoA", pairs.fingerprint())
+        assert each.digests == [digest[:16] for digest in pairs.digests]

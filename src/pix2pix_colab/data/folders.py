@@ -160,13 +160,16 @@ def _walk(folder: Path, linked: bool = False) -> Iterator[tuple[Path, str]]:
     for path in folder.rglob("*"):  # which follows no links
         if _is_hidden(path.relative_to(folder)):
             continue
-        if is_image(path):
+        special = path.exists() and not path.is_dir() and not path.is_file()
+        if is_image(path) and not path.is_dir() and not special:
             yield path, ""
         elif path.is_symlink() and path.is_dir():
             if linked or path.parent.resolve().is_relative_to(path.resolve()):
                 yield path, "is a link to a folder that it lies in, or a link in a linked folder: it isn't followed"
             else:
                 yield from _walk(path, linked=True)
+        elif special:  # such as a pipe, which is never read to its end
+            yield path, "is no regular file"
         elif not path.is_dir() and not _SIDECAR.fullmatch(path.name):
             yield path, "is of no kind that Pillow opens: save it as PNG or JPEG"
 

@@ -22,6 +22,7 @@ class BasePairs:
         size: side of the images in px.
         channels: of the source and of the target, each 1 or 3.
         device: where the images are.
+        digests: the SHA-256 of each pair's bytes, the source's before the target's.
     """
 
     names: Sequence[str]
@@ -30,6 +31,7 @@ class BasePairs:
     size: int
     channels: tuple[int, int]
     device: torch.device
+    digests: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -43,11 +45,7 @@ class BasePairs:
 
     def fingerprint(self) -> str:
         """Count, size and hash of all pixels, the same for equal pairs."""
-        return f"{len(self)} pairs of {self.size} px, {sha256(''.join(self._digests()).encode()).hexdigest()[:16]}"
-
-    def _digests(self) -> Iterable[str]:
-        """The SHA-256 of each pair's bytes, the source's before the target's."""
-        raise NotImplementedError
+        return f"{len(self)} pairs of {self.size} px, {sha256(''.join(self.digests).encode()).hexdigest()[:16]}"
 
     def batch(
         self,
@@ -137,9 +135,10 @@ class Pairs(BasePairs):
     def images(self, indices: Sequence[int]) -> Iterable[tuple[Tensor, Tensor]]:
         return ((self.source[i], self.target[i]) for i in indices)
 
-    def _digests(self) -> Iterable[str]:
-        for pair in zip(self.source, self.target, strict=True):
-            yield sha256(b"".join(image.cpu().numpy().tobytes() for image in pair)).hexdigest()
+    @property
+    def digests(self) -> list[str]:
+        pairs = zip(self.source, self.target, strict=True)
+        return [sha256(b"".join(image.cpu().numpy().tobytes() for image in pair)).hexdigest() for pair in pairs]
 
 
 def jitter_size(image_size: int) -> int:

@@ -92,6 +92,3 @@ class StreamedPairs(BasePairs):
             advice = "put it back as it was and resume, or read the pairs again and train in another folder."
             raise OSError(f"{files}: {why}, unlike when the pairs were read: {advice}")
         return array
-
-    def _digests(self) -> Iterable[str]:
-        return self.digests

@@ -1,13 +1,14 @@
 """Google Colab: detect it, mount Drive, upload and download files."""
 
-import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..utils.files import atomic_write
-from ..utils.images import is_image
 
+ARCHIVES = (".zip", ".tar", ".gz", ".bz2", ".xz", ".tgz", ".tbz", ".tbz2", ".txz")
 DISK = Path("/content")  # deleted with the machine
 NO_GPU = (
     "no GPU   Choose Runtime → Change runtime type → T4 GPU → Save, then run all again. Without a GPU, everything runs "
@@ -43,10 +44,12 @@ def drive_folder(root: Path) -> Path:
     return root.parent / "drive" / "MyDrive" / "pix2pix"
 
 
-def upload(folder: Path) -> Path:
-    """Ask for an archive or images in the browser; if none is chosen, the previous upload stays.
+@contextmanager
+def upload(folder: Path) -> Iterator[Path]:
+    """Ask for an archive or images in the browser, and yield the archive; images are packed into one.
 
-    Returns the archive; images are packed into one, so that a part of them is never taken for all.
+    If none is chosen, it is that of the previous upload, which is deleted only when the new one has been read: if an
+    error is raised in the ``with`` block, the new one is deleted.
 
     Raises:
         ValueError: if this isn't Colab.
@@ -57,23 +60,26 @@ def upload(folder: Path) -> Path:
     from google.colab import files
 
     chosen = {Path(name).name: content for name, content in files.upload().items()}
-    before = sorted(folder.glob("upload-*"))  # by time; on Drive may be another machine's
-    if chosen:
-        before.append(_write_upload(folder, chosen))
-    if not before:
-        raise FileNotFoundError(
-            "Nothing was uploaded: run the cell again and choose an archive, or all images at once."
-        )
-    for old in before[:-1]:
+    before = sorted(folder.glob("upload-*"))
+    if not before and not chosen:
+        raise FileNotFoundError("Nothing was uploaded: run the cell again, and choose an archive or all images.")
+    last = int(before[-1].name.split("-")[1]) if before else 0
+    file = _write_upload(folder, chosen, last + 1) if chosen else before.pop()
+    try:
+        yield file
+    except BaseException:
+        if chosen:
+            file.unlink()
+        raise
+    for old in before:
         old.unlink()
-    return before[-1]
 
 
-def _write_upload(folder: Path, chosen: dict[str, bytes]) -> Path:
-    """Write the chosen files as one archive, named by the time."""
+def _write_upload(folder: Path, chosen: dict[str, bytes], number: int) -> Path:
+    """Write the chosen files as one archive, so that a part of them is never taken for all."""
     name, content = next(iter(chosen.items()))
-    is_archive = len(chosen) == 1 and not is_image(Path(name))
-    file = folder / f"upload-{time.strftime('%Y%m%d-%H%M%S')}-{name if is_archive else 'images.zip'}"
+    is_archive = len(chosen) == 1 and Path(name).suffix.lower() in ARCHIVES
+    file = folder / f"upload-{number:04}-{name if is_archive else 'images.zip'}"
     with atomic_write(file) as partial:
         if is_archive:
             partial.write_bytes(content)

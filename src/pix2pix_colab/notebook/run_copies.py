@@ -5,6 +5,7 @@ import os
 import re
 import time
 import warnings
+import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -39,10 +40,22 @@ class Copy(NamedTuple):
 
 
 def list_copies(folder: Path, identity: str | None = None) -> list[Copy]:
-    """List the copies in a run's backup folder, the furthest last; those of one identity, if it is given."""
+    """List the copies in a run's backup folder, the furthest last; those of one identity, if it is given.
+
+    What was cut off, by a full Drive or a machine that vanished, is no copy.
+    """
     found = [(NAME.fullmatch(file.name), file) for file in folder.glob("checkpoint.*.pt")]
     copies = sorted(Copy(int(match[2]), match[1], file) for match, file in found if match)
-    return [copy for copy in copies if identity in (None, copy.identity)]
+    return [copy for copy in copies if identity in (None, copy.identity) and _is_whole(copy.file)]
+
+
+def _is_whole(file: Path) -> bool:
+    """Whether a checkpoint ends with the directory that is written last. Its content is not read."""
+    try:
+        with zipfile.ZipFile(file):
+            return True
+    except (zipfile.BadZipFile, FileNotFoundError):
+        return False
 
 
 def list_backups(place: Path) -> list[Path]:
@@ -51,8 +64,8 @@ def list_backups(place: Path) -> list[Path]:
 
 
 def identify(state: dict) -> str:
-    """Identity of a checkpoint's run: a digest of its settings but the epochs, of its pairs and of its start."""
-    config = saved_config(state) | {"epochs": None}  # a finished run may be given more epochs
+    """Identity of a checkpoint's run: a digest of its settings, its pairs and its start."""
+    config = saved_config(state) | {"lambda_l1": float(state["config"]["lambda_l1"])}  # 100 and 100.0 are the same
     told = json.dumps([sorted(config.items()), state["pairs"], state.get("start")])
     return f"{crc32(told.encode()):08x}"
 
@@ -71,8 +84,10 @@ def back_up_run(run: Path, place: Path) -> dict:
     state = load_newest(run)[0]
     copies = list_copies(place, identify(state))
     if not copies or copies[-1].step < state["steps_done"]:
-        for copy in copies[:-1]:
-            delete_emptied(copy.file)
+        newest = {copy.file for copy in copies[-1:]}
+        for file in place.glob(f"checkpoint.{identify(state)}.step-*"):  # the older one, and what was cut off
+            if file not in newest:
+                delete_emptied(file)
         save_checkpoint(place / copy_name(state), state)
     return state
 
@@ -80,12 +95,15 @@ def back_up_run(run: Path, place: Path) -> dict:
 def restore_run(place: Path, run: Path) -> Copy | None:
     """Take over the furthest sound copy of a run, if it is further than what is in ``run``; return it.
 
-    A damaged copy is renamed, and that is a warning. Of several runs in one backup folder, the one that is in ``run``
-    is taken, or else the one that was copied last.
+    What was cut off is a warning; a damaged copy is renamed, too. Of several runs in one backup folder, the one that
+    is in ``run`` is taken, or else the one that was copied last.
     """
     here = _load_if_sound(run)
     identity, step = (identify(here), here["steps_done"]) if here else (None, -1)
     copies = list_copies(place, identity)
+    for file in place.glob("checkpoint.*.pt"):
+        if NAME.fullmatch(file.name) and not _is_whole(file):
+            warnings.warn(f"{file} was cut off: it is left out.", stacklevel=2)
     if copies and not identity:
         identity = max(copies, key=lambda copy: copy.file.stat().st_mtime).identity
     further = [copy for copy in copies if copy.identity == identity and copy.step > step]
@@ -114,6 +132,8 @@ def _load_if_sound(run: Path) -> dict | None:
 def _load_copy(file: Path) -> dict | None:
     try:
         return load_checkpoint(file)
+    except FileNotFoundError:  # another machine has deleted it meanwhile
+        return None
     except ValueError as error:
         advice = "it is left out"
         if not isinstance(error.__cause__, OSError):  # which may pass
@@ -127,7 +147,8 @@ def name_by_step(folder: Path) -> None:
     """Rename checkpoints in a backup of an earlier version, or in an unpacked download, as copies."""
     for name in (NEWEST, PREVIOUS):
         for file in list(folder.rglob(name)):
-            if state := _load_copy(file):
+            in_use = file.with_name(LOCK).exists()  # where somebody trains, it is no backup
+            if not in_use and (state := _load_copy(file)):
                 file.replace(file.with_name(copy_name(state)))
 
 
@@ -143,10 +164,9 @@ def is_elsewhere(place: Path, machine: str) -> bool:
     for file in place.glob(f"{AT_WORK}*"):
         if file.name != AT_WORK + machine:
             try:
-                fresh = abs(time.time() - float(file.read_text())) < STALE
-            except ValueError:  # just being written
-                fresh = True
-            except FileNotFoundError:
+                told = file.read_text()
+                fresh = abs(time.time() - (float(told) if told else file.stat().st_mtime)) < STALE
+            except (FileNotFoundError, ValueError):
                 continue
             elsewhere |= fresh
             if not fresh:
@@ -157,18 +177,28 @@ def is_elsewhere(place: Path, machine: str) -> bool:
 def list_entries(folder: Path) -> dict[str, Path]:
     """List the runs and the other files in a folder, by their path in it; of a run the file of its checkpoint.
 
-    Left out are hidden files, and those that belong to a run or to a backup.
+    Left out are hidden files, and those that belong to a run or to a backup. Linked folders are followed, once each.
+
+    Raises:
+        OSError: if a folder can't be listed, unless it has just vanished.
     """
-    found = {}
-    for parent, folders, names in os.walk(folder):  # which passes over what vanishes meanwhile
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+    found, seen = {}, set()
+    for parent, folders, names in os.walk(folder, onerror=_raise_unless_gone, followlinks=True):
+        where = Path(parent).resolve()
+        folders[:] = [] if where in seen else sorted(name for name in folders if not name.startswith("."))
         run = [name for name in (NEWEST, PREVIOUS) if name in names]
-        if run:
+        if run and where not in seen:
             found[str(Path(parent).relative_to(folder))] = Path(parent, run[0])
         for name in sorted({*names} - {NEWEST, PREVIOUS}):
-            if not _is_left_out(name):
+            if where not in seen and not _is_left_out(name):
                 found[str(Path(parent, name).relative_to(folder))] = Path(parent, name)
+        seen.add(where)
     return found
+
+
+def _raise_unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _is_left_out(name: str) -> bool:

@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 
 from ..utils.device import default_device, describe_device
+from .backups import describe_backup, keep_again, keep_nothing
 from .colab import NO_GPU, drive_folder, mount_drive, offer_download, on_colab
-from .drive_backup import describe_backup, keep_nothing
 from .packed_runs import PACK, pack, unpack_runs
 from .workspace import Workspace, default_preset, find_root
 
@@ -34,6 +34,8 @@ def set_up(ref: str = "", drive: bool = False) -> None:
     root = find_root()
     if drive:
         os.environ["PIX2PIX_KEEP"] = str(mount_drive(root))
+        for line in keep_again():
+            print(line)
     elif os.environ.get("PIX2PIX_KEEP") == str(drive_folder(root)):  # it was ticked before
         del os.environ["PIX2PIX_KEEP"]
         keep_nothing()
@@ -61,11 +63,11 @@ def report(root: Path, revision: str) -> str:
 def download_run(workspace: Workspace, path: Path) -> None:
     """Download a file of the workspace, or a folder of its runs as a .zip that ``set_up`` unpacks again.
 
-    With a backup folder nothing is downloaded: what is new is copied there, and a message says what is there now.
-    Outside Colab, a message says where the file is.
+    What has a backup is not downloaded: what is new is copied there, and a message says what is there now. Outside
+    Colab, a message says where the file is.
     """
-    if workspace.backup:
-        print(describe_backup(path))
+    if said := describe_backup(path):
+        print(said)
         if on_colab():
             print("Drive uploads what is new in the background: leave this machine on for some minutes.")
     elif not on_colab():

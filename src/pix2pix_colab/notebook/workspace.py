@@ -13,8 +13,8 @@ from ..data import Pairs, jitter_size, known_dataset, open_dataset, read_pairs, 
 from ..generator import check_image_size
 from ..training import TrainConfig
 from ..utils.device import default_device
+from .backups import keep
 from .colab import DISK, on_colab, upload
-from .drive_backup import keep
 
 SYNTHETIC = "synthetic"  # facades, rendered on the spot
 UPLOAD = "upload"  # files chosen in the browser, on Colab
@@ -79,7 +79,8 @@ class Workspace:
     @property
     def _is_own(self) -> bool:
         """Whether the data set is a path, a link or an upload, and not a name."""
-        return bool(self.dataset) and self.dataset != SYNTHETIC and not known_dataset(self.dataset, self.data)
+        dataset = self.dataset or self.preset.dataset
+        return dataset != SYNTHETIC and not known_dataset(dataset, self.data)
 
     def load_pairs(self) -> tuple[Pairs, Pairs]:
         """Load the training pairs, larger by the jitter, and the test pairs, at the image size.
@@ -91,8 +92,8 @@ class Workspace:
         if self.dataset == UPLOAD:
             self._keep(self.data / "uploaded")
         train, test = self._load()
-        if self._is_own:
-            name = UPLOAD if self.dataset == UPLOAD else re.sub(r"[^\w.-]+", "-", Path(self.dataset).stem)
+        if self._is_own and self.loaded != SYNTHETIC:
+            name = re.sub(r"[^\w.-]+", "-", Path(self.dataset or self.preset.dataset).stem)
             self.loaded = f"{name}-{crc32(train.fingerprint().encode()):08x}"
         self._keep(self.runs)
         return train, test
@@ -139,8 +140,10 @@ class Workspace:
         return replace(config, **{"epochs": config.epochs * self.preset.trunk} | changes)
 
     def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
-        where = upload(self.data / "uploaded") if dataset == UPLOAD else dataset
-        folder = open_dataset(where, self.data, self.backup and self.backup / "data")
+        if dataset == UPLOAD:
+            with upload(self.data / "uploaded") as archive:
+                return self._read(str(archive))
+        folder = open_dataset(dataset, self.data, self.backup and self.backup / "data")
         known = known_dataset(dataset, self.data)
         direction = self.direction or (known.direction if known else "AtoB")
         limits = self.preset.counts if self.preset.limited else (None, None)
@@ -175,7 +178,7 @@ def open_workspace(
     mounted Google Drive: see ``load_pairs``.
 
     Raises:
-        ValueError: for an unknown preset or image size.
+        ValueError: for an unknown preset or image size, or a backup folder that is to be backed up itself.
     """
     device = default_device()
     preset = default_preset(device) if preset == "auto" else preset
@@ -186,7 +189,10 @@ def open_workspace(
         dataset = os.environ.get("PIX2PIX_DATASET") or None
     direction, backup = None if direction == "auto" else direction, os.environ.get("PIX2PIX_KEEP")
     backup = Path(backup).resolve() if backup else None
-    return Workspace(find_root(), PRESETS[preset], device, dataset, direction, image_size, backup)
+    root = find_root()
+    if backup and (backup == root or any(map(backup.is_relative_to, (root / "runs", root / "data")))):
+        raise ValueError(f"PIX2PIX_KEEP is {backup}, which is itself to be backed up: choose another folder.")
+    return Workspace(root, PRESETS[preset], device, dataset, direction, image_size, backup)
 
 
 def default_preset(device: torch.device) -> str:

@@ -3,7 +3,7 @@
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import TrainConfig
 from .lambda_sweep import ProgressBar, read_sweep, sweep
-from .loop import Progress, Run, find_run, read_run, saved_config, train
+from .loop import DIGEST, Progress, Run, find_run, read_run, saved_config, train
 from .run_folder import HISTORY, LOCK, NEWEST, PREVIOUS, FolderInUseError, RunFolder, load_newest
 from .step import Training
 from .time_estimate import estimate_time

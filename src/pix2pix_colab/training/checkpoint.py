@@ -36,10 +36,12 @@ def load_checkpoint(path: str | Path) -> dict:
     if not path.is_file():
         raise FileNotFoundError(f"There is no checkpoint {path}: train first, or give the folder of a finished run.")
     try:
-        with zipfile.ZipFile(path) as archive:  # torch writes a checksum for each part, but doesn't look at it
-            if damaged := archive.testzip():
-                raise zipfile.BadZipFile(damaged)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:  # once: a training may replace it meanwhile
+            with zipfile.ZipFile(file) as archive:  # torch writes a checksum for each part, but doesn't look at it
+                if damaged := archive.testzip():
+                    raise zipfile.BadZipFile(damaged)
+            file.seek(0)
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what isn't a checkpoint can raise nearly anything
         raise ValueError(f"{path} is no checkpoint, or is damaged: delete it and train again.") from error
 

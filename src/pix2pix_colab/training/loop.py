@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
@@ -20,6 +20,7 @@ from .run_folder import RunFolder, load_newest, name_weights
 from .step import Training, make_generator
 
 NETWORK = ("width", "image_size", "source_channels", "target_channels", "dropout", "dropout_layers")  # settings of it
+DIGEST = 16  # characters of a pair's digest in a checkpoint
 SAVE_SECONDS = 30  # between checkpoints: the most that a power cut can cost
 
 
@@ -39,13 +40,15 @@ class Run:
 
     A row has ``step``, ``epoch``, ``learning_rate``, and the mean losses since the previous row: ``discriminator`` (NaN
     if λ is ∞, which needs no D), ``adversarial`` and ``l1`` (in [0, 2], not multiplied by λ). ``direction`` is that of
-    the pairs, AtoB or BtoA, if it is known, and ``pairs`` their fingerprint."""
+    the pairs, AtoB or BtoA, if it is known; ``pairs`` is their fingerprint, and ``digests`` is what each pair's begins
+    with."""
 
     folder: Path
     config: TrainConfig
     history: list[dict]
     direction: str | None = None
     pairs: str = ""
+    digests: Sequence[str] = ()
 
     def load_generator(self, device: torch.device | str = "cpu") -> UNetGenerator:
         """Load the trained generator from the checkpoint."""
@@ -63,7 +66,7 @@ def read_run(folder: str | Path) -> Run:
         raise ValueError(f"{path} is from another version: train again, into another folder.") from error
     if not _is_finished(state):
         raise ValueError(f"{path} is of a run that was interrupted: train it to its end first.")
-    return Run(path.parent, config, state["history"], state.get("direction"), state["pairs"])
+    return _make_run(path.parent, config, state)
 
 
 def find_run(folder: str | Path, pairs: Pairs, config: TrainConfig) -> Run | None:
@@ -74,8 +77,12 @@ def find_run(folder: str | Path, pairs: Pairs, config: TrainConfig) -> Run | Non
         return None
     wanted = asdict(config) | {"pairs": pairs.fingerprint(), "start": None}
     found = saved_config(state) | {"pairs": state["pairs"], "start": state.get("start")}
-    run = Run(path.parent, config, state["history"], state.get("direction"), state["pairs"])
-    return run if found == wanted and _is_finished(state) else None
+    return _make_run(path.parent, config, state) if found == wanted and _is_finished(state) else None
+
+
+def _make_run(folder: Path, config: TrainConfig, state: dict) -> Run:
+    """The run of a checkpoint, or of what a checkpoint holds. Older ones lack direction and digests."""
+    return Run(folder, config, state["history"], state.get("direction"), state["pairs"], state.get("digests", ()))
 
 
 def train(
@@ -120,6 +127,7 @@ def train(
         "pairs": pairs.fingerprint(),
         "start": state_of_start and name_weights(state_of_start),
         "direction": pairs.direction,
+        "digests": [digest[:DIGEST] for digest in pairs.digests],
     }
     cause = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
     advice = "Close other programs that use it, or take a smaller batch_size or width, in another folder."
@@ -145,7 +153,7 @@ def train(
                 load()  # again: before it was locked, another training may have gone on
                 report()
                 _run_loop(training, folder, identity, report, stop, log_every)
-    return Run(folder.path, config, training.history, pairs.direction, identity["pairs"])
+    return _make_run(folder.path, config, identity | {"history": training.history})
 
 
 def _run_loop(

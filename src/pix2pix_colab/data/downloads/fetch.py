@@ -169,7 +169,8 @@ class _Download:
         with requests.get(address, headers=headers, stream=True, timeout=self.patience.timeout) as response:
             first, total = _offer(response)
             wrong = self.wrong_size(total)
-            if start and response.status_code != 200 and (first != start or wrong):
+            changed = source == address and _version(response.headers) not in ("", version)  # and If-Range was ignored
+            if start and response.status_code != 200 and (first != start or wrong or changed):
                 response.close()
                 return self.transfer(address, 0)  # not the rest that was asked for: the whole, then
             if first not in (0, start) or wrong:
