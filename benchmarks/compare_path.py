@@ -9,6 +9,7 @@ metric by way and λ is printed.
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,17 @@ import torch
 from pix2pix_colab import LAMBDAS, lambda_label, translate
 from pix2pix_colab.data import Pairs, jitter_size, open_dataset, read_pairs, synthetic_facades
 from pix2pix_colab.evaluation import METRICS, evaluate
-from pix2pix_colab.training import ProgressBar, Run, TrainConfig, lambda_path, sweep
+from pix2pix_colab.training import (
+    Progress,
+    ProgressBar,
+    Run,
+    TrainConfig,
+    lambda_path,
+    load_checkpoint,
+    read_run,
+    save_checkpoint,
+    sweep,
+)
 from pix2pix_colab.utils.markdown import markdown_table
 
 SHOWN = (
@@ -40,7 +51,10 @@ VARIANTS = {
     "late 4": {"late_layers": 4},
     "late 7": {"late_layers": 7},
     "leg 1/2": {"leg": 1 / 2},
+    "L1 only from 100": {"lambdas": (math.inf,)},
+    "averaged": {"average": True},
 }
+AVERAGE = 0.98  # of the weights, every 20 steps: about 0.999 a step
 
 
 def load(options: argparse.Namespace) -> tuple[Pairs, Pairs]:
@@ -57,9 +71,12 @@ def arms(options: argparse.Namespace, pairs: Pairs) -> dict[str, Callable[[Train
     """What is compared: by name a function of settings and folder that trains a run for each λ."""
 
     def path(config: TrainConfig, root: Path, **changes: object) -> dict[float, Run]:
-        if changes:  # the variants have the path's trunk
+        lambdas, average = changes.pop("lambdas", LAMBDAS), changes.pop("average", False)
+        if root.name != "path":  # the variants have the path's trunk
             changes["start"] = lambda_path(pairs, (100,), config, root.parent / "path", ProgressBar())[100]
-        return lambda_path(pairs, LAMBDAS, config, root, ProgressBar(), **changes)
+        averages = Averages()
+        runs = lambda_path(pairs, lambdas, config, root, averages if average else ProgressBar(), **changes)
+        return averages.save(runs, root / "averaged") if average else runs
 
     def separate(epochs: int, lambdas: tuple[float, ...] = LAMBDAS) -> Callable[[TrainConfig, Path], dict[float, Run]]:
         return lambda config, root: sweep(pairs, lambdas, replace(config, epochs=epochs), root, ProgressBar())
@@ -69,6 +86,27 @@ def arms(options: argparse.Namespace, pairs: Pairs) -> dict[str, Callable[[Train
     variants = {name: lambda c, root, v=v: path(c, root, **v) for name, v in VARIANTS.items()}
     chosen = ways | variants
     return {name: chosen[name] for name in options.arms}
+
+
+class Averages:
+    """Progress callback that averages the generator's weights over each training (EMA, anew for each λ)."""
+
+    def __init__(self):
+        self.weights: dict[float, dict[str, torch.Tensor]] = {}
+
+    def __call__(self, progress: Progress) -> None:
+        newest = {key: value.clone() for key, value in progress.generator.state_dict().items()}
+        averages = self.weights.setdefault(progress.config.lambda_l1, newest)
+        for key, value in newest.items():
+            averages[key].lerp_(value, 1 - AVERAGE)
+
+    def save(self, runs: dict[float, Run], root: Path) -> dict[float, Run]:
+        """Save each run with the averaged weights, unless that was done before, and return those."""
+        for k, run in runs.items():
+            file = root / run.folder.name / "checkpoint.pt"
+            if not file.exists():
+                save_checkpoint(file, load_checkpoint(run.folder / "checkpoint.pt") | {"generator": self.weights[k]})
+        return {k: read_run(root / run.folder.name) for k, run in runs.items()}
 
 
 def measure_arm(runs: dict[float, Run], train_pairs: Pairs, pairs: Pairs, folder: Path) -> dict[str, dict[str, float]]:
