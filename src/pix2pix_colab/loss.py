@@ -1,6 +1,7 @@
 """The pix2pix objective, G* = arg min_G max_D L_cGAN(G, D) + λ · L_L1(G) (Isola et al. 2017, eq. 4)."""
 
 import math
+from numbers import Real
 from typing import NamedTuple
 
 import torch
@@ -19,7 +20,7 @@ _MEANINGS = {
 
 def check_lambda(lambda_l1: float) -> None:
     """Raise ValueError unless λ is a number in [0, ∞]."""
-    if not isinstance(lambda_l1, int | float) or not lambda_l1 >= 0:
+    if not isinstance(lambda_l1, Real) or not lambda_l1 >= 0:
         raise ValueError(f"λ is {lambda_l1!r}, but it must be a number from 0 to math.inf (L1 only).")
 
 

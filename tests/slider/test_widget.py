@@ -78,6 +78,12 @@ def path_slider() -> LambdaSlider:
     return LambdaSlider(outputs, [b"source"], metrics={"L1 ↓": {0: 0.5, 31.6: 0.25}}, stops=[math.inf, 1, 0, 100])
 
 
+def test_what_is_between_two_close_stops_is_not_rounded_to_one_of_them():
+    lambdas = [123, 123.25, 123.5, 124]
+    slider = LambdaSlider({k: [b"output"] for k in lambdas}, [b"source"], stops=[123, 124])
+    assert [each["short"] for each in slider.data["positions"]] == ["123", "123.25", "123.5", "124"]
+
+
 def test_what_is_between_two_stops_is_said_to_be_interpolated(path_slider):
     positions = path_slider.data["positions"]
     assert [each["stop"] for each in positions] == [True, False, True, False, True, False, False, True]

@@ -19,7 +19,7 @@ from pix2pix_colab.training import trunk_and_legs
 from pix2pix_colab.training.checkpoint import load_checkpoint
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
-from pix2pix_colab.training.loop import Run, find_run, train
+from pix2pix_colab.training.loop import Run, find_run, read_run, train
 from pix2pix_colab.training.run_folder import NEWEST, PREVIOUS, load_newest
 from pix2pix_colab.training.step import Training
 from pix2pix_colab.training.time_estimate import estimate_time
@@ -161,8 +161,48 @@ def test_a_finished_run_is_taken_as_the_trunk(pairs, path, tmp_path, monkeypatch
             lambda_path(pairs, (10,), config, tmp_path / "other", device="cpu", start=start)
     assert not (tmp_path / "other").exists()
     other = train(pairs, replace(CONFIG, seed=5), tmp_path / "seed", device="cpu")
-    with pytest.raises(ValueError, match="holds another run"):
+    with pytest.raises(ValueError, match="holds a path whose trunk has other settings"):
         lambda_path(pairs, (10,), replace(CONFIG, seed=5), tmp_path / "own", device="cpu", start=other)
+    with pytest.raises(ValueError, match=r"seed can't be the trunk: it was trained on other pairs"):
+        lambda_path(pairs[:2], (10,), None, tmp_path / "others", device="cpu", start=other)
+    assert not (tmp_path / "others").exists()
+
+
+def test_a_trunk_is_not_extended_under_legs_of_other_lambdas(pairs, path, tmp_path):
+    """They would be lost: they started from the trunk as it was."""
+    root = tmp_path / "copy"
+    shutil.copytree(path[100].folder.parent, root)
+    before = weights(path[100])
+    for lambdas in ((5,), (100,)):
+        with pytest.raises(ValueError, match="holds a path whose trunk has other settings"):
+            lambda_path(pairs, lambdas, replace(CONFIG, epochs=8), root, device="cpu")
+    assert weights(read_run(root / "lambda_100")) == before
+
+
+@pytest.mark.parametrize("train_all", [lambda_path, sweep])
+def test_two_lambdas_that_would_share_a_folder_get_a_sentence(pairs, tmp_path, train_all):
+    with pytest.raises(ValueError, match=r"λ = 10(\.0)? and λ = 10\.0000001 are too close"):
+        train_all(pairs, (10, 10.0000001), CONFIG, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_legs_of_all_layers_get_a_sentence(pairs, tmp_path):
+    with pytest.raises(ValueError, match="late_layers is None, but a leg trains only the last layers"):
+        lambda_path(pairs, (10,), CONFIG, tmp_path, late_layers=None)
+
+
+def test_the_estimate_takes_the_settings_of_a_start(pairs, path, tmp_path):
+    estimate = estimate_time(pairs, (10, 100), None, tmp_path, "cpu", 0, path=True, start=path[100])
+    assert estimate.steps == path[10].config.epochs * len(pairs)
+
+
+def test_a_folder_without_a_checkpoint_is_named_and_left_out(path, tmp_path):
+    """A leg that was killed before its first checkpoint leaves one."""
+    root = tmp_path / "copy"
+    shutil.copytree(path[100].folder.parent, root)
+    (root / "lambda_7").mkdir()
+    with pytest.warns(UserWarning, match="lambda_7 holds no checkpoint yet: it is left out"):
+        assert read_sweep(root).keys() == path.keys()
 
 
 def test_a_trunk_is_copied_from_whatever_checkpoint_is_sound(pairs, path, tmp_path):

@@ -130,13 +130,16 @@ def _finite(value: float | None) -> float | None:
 
 
 def _position(lambda_l1: float, stops: Sequence[float]) -> dict[str, str | bool]:
-    """A position of the slider: its λ in words, to two digits between two stops."""
+    """A position of the slider: its λ in words, to two digits if those lie between the same two stops."""
+    short = lambda_l1
     if stop := lambda_l1 in stops:
-        label, meaning = lambda_label(lambda_l1), lambda_meaning(lambda_l1)
+        meaning = lambda_meaning(lambda_l1)
     else:
         i = bisect_left(stops, lambda_l1)
-        label = lambda_label(float(f"{lambda_l1:.2g}"))
+        rounded = float(f"{lambda_l1:.2g}")
+        short = rounded if stops[i - 1] < rounded < stops[i] else lambda_l1
         meaning = f"interpolated between {lambda_label(stops[i - 1])} and {lambda_label(stops[i])}"
+    label = lambda_label(short)
     return {"label": label, "short": label.removeprefix("λ = "), "meaning": meaning, "stop": stop}
 
 

@@ -1,5 +1,6 @@
 """λ sweep: one run for each λ, all other settings equal."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from ..data import Pairs
 from ..loss import LAMBDAS, lambda_label
 from .config import TrainConfig
 from .loop import Progress, Run, read_run, train
+from .run_folder import NEWEST, PREVIOUS
 
 
 def sweep(
@@ -30,6 +32,7 @@ def sweep(
     """
     base, lambdas = config or TrainConfig(), list(dict.fromkeys(lambdas))  # each once: two can't share a folder
     configs = [replace(base, lambda_l1=lambda_l1) for lambda_l1 in lambdas]  # an invalid λ raises here, before training
+    check_folder_names(lambdas)
     shared = distributed.is_initialized()
     mine = configs[distributed.get_rank() :: distributed.get_world_size()] if shared else configs
     runs = {c.lambda_l1: train(pairs, c, folder_of(root, c.lambda_l1), on_progress, device) for c in mine}
@@ -44,6 +47,15 @@ def folder_of(root: str | Path, lambda_l1: float) -> Path:
     return Path(root) / f"lambda_{lambda_l1:g}"
 
 
+def check_folder_names(lambdas: Sequence[float]) -> None:
+    """Raise ValueError if two λ, such as 10 and 10.0000001, would share a folder."""
+    names: dict[str, float] = {}
+    for lambda_l1 in lambdas:
+        other = names.setdefault(folder_of("", lambda_l1).name, lambda_l1)
+        if other != lambda_l1:
+            raise ValueError(f"λ = {other} and λ = {lambda_l1} are too close: both runs would be in one folder.")
+
+
 def read_sweep(root: str | Path) -> dict[float, Run]:
     """Read the runs of a sweep from ``root``, in the order of λ.
 
@@ -51,7 +63,12 @@ def read_sweep(root: str | Path) -> dict[float, Run]:
         FileNotFoundError: if there are none.
         ValueError: if a checkpoint is damaged.
     """
-    runs = [read_run(folder) for folder in Path(root).glob("lambda_*")]
+    runs = []
+    for folder in sorted(Path(root).glob("lambda_*")):
+        if any((folder / name).exists() for name in (NEWEST, PREVIOUS)):
+            runs.append(read_run(folder))
+        else:
+            warnings.warn(f"{folder} holds no checkpoint yet: it is left out.", stacklevel=2)
     if not runs:
         raise FileNotFoundError(f"{root} holds no lambda_… folder: train a sweep into it first.")
     return {run.config.lambda_l1: run for run in sorted(runs, key=lambda run: run.config.lambda_l1)}

@@ -58,7 +58,7 @@ def estimate_time(
         ValueError: for a λ or pairs that ``sweep`` would refuse. The settings of the runs in ``root`` are not checked.
     """
     device, total, rates = torch.device(device or default_device()), TimeEstimate(0, 0.0), {}
-    base = config or TrainConfig()
+    base = config or (start.config if path and isinstance(start, Run) else TrainConfig())
     if path:
         trained = isinstance(start, Run)  # so that only the legs are to come
         trunk, down, up = path_configs(lambdas, base, start.config.lambda_l1 if trained else start)

@@ -11,7 +11,7 @@ from torch import distributed
 from ..data import Pairs
 from ..loss import LAMBDAS, lambda_label
 from .config import TrainConfig
-from .lambda_sweep import folder_of
+from .lambda_sweep import check_folder_names, folder_of
 from .loop import Progress, Run, read_run, saved_config, train
 from .run_folder import RunFolder, copy_run
 
@@ -50,11 +50,14 @@ def lambda_path(
         leg: the epochs of a leg, as a fraction of the trunk's. A leg to L1 only takes twice as many: its steps, without
             a D, cost less than half, and in as many as the others it stays a little sharper than a training of its own.
     """
-    root, lambdas = Path(root), [float(lambda_l1) for lambda_l1 in lambdas]
+    root, lambdas, adopted = Path(root), [float(lambda_l1) for lambda_l1 in lambdas], None
     if isinstance(start, Run):
-        config, start = _adopt(start, config, root), start.config.lambda_l1
+        _check_start(start, config, pairs)
+        adopted, config, start = start.folder, start.config, start.config.lambda_l1
     trunk, *directions = path_configs(lambdas, config or TrainConfig(), start, late_layers, leg)
     _check_folders(root, trunk, directions)
+    if adopted:
+        copy_run(adopted, folder_of(root, start))
     shared = distributed.is_initialized()
     rank, processes = (distributed.get_rank(), distributed.get_world_size()) if shared else (0, 1)
     runs: dict[float, Run] = {}
@@ -72,30 +75,31 @@ def lambda_path(
     return {k: runs.get(k) or read_run(folder_of(root, k)) for k in sorted({start, *lambdas})}
 
 
-def _adopt(start: Run, config: TrainConfig | None, root: Path) -> TrainConfig:
-    """Copy a finished run into ``root`` as the trunk, and return its settings."""
+def _check_start(start: Run, config: TrainConfig | None, pairs: Pairs) -> None:
+    """Raise ValueError, before anything is written, if a run can't be the trunk for these settings and pairs."""
     if replace(config or start.config, lambda_l1=start.config.lambda_l1, late_layers=None) != start.config:
         raise ValueError(
             f"{start.folder} can't be the trunk: it was made with other settings than those given, or is itself a leg. "
             "Leave config out, or give the λ of a trunk as start."
         )
-    copy_run(start.folder, folder_of(root, start.config.lambda_l1))
-    return start.config
+    if start.pairs != pairs.fingerprint():
+        raise ValueError(
+            f"{start.folder} can't be the trunk: it was trained on other pairs ({start.pairs}) than those given "
+            f"({pairs.fingerprint()}). Give those, or the λ of a trunk as start."
+        )
 
 
 def _check_folders(root: Path, trunk: TrainConfig, directions: list[list[TrainConfig]]) -> None:
     """Refuse, before anything is trained, what would leave the legs in ``root`` without the run they started from."""
-    there = False
+    states = {folder: RunFolder(folder).load() for folder in root.glob("lambda_*") if folder.is_dir()}
     for legs in directions:
         before = trunk
         for config in legs:
-            folder = folder_of(root, config.lambda_l1)
-            if state := RunFolder(folder).load():
-                there = True
+            if state := states.get(folder := folder_of(root, config.lambda_l1)):
                 _check_leg(folder, state, config, before)
             before = config
-    folder = folder_of(root, trunk.lambda_l1)
-    state = RunFolder(folder).load() if there else None
+    legs_there = any(state and state["config"].get("late_layers") for state in states.values())
+    state = states.get(folder_of(root, trunk.lambda_l1)) if legs_there else None
     if state and saved_config(state) != asdict(trunk):
         raise ValueError(
             f"{root} holds a path whose trunk has other settings (its epochs are {state['config']['epochs']}), and its "
@@ -120,6 +124,9 @@ def path_configs(
     lambdas: Sequence[float], config: TrainConfig, start: float = 100, late_layers: int = LATE_LAYERS, leg: float = LEG
 ) -> tuple[TrainConfig, list[TrainConfig], list[TrainConfig]]:
     """Settings of the trunk, of the legs down from it, and of the legs up, each in the order of training."""
+    if late_layers is None:
+        raise ValueError("late_layers is None, but a leg trains only the last layers: give their number, or use sweep.")
+    check_folder_names([*lambdas, start])
     if not 0 < leg < math.inf:
         raise ValueError(f"leg is {leg}, but it must be a fraction of the trunk's epochs, greater than 0.")
     trunk = replace(config, lambda_l1=start)  # an invalid λ raises here, before training
