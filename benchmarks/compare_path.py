@@ -98,7 +98,8 @@ class Averages:
         newest = {key: value.clone() for key, value in progress.generator.state_dict().items()}
         averages = self.weights.setdefault(progress.config.lambda_l1, newest)
         for key, value in newest.items():
-            averages[key].lerp_(value, 1 - AVERAGE)
+            if value.is_floating_point():
+                averages[key].lerp_(value, 1 - AVERAGE)
 
     def save(self, runs: dict[float, Run], root: Path) -> dict[float, Run]:
         """Save each run with the averaged weights, unless that was done before, and return those."""
