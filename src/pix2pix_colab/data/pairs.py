@@ -43,9 +43,10 @@ class BasePairs:
     def prefetch(self, indices: Sequence[int]) -> None:
         """Start to decode the pairs that are needed next. In memory there is nothing to do."""
 
-    def fingerprint(self) -> str:
-        """Count, size and hash of all pixels, the same for equal pairs."""
-        return f"{len(self)} pairs of {self.size} px, {sha256(''.join(self.digests).encode()).hexdigest()[:16]}"
+    def fingerprint(self, digests: Sequence[str] | None = None) -> str:
+        """Count, size and hash of all pixels, the same for equal pairs; ``digests`` saves hashing them again."""
+        digests = self.digests if digests is None else digests
+        return f"{len(self)} pairs of {self.size} px, {sha256(''.join(digests).encode()).hexdigest()[:16]}"
 
     def batch(
         self,

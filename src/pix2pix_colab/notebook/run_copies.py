@@ -44,9 +44,13 @@ def list_copies(folder: Path, identity: str | None = None) -> list[Copy]:
 
     What was cut off, by a full Drive or a machine that vanished, is no copy.
     """
+    return [copy for copy in _list_named(folder) if identity in (None, copy.identity) and _is_whole(copy.file)]
+
+
+def _list_named(folder: Path) -> list[Copy]:
+    """List what is named as a copy, the furthest last, also what was cut off."""
     found = [(NAME.fullmatch(file.name), file) for file in folder.glob("checkpoint.*.pt")]
-    copies = sorted(Copy(int(match[2]), match[1], file) for match, file in found if match)
-    return [copy for copy in copies if identity in (None, copy.identity) and _is_whole(copy.file)]
+    return sorted(Copy(int(match[2]), match[1], file) for match, file in found if match)
 
 
 def _is_whole(file: Path) -> bool:
@@ -82,10 +86,11 @@ def back_up_run(run: Path, place: Path) -> dict:
     uploaded later, and until then the machine may vanish.
     """
     state = load_newest(run)[0]
-    copies = list_copies(place, identify(state))
+    identity = identify(state)
+    copies = list_copies(place, identity)
     if not copies or copies[-1].step < state["steps_done"]:
         newest = {copy.file for copy in copies[-1:]}
-        for file in place.glob(f"checkpoint.{identify(state)}.step-*"):  # the older one, and what was cut off
+        for file in place.glob(f"checkpoint.{identity}.step-*"):  # the older one, and what was cut off
             if file not in newest:
                 delete_emptied(file)
         save_checkpoint(place / copy_name(state), state)
@@ -100,10 +105,10 @@ def restore_run(place: Path, run: Path) -> Copy | None:
     """
     here = _load_if_sound(run)
     identity, step = (identify(here), here["steps_done"]) if here else (None, -1)
-    copies = list_copies(place, identity)
-    for file in place.glob("checkpoint.*.pt"):
-        if NAME.fullmatch(file.name) and not _is_whole(file):
-            warnings.warn(f"{file} was cut off: it is left out.", stacklevel=2)
+    copies = list_copies(place)
+    for copy in _list_named(place):
+        if copy not in copies:
+            warnings.warn(f"{copy.file} was cut off: it is left out.", stacklevel=2)
     if copies and not identity:
         identity = max(copies, key=lambda copy: copy.file.stat().st_mtime).identity
     further = [copy for copy in copies if copy.identity == identity and copy.step > step]
@@ -145,11 +150,10 @@ def _load_copy(file: Path) -> dict | None:
 
 def name_by_step(folder: Path) -> None:
     """Rename checkpoints in a backup of an earlier version, or in an unpacked download, as copies."""
-    for name in (NEWEST, PREVIOUS):
-        for file in list(folder.rglob(name)):
-            in_use = file.with_name(LOCK).exists()  # where somebody trains, it is no backup
-            if not in_use and (state := _load_copy(file)):
-                file.replace(file.with_name(copy_name(state)))
+    for file in [file for file in folder.rglob("checkpoint*.pt") if file.name in (NEWEST, PREVIOUS)]:
+        in_use = file.with_name(LOCK).exists()  # where somebody trains, it is no backup
+        if not in_use and (state := _load_copy(file)):
+            file.replace(file.with_name(copy_name(state)))
 
 
 def tell_at_work(place: Path, machine: str) -> None:

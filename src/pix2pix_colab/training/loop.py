@@ -121,13 +121,13 @@ def train(
         KeyboardInterrupt: after Ctrl-C, when the step is finished and saved.
     """
     device, folder = torch.device(device or default_device()), RunFolder(run_dir)
-    state_of_start = _load_start(start, config)
+    state_of_start, digests = _load_start(start, config), pairs.digests
     identity = {
         "config": asdict(config),
-        "pairs": pairs.fingerprint(),
+        "pairs": pairs.fingerprint(digests),
         "start": state_of_start and name_weights(state_of_start),
         "direction": pairs.direction,
-        "digests": [digest[:DIGEST] for digest in pairs.digests],
+        "digests": [digest[:DIGEST] for digest in digests],
     }
     cause = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
     advice = "Close other programs that use it, or take a smaller batch_size or width, in another folder."

@@ -91,7 +91,8 @@ def _check_start(start: Run, config: TrainConfig | None, pairs: Pairs) -> None:
 
 def _check_folders(root: Path, trunk: TrainConfig, directions: list[list[TrainConfig]]) -> None:
     """Refuse, before anything is trained, what would leave the legs in ``root`` without the run they started from."""
-    states = {folder: RunFolder(folder).load() for folder in root.glob("lambda_*") if folder.is_dir()}
+    folders = [folder for folder in root.glob("lambda_*") if folder.is_dir()]
+    states = {folder: _load_settings(folder) for folder in folders}
     for legs in directions:
         before = trunk
         for config in legs:
@@ -105,6 +106,12 @@ def _check_folders(root: Path, trunk: TrainConfig, directions: list[list[TrainCo
             f"{root} holds a path whose trunk has other settings (its epochs are {state['config']['epochs']}), and its "
             "legs would be lost. Use the same settings, or another folder."
         )
+
+
+def _load_settings(folder: Path) -> dict | None:
+    """Load the settings and the start of a run, without its weights: six of the paper's size hold 4 GB."""
+    state = RunFolder(folder).load()
+    return state and {"config": state["config"], "start": state.get("start")}
 
 
 def _check_leg(folder: Path, state: dict, config: TrainConfig, before: TrainConfig) -> None:
