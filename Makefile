@@ -29,7 +29,7 @@ test: lint
 lint: $(VENV)/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/oxlint --deny-warnings src
+	$(BIN)/oxlint --deny-warnings src $(wildcard site)
 
 # How fast a step is, and how fast pairs come, against the baseline; how fast the slider moves.
 bench: $(VENV)/.ready-test

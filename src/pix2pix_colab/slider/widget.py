@@ -14,6 +14,7 @@ import ipywidgets
 import traitlets
 
 from ..loss import lambda_label, lambda_meaning
+from ..utils.esm import bundle
 
 _HERE = Path(__file__).parent
 
@@ -39,8 +40,8 @@ class LambdaSlider(anywidget.AnyWidget):
             the stops are not λ of the outputs, or lack the least or the greatest.
     """
 
-    _esm = (_HERE / "widget.js").read_text(encoding="utf-8")
-    _css = (_HERE / "widget.css").read_text(encoding="utf-8")
+    _esm = bundle(_HERE / "widget.js")
+    _css = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("lambda_control.css", "widget.css"))
     data = traitlets.Dict().tag(sync=True)
     index = traitlets.Int().tag(sync=True)  # of the λ shown
     image = traitlets.Int().tag(sync=True)  # of the test image shown
@@ -62,9 +63,9 @@ class LambdaSlider(anywidget.AnyWidget):
         self.stops = self.lambdas if stops is None else sorted(stops)
         _check(outputs, self.stops, [each for each in (sources, targets, names) if each is not None])
         start = value if value is not None else 100 if 100 in outputs else self.lambdas[0]
-        data = {  # described as Data at the top of widget.js
+        data = {  # described as Data in state.js
             "mime": "image/webp",
-            "positions": [_position(lambda_l1, self.stops) for lambda_l1 in outputs],
+            "positions": describe_positions(self.lambdas, self.stops),
             "outputs": [list(images) for images in outputs.values()],
             "sources": list(sources),
             "targets": targets or [],
@@ -129,8 +130,21 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+def describe_positions(lambdas: Sequence[float], stops: Sequence[float]) -> list[dict[str, str | bool]]:
+    """Describe the positions of a λ control in words, each λ between two stops to two digits if those lie there, too.
+
+    Args:
+        lambdas: ascending.
+        stops: those of them that were trained, ascending; the first and the last λ are among them.
+
+    Returns:
+        For each λ its label ("λ = 100"), short ("100"), meaning and whether it is a stop: ``Position`` in
+        lambda_control.js.
+    """
+    return [_position(lambda_l1, stops) for lambda_l1 in lambdas]
+
+
 def _position(lambda_l1: float, stops: Sequence[float]) -> dict[str, str | bool]:
-    """A position of the slider: its λ in words, to two digits if those lie between the same two stops."""
     short = lambda_l1
     if stop := lambda_l1 in stops:
         meaning = lambda_meaning(lambda_l1)

@@ -1,0 +1,79 @@
+// Painting: a canvas shows the zoomed part of an image, two of them wiped or subtracted, or one framed.
+
+/**
+ * @import { Ui } from "./state.js"
+ *
+ * @typedef {object} Pane of the stage
+ * @property {string} caption
+ * @property {ImageBitmap} bitmap
+ * @property {ImageBitmap} [over] wiped over it, or subtracted
+ * @property {boolean} [main] whether it is the one to look at
+ * @property {boolean} [current] whether it is the λ shown, among others
+ * @property {(ui: Ui, canvas: HTMLCanvasElement, pane: Pane) => void} [paint] in place of `paint`
+ */
+
+/**
+ * @param {Ui} ui
+ * @param {HTMLCanvasElement} canvas
+ * @param {ImageBitmap} bitmap
+ * @returns {CanvasRenderingContext2D}
+ */
+export function paint(ui, canvas, bitmap) {
+  const { scale, x, y } = ui.state;
+  const [width, height] = [bitmap.width / scale, bitmap.height / scale];
+  const [left, top] = [x * bitmap.width - width / 2, y * bitmap.height - height / 2];
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = canvas.width < width * 3; // far in, pixels are shown as they are
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, left, top, width, height, 0, 0, canvas.width, canvas.height);
+  return context;
+}
+
+/**
+ * @param {Ui} ui
+ * @param {HTMLCanvasElement} canvas
+ * @param {Pane} pane
+ */
+export function paintWipe(ui, canvas, pane) {
+  const at = Math.round(ui.state.divider * canvas.width);
+  const context = paint(ui, canvas, pane.bitmap);
+  context.save();
+  context.beginPath();
+  context.rect(at, 0, canvas.width - at, canvas.height);
+  context.clip();
+  paint(ui, canvas, pane.over);
+  context.restore();
+  const line = (/** @type {string} */ colour, /** @type {number} */ half) => {
+    context.fillStyle = colour;
+    context.fillRect(at - half * devicePixelRatio, 0, 2 * half * devicePixelRatio, canvas.height);
+  };
+  line("#0006", 2); // seen on white, too
+  line("#fff", 1);
+}
+
+/**
+ * @param {Ui} ui
+ * @param {HTMLCanvasElement} canvas
+ * @param {Pane} pane
+ */
+export function paintFramed(ui, canvas, pane) {
+  const context = paint(ui, canvas, pane.bitmap);
+  const width = 3 * devicePixelRatio;
+  context.strokeStyle = getComputedStyle(canvas.previousElementSibling).color;
+  context.lineWidth = width;
+  context.strokeRect(width / 2, width / 2, canvas.width - width, canvas.height - width);
+}
+
+/**
+ * @param {Ui} ui
+ * @param {HTMLCanvasElement} canvas
+ * @param {Pane} pane
+ */
+export function paintDifference(ui, canvas, pane) {
+  const context = paint(ui, canvas, pane.bitmap);
+  context.globalCompositeOperation = "difference";
+  paint(ui, canvas, pane.over);
+  context.globalCompositeOperation = "lighter"; // added to itself: twice as bright, or else it's hard to see
+  context.drawImage(canvas, 0, 0);
+  context.globalCompositeOperation = "source-over";
+}
