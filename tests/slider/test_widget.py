@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pix2pix_colab.slider.widget import ImageUpload, LambdaSlider
+from pix2pix_colab.slider.widget import ImageUpload, LambdaSlider, describe_positions
 
 LAMBDAS = (0, 1, 100, math.inf)
 OUTPUTS = {k: [f"λ = {k}, image {i}".encode() for i in range(3)] for k in LAMBDAS}
@@ -99,6 +99,12 @@ def test_what_is_between_two_stops_is_said_to_be_interpolated(path_slider):
     assert positions[4]["meaning"] == "the paper's choice: a balance"
     assert path_slider.stops == [0, 1, 100, math.inf] and path_slider.lambdas == PATH
     assert path_slider.data["metrics"] == [{"name": "L1 ↓", "values": [0.5, None, None, 0.25, None, None, None, None]}]
+
+
+def test_positions_are_described_for_other_controls_too(path_slider):
+    assert describe_positions(PATH, [0, 1, 100, math.inf]) == path_slider.data["positions"]
+    with pytest.raises(ValueError, match="the least and the greatest be among them"):
+        describe_positions([0, 1, 10], [0, 1])
 
 
 def test_a_large_lambda_is_written_out():

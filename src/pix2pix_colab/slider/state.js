@@ -22,7 +22,7 @@
  * @property {(name: string, callback: () => void) => void} off
  *
  * @typedef {object} State
- * @property {"side" | "wipe" | "difference" | "all"} view
+ * @property {string} view side, wipe, difference or all
  * @property {number | "target"} against which position B of the wipe is, or the target
  * @property {number} divider between A and B, as a share of the width
  * @property {number} scale 1 shows the whole image

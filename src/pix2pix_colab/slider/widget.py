@@ -61,7 +61,7 @@ class LambdaSlider(anywidget.AnyWidget):
         names = [f"test image {i}" for i in range(1, len(sources) + 1)] if names is None else list(names)
         self.lambdas = list(outputs)
         self.stops = self.lambdas if stops is None else sorted(stops)
-        _check(outputs, self.stops, [each for each in (sources, targets, names) if each is not None])
+        _check(outputs, [each for each in (sources, targets, names) if each is not None])
         start = value if value is not None else 100 if 100 in outputs else self.lambdas[0]
         data = {  # described as Data in state.js
             "mime": "image/webp",
@@ -116,13 +116,11 @@ class LambdaSlider(anywidget.AnyWidget):
         return path
 
 
-def _check(outputs: Mapping[float, Sequence[bytes]], stops: Sequence[float], others: list[Sequence]) -> None:
-    """Raise ValueError if the outputs and the others differ in their number of images, or the stops don't fit."""
+def _check(outputs: Mapping[float, Sequence[bytes]], others: list[Sequence]) -> None:
+    """Raise ValueError if the outputs and the others differ in their number of images."""
     counts = {len(each) for each in (*outputs.values(), *others)}
     if not outputs or len(counts) != 1 or counts == {0}:
         raise ValueError("There must be as many sources, targets and names as outputs of each λ, and at least one.")
-    if not {min(outputs), max(outputs)} <= set(stops) <= outputs.keys():
-        raise ValueError("The stops must be λ of the outputs, and the least and the greatest be among them.")
 
 
 def _finite(value: float | None) -> float | None:
@@ -131,16 +129,21 @@ def _finite(value: float | None) -> float | None:
 
 
 def describe_positions(lambdas: Sequence[float], stops: Sequence[float]) -> list[dict[str, str | bool]]:
-    """Describe the positions of a λ control in words, each λ between two stops to two digits if those lie there, too.
+    """Describe each λ in words. One between two stops is rounded to two digits, unless these are past a stop.
 
     Args:
         lambdas: ascending.
-        stops: those of them that were trained, ascending; the first and the last λ are among them.
+        stops: those of them that were trained, ascending; the λ between them are interpolated.
 
     Returns:
-        For each λ its label ("λ = 100"), short ("100"), meaning and whether it is a stop: ``Position`` in
-        lambda_control.js.
+        For each λ its label ("λ = 100"), short ("100"), meaning and whether it is a stop: a ``Position`` of
+        lambda_control.js, which makes the λ control of them.
+
+    Raises:
+        ValueError: if the stops are not among the λ, or lack the least or the greatest.
     """
+    if not {lambdas[0], lambdas[-1]} <= set(stops) <= set(lambdas):
+        raise ValueError("The stops must be λ of the outputs, and the least and the greatest be among them.")
     return [_position(lambda_l1, stops) for lambda_l1 in lambdas]
 
 
