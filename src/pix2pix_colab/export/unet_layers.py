@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ..generator import UNetGenerator
 from ..utils.device import fork_rng
-from ..utils.images import to_float
+from ..utils.images import SCALE
 from .onnx_graph import OnnxGraph
 
 Masks = Mapping[int, Tensor]  # of dropout, by the index of the decoder layer
@@ -29,9 +29,9 @@ def sample_masks(generator: UNetGenerator, size: tuple[int, int], seed: int) -> 
 
 
 def add_normalised(graph: OnnxGraph, source: str) -> str:
-    """uint8 in [0, 255] -> float32 in [-1, 1], looked up in a table of ``to_float``, so bit-identical to it."""
-    table = graph.constant(to_float(torch.arange(256, dtype=torch.uint8)), "to_float")
-    return graph.node("Gather", table, graph.cast(source, "INT32"))
+    """uint8 in [0, 255] -> float32 in [-1, 1], as ``to_float``."""
+    scaled = graph.node("Mul", graph.cast(source, "FLOAT"), graph.constant(SCALE))
+    return graph.node("Sub", scaled, graph.constant(1.0))
 
 
 def add_denormalised(graph: OnnxGraph, x: str) -> str:
