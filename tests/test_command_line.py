@@ -1,4 +1,4 @@
-"""The command line: sweep, path, evaluate, help, and errors of the user in one line."""
+"""The command line: sweep, path, evaluate, export, help, and errors of the user in one line."""
 
 import math
 import re
@@ -19,7 +19,7 @@ from pix2pix_colab import translate
 from pix2pix_colab.__main__ import main
 from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades, write_pairs
 from pix2pix_colab.evaluation import Report, evaluate
-from pix2pix_colab.training import TrainConfig, load_checkpoint, read_sweep, save_checkpoint, sweep
+from pix2pix_colab.training import TrainConfig, lambda_path, load_checkpoint, read_sweep, save_checkpoint, sweep
 from pix2pix_colab.utils.markdown import markdown_table
 
 NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
@@ -103,6 +103,8 @@ def test_it_trains_a_path_and_evaluates_it(folder, offline, tmp_path, capsys):
         ["sweep", "pairs", "runs", "--direction", "CtoD"],
         ["sweep", "pairs", "runs", "--lambdas", "many"],
         ["evaluate", "pairs"],
+        ["export", "runs"],
+        ["export", "runs", "model.onnx", "--weights", "int4"],
     ],
 )
 def test_it_refuses_what_it_does_not_know(arguments, capsys):
@@ -113,16 +115,81 @@ def test_it_refuses_what_it_does_not_know(arguments, capsys):
     assert said.startswith("error: ") and "--help" in said and said.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [[], ["sweep"], ["path"], ["evaluate"]])
+@pytest.mark.parametrize("command", [[], ["sweep"], ["path"], ["evaluate"], ["export"]])
 def test_help_explains(command, capsys):
     with pytest.raises(SystemExit) as caught:
         main([*command, "--help"])
     said = capsys.readouterr().out
     assert caught.value.code == 0 and "show this help" in said
-    expected = (
-        {"PAIRS", "RUNS", "a data set (facades", "default: the data set's own"} if command else {"sweep", "evaluate"}
-    )
+    expected = {"PAIRS", "RUNS", "a data set (facades", "default: the data set's own"}
+    if command in ([], ["export"]):
+        expected = {"RUN", "FILE", "default: int8", "--parts"} if command else {"sweep", "evaluate", "export"}
     assert all(words in " ".join(said.split()) for words in expected)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> Path:
+    """The runs of a λ path."""
+    root = tmp_path_factory.mktemp("path")
+    lambda_path(synthetic_facades(2, 143), (0, 100), replace(CONFIG, epochs=2), root, device="cpu")
+    return root
+
+
+ONNX = {"reason": 'There is no onnx here: pip install onnx, or ".[onnx]".'}
+
+
+def test_it_exports_a_run_and_a_path(path, tmp_path, capsys):
+    onnx = pytest.importorskip("onnx", **ONNX)
+    for arguments, kind in (
+        ([path, tmp_path / "path.onnx", "--weights", "float32"], "λ path"),
+        ([path / "lambda_100", tmp_path / "run.onnx", "--size", "256", "--seed", "3"], "generator"),
+        ([path, tmp_path / "parts", "--parts"], "late layers of a λ path"),
+    ):
+        main(["export", *map(str, arguments)])
+        *_, last = said = capsys.readouterr().out.splitlines()
+        file, _, size = last.rpartition(": ")
+        assert Path(file).stat().st_size / 1e6 == pytest.approx(float(size.removesuffix(" MB")), abs=0.06)
+        assert len(said) == 1 + ("--parts" in arguments)
+        described = {each.key: each.value for each in onnx.load(file).metadata_props}
+        given = {"size": "256,256", "seed": "3"} if "--size" in arguments else {"size": "128,128", "seed": "0"}
+        weights = "float32" if "float32" in arguments else "int8"
+        assert {"kind": kind, "weights": weights} | given == {k: v for k, v in described.items() if k != "lambdas"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (
+            ["sweep"],
+            "take those of a λ path (lambda_path), not of a sweep. Or export one run, from its own",
+        ),
+        (["missing"], "missing holds no lambda_… folder"),
+        (["path/lambda_100", "--parts"], "--parts is for a λ path, but path/lambda_100 is one run: leave it out."),
+        (
+            ["path", "--size", "100"],
+            "size is (100, 100), but it must be (H, W), both multiples",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_what_can_not_be_exported_gets_a_sentence(arguments, sentence, path, folder, tmp_path, monkeypatch, capsys):
+    pytest.importorskip("onnx", **ONNX)
+    monkeypatch.chdir(tmp_path)
+    Path("path").symlink_to(path)
+    Path("sweep").symlink_to(folder / "runs")
+    with pytest.raises(SystemExit) as caught:
+        main(["export", arguments[0], "model.onnx", *arguments[1:]])
+    said = capsys.readouterr().err
+    assert caught.value.code == 2 and sentence in said and said.startswith("error: ") and said.count("\n") == 1
+
+
+def test_an_export_without_onnx_says_what_to_install(path, tmp_path, monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(SystemExit):
+        main(["export", str(path), str(tmp_path / "model.onnx")])
+    said = capsys.readouterr().err
+    assert said.startswith("error: An export needs the package onnx") and "pip install onnx" in said
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The command line: ``python -m pix2pix_colab sweep | path | evaluate``."""
+"""The command line: ``python -m pix2pix_colab sweep | path | evaluate | export``."""
 
 import re
 import sys
@@ -14,6 +14,7 @@ from typing import NoReturn
 from torch import distributed
 
 from .data import DATASETS, Pairs, find_pairs, jitter_size, known_dataset, open_dataset, read_pairs
+from .export import DEFAULT_WEIGHTS, WEIGHTS, OnnxMissingError, export_onnx, export_parts, read_network
 from .inference import translate
 from .interpolation import LambdaPath
 from .loss import LAMBDAS, check_lambda
@@ -31,7 +32,8 @@ RESUMED = (
     "A finished run is skipped and an interrupted one resumed. To spread the runs over N processes and all GPUs: "
     "torchrun --nproc_per_node=N -m pix2pix_colab"
 )
-USER_ERRORS = (ValueError, OSError, MemoryError, FloatingPointError, FolderInUseError)  # with a sentence for the user
+# Errors with a sentence for the user
+USER_ERRORS = (ValueError, OSError, MemoryError, FloatingPointError, FolderInUseError, OnnxMissingError)
 
 
 class Parser(ArgumentParser):
@@ -43,11 +45,12 @@ class Parser(ArgumentParser):
 
 def make_parser() -> ArgumentParser:
     """The commands and their arguments."""
-    parser = Parser(prog="python -m pix2pix_colab", description="Train and evaluate pix2pix for several λ.")
+    parser = Parser(prog="python -m pix2pix_colab", description="Train, evaluate and export pix2pix for several λ.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_training(commands, "sweep", sweep, "train one run for each λ", SWEEP)
     _add_training(commands, "path", lambda_path, "train one run, and from it short ones for each λ", PATH)
     _add_evaluate(commands)
+    _add_export(commands)
     return parser
 
 
@@ -71,6 +74,21 @@ def _add_evaluate(commands) -> None:
     command.set_defaults(run=run_evaluate)
     _add_pairs(command)
     command.add_argument("runs", metavar="RUNS", type=Path, help="the folder of the runs")
+
+
+def _add_export(commands) -> None:
+    words = "Write a run's generator, or a λ path, as ONNX: a file that onnxruntime runs without PyTorch."
+    command = commands.add_parser("export", help="write a generator or a λ path as ONNX", description=words)
+    command.set_defaults(run=run_export)
+    command.add_argument("network", metavar="RUN", type=Path, help="the folder of a run, or of all runs of a λ path")
+    command.add_argument("file", metavar="FILE", type=Path, help="the .onnx file; with --parts the folder for two")
+    words = f"how the weights of the convolutions are stored; default: {DEFAULT_WEIGHTS}"
+    command.add_argument("--weights", choices=WEIGHTS, default=DEFAULT_WEIGHTS, help=words)
+    words = "height and width of the images; default: those of the training"
+    command.add_argument("--size", type=int, metavar="PX", help=words)
+    command.add_argument("--seed", type=int, default=0, help="of the dropout masks; default: 0")
+    words = "the early and the late layers of a λ path in a file each, so that λ can move without the early ones"
+    command.add_argument("--parts", action="store_true", help=words)
 
 
 def _add_pairs(command: ArgumentParser) -> None:
@@ -184,6 +202,17 @@ def _are_comparable(configs: list[TrainConfig]) -> bool:
     whole = [config for config in configs if not config.late_layers]
     path = {"late_layers": None, "epochs": 1} if len(whole) < min(2, len(configs)) else {}
     return len({replace(config, lambda_l1=0, **path) for config in configs}) == 1
+
+
+def run_export(options: Namespace) -> None:
+    """Write a run's generator, or a λ path, as ONNX."""
+    network, size = read_network(options.network), None if options.size is None else (options.size, options.size)
+    if options.parts and not isinstance(network, LambdaPath):
+        raise ValueError(f"--parts is for a λ path, but {options.network} is one run: leave it out.")
+    export = export_parts if options.parts else export_onnx
+    written = export(network, options.file, size, options.seed, options.weights)
+    for file in written if options.parts else [written]:
+        print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -22,6 +22,7 @@ BELOW = {  # each wing, and what it may import; "" is the model at the door
     "figures": {"utils", "", "data", "training", "evaluation"},
     "slider": {"utils", "", "data", "training", "evaluation"},
     "notebook": {"utils", "", "data", "training"},
+    "export": {"utils", "", "training"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 DOOR = ("__main__.py", "session.py")  # above all wings: the command line, and where old notebooks look
@@ -100,7 +101,9 @@ def patches(file: Path, module: tuple[str, ...]) -> bool:
     return f"from pix2pix_colab.{'.'.join(module[:-1])} import" in file.read_text()
 
 
-HEAVY = ("torchmetrics", "matplotlib", "requests", "urllib3", "gdown", "ipywidgets", "anywidget", "IPython")
+NOTEBOOK = ("torchmetrics", "matplotlib", "requests", "gdown", "ipywidgets", "anywidget", "IPython")
+ONNX = ("onnx", "onnxruntime", "onnxscript")
+HEAVY = (*NOTEBOOK, *ONNX, "urllib3")
 
 
 def python(code: str) -> str:
@@ -116,7 +119,7 @@ def test_the_package_imports_nothing_heavy_but_torch() -> None:
 def test_training_imports_nothing_of_notebooks() -> None:
     """A GPU machine may have neither Jupyter nor gdown."""
     said = python("import sys, pix2pix_colab.training, pix2pix_colab.__main__; print(*sys.modules)").split()
-    assert not {"torchmetrics", "matplotlib", "requests", "gdown", "ipywidgets", "anywidget", "IPython"} & set(said)
+    assert not {*NOTEBOOK, *ONNX} & set(said)
 
 
 def test_a_source_checkout_that_is_not_installed_imports_and_sets_up(tmp_path: Path) -> None:

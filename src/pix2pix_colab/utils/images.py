@@ -69,11 +69,11 @@ def to_float(images: Tensor) -> Tensor:
 
 def scale_(images: Tensor) -> Tensor:
     """[0, 255] -> [-1, 1], in place and in one pass over the memory: at one pair a step, that is what data costs."""
-    return torch.add(_MINUS_ONE, images, alpha=_SCALE, out=images)
+    return torch.add(_MINUS_ONE, images, alpha=SCALE, out=images)
 
 
 _MINUS_ONE = torch.tensor(-1.0)
-_SCALE = (2 - 2e-7) / 255  # a trace below 2 / 255, so that rounding doesn't take 255 beyond 1
+SCALE = (2 - 2e-7) / 255  # a trace below 2 / 255, so that rounding doesn't take 255 beyond 1
 
 
 def to_uint8(images: Tensor) -> Tensor:

@@ -1,0 +1,137 @@
+"""Export of a generator or a λ path: as one ONNX file, or its early and its late layers each as one."""
+
+import math
+from pathlib import Path
+
+from ..generator import UNetGenerator
+from ..interpolation import LambdaPath
+from .onnx_graph import DEFAULT_WEIGHTS, OnnxGraph
+from .unet_layers import (
+    add_denormalised,
+    add_early_layers,
+    add_late_layers,
+    add_normalised,
+    add_shares,
+    sample_masks,
+)
+
+Size = tuple[int, int]
+
+
+def export_onnx(
+    network: UNetGenerator | LambdaPath,
+    file: str | Path,
+    size: Size | None = None,
+    seed: int = 0,
+    weights: str = DEFAULT_WEIGHTS,
+) -> Path:
+    """Export a generator or a λ path as one ONNX file, which translates by the paper's test-time rule.
+
+    It does what ``translate`` does for an image of one size: normalisation, BatchNorm by the statistics of the image,
+    the dropout masks of the seed, and the output as uint8.
+
+    Input and output:
+        source: uint8 (1, source_channels, H, W)
+        position: float32 (1,), only of a path: from 0 to the number of anchors - 1, as ``LambdaPath.position``, and
+            clamped to that. The weights of the late layers are interpolated in the graph.
+        output: uint8 (1, target_channels, H, W)
+
+    Args:
+        size: (H, W) in multiples of the generator's image size; None takes that size. It is fixed in the file, for the
+            dropout masks have it.
+        seed: that of ``translate``. The masks are those of the device that the network is on.
+        weights: how those of the convolutions are stored, "float32", "float16" or "int8".
+
+    Raises:
+        ValueError: for another size or other ``weights``.
+        OnnxMissingError: if the package onnx is not installed.
+        OSError: if the file can't be written.
+    """
+    anchors, late, kind = _anchors(network)
+    graph, size = OnnxGraph(weights), _check_size(anchors[0], size)
+    masks = sample_masks(anchors[0], size, seed)
+    source = _add_source(graph, anchors[0], size)
+    shares = _add_position(graph, network) if isinstance(network, LambdaPath) else None
+    features = add_early_layers(graph, anchors[0], source, late, masks)
+    output = add_late_layers(graph, anchors, *features, late, masks, shares)
+    _add_output(graph, output, anchors[0], size)
+    return graph.save(file, _describe(network, kind, size, seed, weights))
+
+
+def export_parts(
+    path: LambdaPath, folder: str | Path, size: Size | None = None, seed: int = 0, weights: str = DEFAULT_WEIGHTS
+) -> tuple[Path, Path]:
+    """Export a λ path as ``early.onnx`` and ``late.onnx``, so that λ can move without the early layers being run again.
+
+    ``early.onnx`` turns the source into features: the input of the late layers, and their skip connections.
+    ``late.onnx`` turns these, by the same names, and the position into the output. All else is as in ``export_onnx``.
+
+    Returns:
+        The two files.
+    """
+    anchors, late, _ = _anchors(path)
+    size, folder = _check_size(anchors[0], size), Path(folder)
+    masks, shapes = sample_masks(anchors[0], size, seed), _feature_shapes(anchors[0], late, size)
+
+    early = OnnxGraph(weights)
+    x, skips = add_early_layers(early, anchors[0], _add_source(early, anchors[0], size), late, masks)
+    for value, (name, shape) in zip([x, *skips], shapes.items(), strict=True):
+        early.output(value, name, shape)
+
+    after = OnnxGraph(weights)
+    x, *skips = (after.input(name, shape) for name, shape in shapes.items())
+    output = add_late_layers(after, anchors, x, skips, late, masks, _add_position(after, path))
+    _add_output(after, output, anchors[0], size)
+    return (
+        early.save(folder / "early.onnx", _describe(path, "early layers of a λ path", size, seed, weights)),
+        after.save(folder / "late.onnx", _describe(path, "late layers of a λ path", size, seed, weights)),
+    )
+
+
+def _anchors(network: UNetGenerator | LambdaPath) -> tuple[list[UNetGenerator], int, str]:
+    """The generators, the number of late layers and the kind of a network."""
+    if isinstance(network, LambdaPath):
+        return network.anchors, network.late_layers, "λ path"
+    return [network], 1, "generator"
+
+
+def _check_size(generator: UNetGenerator, size: Size | None) -> Size:
+    """The size, or the generator's. Raise ValueError for one that the layers can't halve."""
+    multiple = generator.image_size
+    size = (multiple, multiple) if size is None else tuple(size)
+    if len(size) != 2 or any(pixels <= 0 or pixels % multiple for pixels in size):
+        raise ValueError(f"size is {size}, but it must be (H, W), both multiples of this U-Net's {multiple} px.")
+    return size
+
+
+def _add_source(graph: OnnxGraph, generator: UNetGenerator, size: Size) -> str:
+    return add_normalised(graph, graph.input("source", [1, generator.source_channels, *size], "UINT8"))
+
+
+def _add_position(graph: OnnxGraph, path: LambdaPath) -> str:
+    return add_shares(graph, graph.input("position", [1]), len(path.anchors))
+
+
+def _add_output(graph: OnnxGraph, x: str, generator: UNetGenerator, size: Size) -> None:
+    graph.output(add_denormalised(graph, x), "output", [1, generator.target_channels, *size], "UINT8")
+
+
+def _feature_shapes(generator: UNetGenerator, late: int, size: Size) -> dict[str, list[int]]:
+    """Shapes of what ``UNetGenerator.early_layers`` returns, by name."""
+
+    def shape(channels: int, halvings: int) -> list[int]:
+        return [1, channels, *(pixels >> halvings for pixels in size)]
+
+    shapes = {"features": shape(generator.decoder[-late][1].in_channels, late)}
+    for i in range(late - 1 if generator.skips else 0):
+        convolution = generator.encoder[i][-1 if i == 0 else 1]
+        shapes[f"skip_{i + 1}"] = shape(convolution.out_channels, i + 1)
+    return shapes
+
+
+def _describe(network: UNetGenerator | LambdaPath, kind: str, size: Size, seed: int, weights: str) -> dict[str, str]:
+    """Metadata of a file: what it is, in words that Python and JavaScript read as numbers."""
+    described = {"kind": kind, "size": "{},{}".format(*size), "seed": str(seed), "weights": weights}
+    if isinstance(network, LambdaPath):
+        described["lambdas"] = ",".join("Infinity" if k == math.inf else f"{k:.15g}" for k in network.lambdas)
+    return described

@@ -1,0 +1,23 @@
+"""What can be exported from a folder: a run's generator, or the λ path of several runs."""
+
+from pathlib import Path
+
+from ..generator import UNetGenerator
+from ..interpolation import LambdaPath
+from ..training import read_run, read_sweep
+
+
+def read_network(folder: str | Path) -> UNetGenerator | LambdaPath:
+    """Read the generator of the run in a folder, or the λ path whose runs are in its subfolders.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_run`` and ``read_sweep``, and ValueError for the runs of a sweep.
+    """
+    try:
+        return read_run(folder).load_generator()
+    except FileNotFoundError:  # no checkpoint, so its subfolders may have some
+        generators = {k: run.load_generator() for k, run in read_sweep(folder).items()}
+    try:
+        return LambdaPath(generators)
+    except ValueError as error:
+        raise ValueError(f"{error} Or export one run, from its own folder in {folder}.") from error
