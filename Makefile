@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: run lab check test lint bench format outputs assets clean
+.PHONY: run lab site check test lint bench format outputs assets clean
 
 run: $(VENV)/.ready
 	mkdir -p runs
@@ -18,6 +18,11 @@ run: $(VENV)/.ready
 lab: $(VENV)/.ready-lab
 	$(BIN)/jupyter lab notebooks
 
+# The page on which one draws a house, static files in build/site. RUNS=folder-of-a-path shows another path.
+site: $(VENV)/.ready-onnx site/node_modules/.ready
+	$(BIN)/python tools/build_site.py $(RUNS)
+	@echo "Look at it: $(BIN)/python -m http.server -d build/site"
+
 # For every save: lint, and the unit tests without browser, notebooks and Colab's environment.
 check: lint
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile -q -m "not slow"
@@ -29,7 +34,7 @@ test: lint
 lint: $(VENV)/.ready-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/oxlint --deny-warnings src $(wildcard site)
+	$(BIN)/oxlint --deny-warnings src site tests
 
 # How fast a step is, and how fast pairs come, against the baseline; how fast the slider moves.
 bench: $(VENV)/.ready-test
@@ -52,7 +57,7 @@ assets: $(VENV)/.ready-test
 	$(BIN)/python tools/draw_assets.py $(if $(RUNS),$(FACADES) $(RUNS))
 
 clean:
-	rm -rf $(VENV) $(VENV)-colab data runs build src/*.egg-info
+	rm -rf $(VENV) $(VENV)-colab data runs build site/node_modules src/*.egg-info
 
 $(VENV)/.ready: requirements.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -62,4 +67,8 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 
 $(VENV)/.ready-%: $(VENV)/.ready
 	$(BIN)/pip install --quiet -e '.[$*]'
+	touch $@
+
+site/node_modules/.ready: site/package-lock.json
+	cd site && npm ci --ignore-scripts --no-audit --no-fund
 	touch $@

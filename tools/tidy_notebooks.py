@@ -1,8 +1,8 @@
 """Bring the notebooks into their committed state: `python tools/tidy_notebooks.py`.
 
 All have the same set-up cell and metadata, and no outputs except those of cells marked NBVAL_CHECK_OUTPUT, which nbval
-compares. `--run` executes the notebooks first, to refresh these outputs. The repository's address, in the set-up cell,
-the badges, READMEs and docs, comes from one line of pyproject.toml.
+compares. `--run` executes the notebooks first, to refresh these outputs. The addresses of the repository and
+of the page, in the set-up cell, the badges, READMEs and docs, come from pyproject.toml.
 """
 
 import argparse
@@ -19,7 +19,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 READMES = sorted(ROOT.glob("README*.md"))
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 KEEP = "# NBVAL_CHECK_OUTPUT"
-REPOSITORY = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
+REPOSITORY, PAGE = URLS["Repository"], URLS["Page"]
 
 SETUP = f"""\
 # @title Set up {{display-mode: "form"}}
@@ -61,8 +62,9 @@ def badge(path: Path) -> str:
 
 
 def readdress(text: str) -> str:
-    """A README or page of the docs with the repository's address wherever it says how to open, clone or install it."""
+    """A README or page of the docs with the addresses of the repository and of the page with the drawing board."""
     text = re.sub(r"https://colab\.research\.google\.com/github/[\w.-]+/[\w.-]+(?=/blob/)", ON_COLAB, text)
+    text = re.sub(r"https://[\w.-]+\.github\.io/[\w.-]+/", PAGE, text)
     return re.sub(r"(git clone (?:--quiet )?|git\+)https://[^\s@\"]+", rf"\g<1>{REPOSITORY}", text)
 
 

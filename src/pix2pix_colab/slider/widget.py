@@ -17,6 +17,7 @@ from ..loss import lambda_label, lambda_meaning
 from ..utils.esm import bundle
 
 _HERE = Path(__file__).parent
+CONTROL_CSS = (_HERE / "lambda_control.css").read_text(encoding="utf-8")  # of the λ control and what it is part of
 
 
 class LambdaSlider(anywidget.AnyWidget):
@@ -41,7 +42,7 @@ class LambdaSlider(anywidget.AnyWidget):
     """
 
     _esm = bundle(_HERE / "widget.js")
-    _css = "".join((_HERE / name).read_text(encoding="utf-8") for name in ("lambda_control.css", "widget.css"))
+    _css = CONTROL_CSS + (_HERE / "widget.css").read_text(encoding="utf-8")
     data = traitlets.Dict().tag(sync=True)
     index = traitlets.Int().tag(sync=True)  # of the λ shown
     image = traitlets.Int().tag(sync=True)  # of the test image shown

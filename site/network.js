@@ -1,0 +1,81 @@
+// The network, seen from the page: a worker computes; until it is ready, frames that were made before answer.
+
+/**
+ * @typedef {import("./page.js").Site} Site
+ * @typedef {import("./drawing/board.js").Job} Job
+ */
+
+// A function with one SIMD instruction, as WebAssembly: a browser without SIMD finds it invalid.
+const SIMD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11];
+const NO_SIMD =
+  "This browser can't run the network, as it has no WebAssembly SIMD: take a current Chrome, Edge, Firefox or Safari. " +
+  "The examples can be seen at some λ.";
+
+export class Network {
+  /** @param {Site} site @param {(words: string, part?: number) => void} say */
+  constructor(site, say) {
+    Object.assign(this, { site, say, ready: false, failed: "", known: null, number: 0 });
+    this.answers = new Map(); // what to do with the answer to a request, by the request's number
+    this.frames = new Map(); // by example
+  }
+
+  /** Load the runtime and the graphs. Rejects with a sentence. */
+  async load() {
+    try {
+      if (!globalThis.WebAssembly?.validate(new Uint8Array(SIMD))) throw new Error(NO_SIMD);
+      this.worker = new Worker("worker.js", { type: "module" });
+      this.worker.onmessage = ({ data }) => this.#hear(data);
+      this.worker.onerror = (event) => this.#hear({ error: `This browser can't run the network: ${event.message ?? "a file of it is missing"}.` });
+      await this.#ask({ files: this.site.files, size: this.site.size });
+      this.ready = true;
+    } catch (error) {
+      this.failed = error.message;
+      throw error;
+    }
+  }
+
+  /** The output for a label map. Until the network is there, an example's frame near λ; else it waits for the network.
+   * @param {Job} job
+   * @returns {Promise<ImageBitmap>}
+   */
+  async translate({ labels, index, example }) {
+    if (!this.ready) {
+      if (example >= 0) return this.#frame(example, index);
+      throw new Error(this.failed || "The network is still loading. The picture comes when it is there.");
+    }
+    const source = labels === this.known ? null : this.#planes(labels);
+    this.known = labels;
+    return this.#ask({ source, position: this.site.positions[index].at });
+  }
+
+  #planes(labels) {
+    const planes = new Uint8Array(3 * labels.length); // red, green, blue
+    labels.forEach((label, i) => {
+      for (const plane of [0, 1, 2]) planes[plane * labels.length + i] = this.site.classes[label].colour[plane];
+    });
+    return planes;
+  }
+
+  async #frame(example, index) {
+    const { size, frameStep, examples } = this.site;
+    if (!this.frames.has(example)) this.frames.set(example, await (await fetch(examples[example].frames)).blob());
+    return createImageBitmap(this.frames.get(example), Math.round(index / frameStep) * size, 0, size, size);
+  }
+
+  #ask(request) {
+    const number = (this.number += 1);
+    this.worker.postMessage({ number, ...request });
+    return new Promise((resolve, reject) => this.answers.set(number, { resolve, reject }));
+  }
+
+  #hear({ number, error, result, words, part }) {
+    if (words !== undefined) return this.say(words, part);
+    const asked = number === undefined ? [...this.answers.keys()] : [number]; // the whole worker failed
+    for (const each of asked) {
+      const { resolve, reject } = this.answers.get(each);
+      this.answers.delete(each);
+      if (error) reject(new Error(error));
+      else resolve(result);
+    }
+  }
+}

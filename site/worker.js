@@ -1,0 +1,86 @@
+// The worker that runs the network: the early layers once for a label map, the late ones for each λ.
+
+import * as ort from "./ort/ort.wasm.bundle.min.mjs";
+
+const WASM = "ort/ort-wasm-simd-threaded.wasm.gz";
+const GRAPHS = ["model/early.onnx.gz", "model/late.onnx.gz"];
+
+/** @type {{early: ort.InferenceSession, late: ort.InferenceSession, features: Record<string, ort.Tensor>, size: number}} */
+const network = { early: null, late: null, features: null, size: 0 };
+
+/** @param {Record<string, number>} files bytes to load, by file @param {number} size of the images, in px */
+async function load(files, size) {
+  const total = [WASM, ...GRAPHS].reduce((sum, file) => sum + files[file], 0);
+  let loaded = 0;
+  const progress = (bytes) => {
+    loaded += bytes;
+    self.postMessage({ words: "Loading the network", part: loaded / total });
+  };
+  const [wasm, ...graphs] = await Promise.all([WASM, ...GRAPHS].map((file) => fetchUnpacked(file, progress)));
+  Object.assign(ort.env.wasm, { wasmBinary: wasm, numThreads: 1 });
+  network.size = size;
+  network.early = await start(GRAPHS[0], graphs[0], (session) => session.inputNames.includes("source"));
+  const fits = (session) => [...network.early.outputNames, "position"].every((name) => session.inputNames.includes(name));
+  network.late = await start(GRAPHS[1], graphs[1], fits);
+}
+
+/** Fetch a file and unpack it; gzip's checksum tells if it is damaged. Some servers unpack it themselves. */
+async function fetchUnpacked(file, progress) {
+  const response = await fetch(file).catch(() => ({ ok: false, status: "no answer" }));
+  if (!response.ok) throw new Error(`${file} can't be loaded (${response.status}): check the network and reload the page.`);
+  const chunks = [];
+  const count = new WritableStream({
+    write(chunk) {
+      chunks.push(chunk);
+      progress(chunk.length);
+    },
+  });
+  try {
+    await response.body.pipeTo(count);
+    const packed = new Blob(chunks);
+    const [first, second] = new Uint8Array(await packed.slice(0, 2).arrayBuffer());
+    if (first !== 0x1f || second !== 0x8b) return packed.arrayBuffer();
+    return await new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+  } catch {
+    throw new Error(`${file} is damaged or was cut off: reload the page.`);
+  }
+}
+
+async function start(file, bytes, fits) {
+  const session = await ort.InferenceSession.create(new Uint8Array(bytes)).catch((error) => {
+    throw new Error(`${file} is no network that this page can run (${error.message}).`);
+  });
+  if (!fits(session)) throw new Error(`${file} is a network, but not one of this page.`);
+  return session;
+}
+
+/** @param {Uint8Array | null} source the label map in three planes; null: the same as before @param {number} position */
+async function translate(source, position) {
+  const { early, late, size } = network;
+  if (source) {
+    network.features = null; // also if the run fails
+    network.features = await early.run({ source: new ort.Tensor("uint8", source, [1, 3, size, size]) });
+  }
+  const at = new ort.Tensor("float32", new Float32Array([position]), [1]);
+  const { output } = await late.run({ ...network.features, position: at });
+  return createImageBitmap(new ImageData(interleave(/** @type {Uint8Array} */ (output.data), output.dims[1]), size));
+}
+
+/** Planes of grey or colour as a canvas takes them: RGBA. */
+function interleave(planes, channels) {
+  const count = planes.length / channels;
+  const pixels = new Uint8ClampedArray(4 * count).fill(255);
+  for (let i = 0; i < count; i++) {
+    for (let channel = 0; channel < 3; channel++) pixels[4 * i + channel] = planes[(channel % channels) * count + i];
+  }
+  return pixels;
+}
+
+self.onmessage = async ({ data: { number, files, size, source, position } }) => {
+  try {
+    const result = files ? await load(files, size) : await translate(source, position);
+    self.postMessage({ number, result }, result ? [result] : []);
+  } catch (error) {
+    self.postMessage({ number, error: error.message || "The network can't be run in this browser." });
+  }
+};

@@ -1,0 +1,203 @@
+// The drawing board: a label map on which one draws, and beside it the output of a network at any λ.
+
+import { element } from "../slider/elements.js";
+import { lambdaControl, lambdaKey } from "../slider/lambda_control.js";
+import { drawingCanvas } from "./canvas.js";
+import { readLabelMap } from "./files.js";
+import { rasterise } from "./label_map.js";
+import { latest } from "./latest.js";
+import { History } from "./shapes.js";
+import { addControls } from "./toolbar.js";
+
+/**
+ * @typedef {import("../slider/lambda_control.js").Position} Position
+ * @typedef {import("./label_map.js").Colour} Colour
+ * @typedef {import("./shapes.js").Shape} Shape
+ *
+ * @typedef {object} BoardData
+ * @property {number} size of the label map and of the output, in px
+ * @property {{name: string, colour: Colour}[]} classes
+ * @property {number} fill the class of an empty board
+ * @property {Position[]} positions of λ, as those of the slider
+ * @property {number} index of the position to start at
+ * @property {{name: string, image: Blob}[]} examples label maps to start from
+ *
+ * @typedef {{labels: Uint8Array, index: number, example: number}} Job a label map and a position of λ; the number of
+ *   the example if it is exactly that, else -1
+ * @typedef {(job: Job) => Promise<ImageBitmap>} Translate throws an Error with a sentence
+ *
+ * @typedef {object} Options
+ * @property {(board: Board) => void} [onchange] after each change of the drawing or of λ
+ * @property {(board: Board) => Promise<string>} [share] makes a link of the drawing; returns what the user should know
+ */
+
+const BODY = `
+  <div class="panes">
+    <figure class="drawing"><figcaption>your drawing</figcaption><canvas tabindex="0" role="application"></canvas></figure>
+    <figure class="output" aria-busy="true"><figcaption></figcaption><canvas role="img"></canvas></figure>
+  </div>
+  <div class="say"><span role="status"></span><progress max="1" aria-label="Loading" hidden></progress></div>`;
+const KEYS = "Arrow keys move the cursor, Space begins and ends a part, Escape drops it, Delete removes what is there.";
+
+export class Board {
+  /** @param {HTMLElement} parent @param {BoardData} data @param {Translate} translate @param {Options} options */
+  constructor(parent, data, translate, options = {}) {
+    Object.assign(this, { data, translate, options, size: data.size, fill: data.fill });
+    this.palette = data.classes.map(({ colour }) => colour);
+    this.tool = "rectangle";
+    this.label = Math.max(0, data.classes.findIndex(({ name }) => name === "window"));
+    this.radius = Math.round(data.size / 32);
+    this.selected = -1;
+    this.index = data.index;
+    this.history = new History([]);
+    this.origins = new WeakMap(); // of shapes: the example that they are
+    this.maps = new WeakMap(); // of shapes: their label map
+    this.ask = latest((job) => this.#show(job));
+    this.#build(parent);
+  }
+
+  #build(parent) {
+    this.root = parent.appendChild(element("div", { className: "drawing-board" }));
+    this.root.innerHTML = BODY;
+    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab shall not take the keys
+    const find = (selector) => this.root.querySelector(selector);
+    this.lambda = lambdaControl(this.data.positions, (index) => this.move(index));
+    this.root.prepend(this.lambda.heading, this.lambda.control);
+    this.drawing = find(".drawing canvas");
+    this.drawing.setAttribute("aria-label", `Your drawing. ${KEYS}`);
+    this.output = find(".output canvas");
+    this.canvas = drawingCanvas(this.drawing, this);
+    this.controls = addControls(this);
+    this.root.onkeydown = (event) => this.#onKey(event);
+    this.lambda.show(this.index);
+  }
+
+  get shapes() {
+    return this.history.shapes;
+  }
+
+  /** The label map, the same array as long as the drawing is the same. */
+  get labels() {
+    if (!this.maps.has(this.shapes)) this.maps.set(this.shapes, rasterise(this.shapes, this.size, this.fill));
+    return this.maps.get(this.shapes);
+  }
+
+  // --- changes of the drawing
+
+  /** @param {Shape[]} shapes to begin with: there is nothing to undo */
+  begin(shapes) {
+    this.history = new History(shapes);
+    this.#changed();
+  }
+
+  /** @param {Shape[]} shapes a new state, which can be undone */
+  draw(shapes) {
+    this.history.push(shapes);
+    this.#changed();
+  }
+
+  undo() {
+    this.history.undo();
+    this.#changed();
+  }
+
+  redo() {
+    this.history.redo();
+    this.#changed();
+  }
+
+  /** @param {number} selected the index of a shape, or -1 */
+  select(selected) {
+    this.selected = selected;
+    this.controls.show();
+  }
+
+  removeSelected() {
+    if (this.selected >= 0) this.draw(this.shapes.toSpliced(this.selected, 1));
+  }
+
+  /** @param {number} number of an example @returns {Promise<Shape[]>} */
+  async example(number) {
+    const { shapes } = await readLabelMap(this.data.examples[number].image, this.size, this.palette);
+    this.origins.set(shapes, number);
+    return shapes;
+  }
+
+  /** @param {Blob} file a label map of the user's own */
+  async open(file) {
+    try {
+      const { shapes, words } = await readLabelMap(file, this.size, this.palette);
+      this.draw(shapes);
+      this.say(words);
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+
+  #changed() {
+    if (this.selected >= this.shapes.length) this.selected = -1;
+    this.say("");
+    this.canvas.paint();
+    this.refresh();
+  }
+
+  // --- λ
+
+  /** @param {number} index of a position */
+  move(index) {
+    this.index = Math.min(this.data.positions.length - 1, Math.max(0, index));
+    this.lambda.show(this.index);
+    this.refresh();
+  }
+
+  #onKey(event) {
+    event.stopPropagation();
+    const command = event.ctrlKey || event.metaKey;
+    const letter = command ? (event.shiftKey ? "shift " : "") + event.key.toLowerCase() : "";
+    if (letter === "z") this.undo();
+    else if (["shift z", "y"].includes(letter)) this.redo();
+    else if (event.target === this.lambda.range && !command && !event.altKey) {
+      const to = lambdaKey(event.key, this.index, this.lambda.stops, this.data.positions.length - 1);
+      if (to === undefined) return;
+      this.move(to);
+    } else return;
+    event.preventDefault();
+  }
+
+  // --- the output
+
+  /** Ask for the output of what is drawn, at the present λ. */
+  refresh() {
+    this.controls.show();
+    this.output.parentNode.setAttribute("aria-busy", "true");
+    this.options.onchange?.(this);
+    this.wanted = { labels: this.labels, index: this.index, example: this.origins.get(this.shapes) ?? -1 };
+    this.ask(this.wanted);
+  }
+
+  /** @param {Job} job */
+  async #show(job) {
+    try {
+      const bitmap = await this.translate(job);
+      const { width, height } = bitmap;
+      if (this.output.width !== width || this.output.height !== height) Object.assign(this.output, { width, height });
+      this.output.getContext("2d").drawImage(bitmap, 0, 0);
+      const { label } = this.data.positions[job.index];
+      this.output.previousSibling.textContent = label;
+      this.output.setAttribute("aria-label", `The network's output for your drawing, ${label}`);
+    } catch (error) {
+      this.say(error.message);
+    }
+    if (job === this.wanted) this.output.parentNode.setAttribute("aria-busy", "false");
+  }
+
+  /** Tell the user something, or nothing; and how much of it is done.
+   * @param {string} words @param {number} [part] from 0 to 1
+   */
+  say(words, part) {
+    const [text, bar] = this.root.querySelector(".say").children;
+    if (text.textContent !== words) text.textContent = words;
+    bar.hidden = part === undefined;
+    bar.value = part ?? 0;
+  }
+}

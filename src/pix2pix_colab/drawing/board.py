@@ -1,0 +1,125 @@
+"""The drawing board as a notebook widget: one draws a label map, and the kernel translates it by any λ."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+import anywidget
+import ipywidgets
+import torch
+import traitlets
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
+
+from ..data import Pairs
+from ..generator import UNetGenerator
+from ..inference import translate
+from ..interpolation import LambdaPath
+from ..slider import CONTROL_CSS, describe_positions, encode
+from ..utils.esm import bundle
+from .classes import Colour, label_classes
+
+HERE = Path(__file__).parent
+BYTES = 50_000  # of an output, at most, as large data from the kernel to the browser are slow on Colab
+QUALITIES = (92, 85, 75, 60, 40, 20)
+BETWEEN = 9  # positions between two anchors of a path
+
+
+class DrawingBoard(anywidget.AnyWidget):
+    """A widget on which one draws a label map, and sees the output of a network for it at any λ.
+
+    After each stroke and each move of λ the browser asks the kernel, which sends back a JPEG of less than 50 kB.
+
+    Args:
+        networks: the generator of each λ, or a λ path.
+        examples: label maps to start from, uint8 (N, 3, S, S) with the generators' image size S; there may be none.
+        classes: the colour of each class by its name; None takes those of the examples (``label_classes``).
+
+    Attributes:
+        source: the label map that was translated last, uint8 (3, S, S).
+
+    Raises:
+        ValueError: if there is no generator; if the examples have another size, or are no label maps.
+    """
+
+    _esm = bundle(HERE / "widget.js")
+    _css = CONTROL_CSS + (HERE / "board.css").read_text(encoding="utf-8")
+    data = traitlets.Dict().tag(sync=True)
+    request = traitlets.Dict().tag(sync=True)  # of the browser: id, index of the λ, and labels if they are new
+    answer = traitlets.Dict().tag(sync=True)  # of the kernel: the request's id, and image, a JPEG, or error, a sentence
+
+    def __init__(
+        self,
+        networks: Mapping[float, UNetGenerator] | LambdaPath,
+        examples: Tensor,
+        classes: Mapping[str, Colour] | None = None,
+    ):
+        path = networks if isinstance(networks, LambdaPath) else None
+        self.networks = path or dict(sorted(networks.items()))
+        if not self.networks:
+            raise ValueError("A drawing board needs the generator of at least one λ.")
+        self.lambdas = path.grid(BETWEEN) if path else list(self.networks)
+        first = path.anchors[0] if path else self.networks[self.lambdas[0]]
+        self.size = first.image_size
+        if examples.shape[2:] != (self.size, self.size):
+            raise ValueError(f"The examples are {tuple(examples.shape)}, but the board has {self.size} px.")
+        classes = label_classes(examples) if classes is None else classes
+        self.palette = torch.tensor(list(classes.values()), dtype=torch.uint8)
+        self.source = examples.new_zeros(3, self.size, self.size)
+        data = {  # described as BoardData in board.js
+            "size": self.size,
+            "classes": [{"name": name, "colour": list(colour)} for name, colour in classes.items()],
+            "fill": list(classes).index("facade") if "facade" in classes else 0,
+            "positions": describe_positions(self.lambdas, path.lambdas if path else self.lambdas),
+            "index": self.lambdas.index(100) if 100 in self.lambdas else 0,
+            "examples": [
+                {"name": f"label map {i}", "image": image} for i, image in enumerate(encode(examples.cpu()), start=1)
+            ],
+        }
+        super().__init__(data=data)
+        self.observe(lambda change: self._respond(**change["new"]), "request")
+
+    def _respond(self, id: str, index: int, labels: bytes | None) -> None:
+        try:
+            if not 0 <= index < len(self.lambdas):
+                raise ValueError(f"There is no position {index} of λ.")
+            if labels is not None:
+                self.source = self._decode(labels)
+            self.answer = {"id": id, "image": _jpeg(self.translate(self.lambdas[index])), "error": ""}
+        except (ValueError, MemoryError) as error:
+            self.answer = {"id": id, "image": b"", "error": str(error)}
+
+    def _decode(self, labels: bytes) -> Tensor:
+        """Class indices, S × S bytes -> the label map, uint8 (3, S, S)."""
+        if len(labels) != self.size**2 or max(labels) >= len(self.palette):
+            raise ValueError(f"This is no label map of {self.size} px with {len(self.palette)} classes.")
+        indices = torch.frombuffer(bytearray(labels), dtype=torch.uint8).long()
+        return self.palette[indices].T.reshape(3, self.size, self.size).contiguous()
+
+    def translate(self, lambda_l1: float) -> Tensor:
+        """Translate the label map by a λ: uint8 (3 or 1, S, S)."""
+        if isinstance(self.networks, LambdaPath):
+            return self.networks.translate(self.source, [lambda_l1])[lambda_l1]
+        return translate(self.networks[lambda_l1], self.source)
+
+
+def board_of_pairs(
+    networks: Mapping[float, UNetGenerator] | LambdaPath, pairs: Pairs
+) -> DrawingBoard | ipywidgets.HTML:
+    """The drawing board with the sources of some pairs; or a sentence, if these are no label maps."""
+    try:
+        return DrawingBoard(networks, pairs.source)
+    except ValueError as error:
+        return ipywidgets.HTML(f"{error} So there is nothing to draw with.")
+
+
+def _jpeg(output: Tensor) -> bytes:
+    """A JPEG of less than ``BYTES``, of the highest of the ``QUALITIES`` that allows it."""
+    image: Image.Image = to_pil_image(output.cpu())
+    for quality in QUALITIES:
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG", quality=quality, subsampling=0 if quality > 80 else 2)
+        if buffer.tell() < BYTES:
+            break
+    return buffer.getvalue()

@@ -1,0 +1,129 @@
+// The canvas on which one draws: by mouse, pen, finger and keys.
+
+import { element } from "../slider/elements.js";
+import { rasterise, toPixels } from "./label_map.js";
+import { boundsOf, shapeAt } from "./shapes.js";
+import { TOOLS } from "./tools.js";
+
+/**
+ * @typedef {import("./board.js").Board} Board
+ * @typedef {import("./shapes.js").Point} Point
+ */
+
+const STEP = { coarse: 4, fine: 1 }; // px, for a press of an arrow key
+const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+
+/** Make a canvas draw on a board.
+ * @param {HTMLCanvasElement} canvas @param {Board} board
+ * @returns {{paint: () => void}} paints the board's shapes, and what is being drawn
+ */
+export function drawingCanvas(canvas, board) {
+  const state = {
+    /** @type {import("./tools.js").Drag | null} */ drag: null,
+    /** @type {import("./shapes.js").Shape[] | null} */ preview: null,
+    /** @type {Point} */ cursor: [board.size / 2, board.size / 2],
+  };
+  const map = element("canvas", { width: board.size, height: board.size });
+  const paint = () => paintDrawing(canvas, map, board, state);
+  listenToPointer(canvas, board, state, paint);
+  listenToKeys(canvas, board, state, paint);
+  canvas.onfocus = canvas.onblur = paint;
+  new ResizeObserver(paint).observe(canvas);
+  return { paint };
+}
+
+// --- a drag: from its start, over any number of points, to its end
+
+function start(board, state, point) {
+  const setting = { shapes: board.shapes, size: board.size, label: board.label, radius: board.radius };
+  state.drag = TOOLS[board.tool].start(setting, point);
+  board.select(board.tool === "move" ? shapeAt(board.shapes, point, board.size) : -1);
+  state.preview = state.drag(point);
+}
+
+function end(board, state, keep) {
+  const shapes = state.preview;
+  state.drag = state.preview = null;
+  if (keep && shapes && shapes !== board.shapes) board.draw(shapes);
+}
+
+function listenToPointer(canvas, board, state, paint) {
+  const pointOf = (event) => {
+    const box = canvas.getBoundingClientRect();
+    const at = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+    return at.map((share) => Math.min(board.size - 1, Math.max(0, Math.floor(share * board.size))));
+  };
+  canvas.onpointerdown = (event) => {
+    if (!event.isPrimary || event.button > 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    start(board, state, pointOf(event));
+    paint();
+  };
+  canvas.onpointermove = (event) => {
+    if (!state.drag || !event.isPrimary) return;
+    for (const each of event.getCoalescedEvents?.() ?? [event]) state.preview = state.drag(pointOf(each));
+    paint();
+  };
+  const stop = (keep) => (event) => {
+    if (!state.drag || !event.isPrimary) return;
+    if (keep) state.preview = state.drag(pointOf(event));
+    end(board, state, keep);
+    paint();
+  };
+  canvas.onpointerup = stop(true);
+  canvas.onpointercancel = stop(false);
+}
+
+/** Arrow keys move a cursor. Space or Enter begins and ends a drag, Escape drops it, Delete removes what lies there. */
+function listenToKeys(canvas, board, state, paint) {
+  const toggle = () => (state.drag ? end(board, state, true) : start(board, state, state.cursor));
+  const remove = () => {
+    if (board.selected < 0) board.select(shapeAt(board.shapes, state.cursor, board.size));
+    board.removeSelected();
+  };
+  const keys = { " ": toggle, Enter: toggle, Escape: () => end(board, state, false), Delete: remove, Backspace: remove };
+  canvas.onkeydown = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key in ARROWS) {
+      const step = event.shiftKey ? STEP.fine : STEP.coarse;
+      const to = ARROWS[event.key].map((way, axis) => state.cursor[axis] + way * step);
+      state.cursor = to.map((each) => Math.min(board.size - 1, Math.max(0, each)));
+      if (state.drag) state.preview = state.drag(state.cursor);
+    } else if (event.key in keys) keys[event.key]();
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+    paint();
+  };
+}
+
+// --- painting
+
+function paintDrawing(canvas, map, board, { preview, cursor }) {
+  const shapes = preview ?? board.shapes;
+  const pixels = toPixels(rasterise(shapes, board.size, board.fill), board.palette);
+  map.getContext("2d").putImageData(new ImageData(pixels, board.size), 0, 0);
+  const side = Math.round(canvas.clientWidth * devicePixelRatio) || board.size;
+  if (canvas.width !== side) Object.assign(canvas, { width: side, height: side });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  context.drawImage(map, 0, 0, side, side);
+  const scale = side / board.size;
+  const selected = shapes.length === board.shapes.length && shapes[board.selected];
+  if (selected) outline(context, boundsOf(selected), scale);
+  if (canvas.matches(":focus-visible")) {
+    const [x, y] = cursor;
+    for (const box of [{ x, y: y - 5, width: 1, height: 11 }, { x: x - 5, y, width: 11, height: 1 }]) {
+      outline(context, box, scale);
+    }
+  }
+}
+
+/** A frame that is seen on every colour. */
+function outline(context, { x, y, width, height }, scale) {
+  for (const [colour, thickness] of [["#fff", 4], ["#000", 2]]) {
+    context.strokeStyle = colour;
+    context.lineWidth = thickness * devicePixelRatio;
+    context.strokeRect(x * scale, y * scale, width * scale, height * scale);
+  }
+}

@@ -1,0 +1,110 @@
+// The controls of the board: tools, classes, what to start from, and what to save.
+
+import { element } from "../slider/elements.js";
+import { savePng } from "./files.js";
+import { toPixels } from "./label_map.js";
+import { TOOLS } from "./tools.js";
+
+/** @typedef {import("./board.js").Board} Board */
+
+const CONTROLS = `
+  <div class="tools">
+    <fieldset class="pills"><legend>Tool</legend></fieldset>
+    <label class="radius">size <input type="range" min="1"></label>
+    <span class="buttons">
+      <button type="button" data-do="undo" title="Ctrl+Z">Undo</button>
+      <button type="button" data-do="redo" title="Ctrl+Shift+Z">Redo</button>
+      <button type="button" data-do="delete" title="Delete">Delete</button>
+    </span>
+    <span class="hint"></span>
+  </div>
+  <fieldset class="palette"><legend>What you draw</legend></fieldset>
+  <div class="start" role="group" aria-label="Start from"><span>Start from</span></div>
+  <div class="save" role="group" aria-label="Save">
+    <button type="button" data-do="save-drawing">Save the drawing</button>
+    <button type="button" data-do="save-output">Save the picture</button>
+    <button type="button" data-do="share">Copy a link</button>
+  </div>`;
+
+/** Add the controls below a board.
+ * @param {Board} board
+ * @returns {{show: () => void}} shows the board's state: what can be done, and what is chosen
+ */
+export function addControls(board) {
+  board.root.insertAdjacentHTML("beforeend", CONTROLS);
+  const find = (selector) => board.root.querySelector(selector);
+  addTools(board, find);
+  addPalette(board, find(".palette"));
+  addStarts(board, find(".start"));
+  const button = (name) => find(`[data-do=${name}]`);
+  button("undo").onclick = () => board.undo();
+  button("redo").onclick = () => board.redo();
+  button("delete").onclick = () => board.removeSelected();
+  button("save-drawing").onclick = () => savePng(labelMap(board), "label-map.png");
+  button("save-output").onclick = () => savePng(board.output, "output.png");
+  button("share").hidden = !board.options.share;
+  button("share").onclick = async () => board.say(await board.options.share(board));
+  const show = () => {
+    button("undo").disabled = !board.history.canUndo;
+    button("redo").disabled = !board.history.canRedo;
+    button("delete").disabled = board.selected < 0;
+    find(".radius").hidden = board.tool !== "brush";
+    find(".hint").textContent = TOOLS[board.tool].hint;
+  };
+  show();
+  return { show };
+}
+
+function radio(name, value, checked, textContent, onchange) {
+  const label = element("label", { textContent, onchange });
+  label.prepend(element("input", { type: "radio", name, value, checked }));
+  return label;
+}
+
+function addTools(board, find) {
+  const group = `tool-${Math.random()}`; // several boards may be on a page
+  for (const [tool, { name }] of Object.entries(TOOLS)) {
+    const choose = () => {
+      board.tool = tool;
+      board.select(-1);
+      board.canvas.paint();
+    };
+    find(".pills").append(radio(group, tool, tool === board.tool, name, choose));
+  }
+  const radius = find(".radius input");
+  Object.assign(radius, { max: board.size / 8, value: board.radius });
+  radius.oninput = () => (board.radius = +radius.value);
+}
+
+function addPalette(board, palette) {
+  const group = `class-${Math.random()}`;
+  board.data.classes.forEach(({ name, colour }, i) => {
+    const label = radio(group, String(i), i === board.label, name, () => (board.label = i));
+    label.style.setProperty("--colour", `rgb(${colour.join()})`);
+    palette.append(label);
+  });
+}
+
+function addStarts(board, start) {
+  board.data.examples.forEach(({ name, image }, i) => {
+    const url = URL.createObjectURL(image);
+    const button = element("button", { type: "button", className: "example" });
+    button.onclick = async () => board.draw(await board.example(i));
+    button.append(element("img", { src: url, alt: name, onload: () => URL.revokeObjectURL(url) }));
+    start.append(button);
+  });
+  const file = element("input", { type: "file", accept: "image/*" });
+  file.onchange = () => {
+    if (file.files.length) board.open(file.files[0]);
+    file.value = ""; // the same file may be chosen again
+  };
+  const own = element("label", { className: "own", textContent: "Your label map…" });
+  own.append(file);
+  start.append(element("button", { type: "button", textContent: "An empty wall", onclick: () => board.draw([]) }), own);
+}
+
+function labelMap({ labels, palette, size }) {
+  const canvas = element("canvas", { width: size, height: size });
+  canvas.getContext("2d").putImageData(new ImageData(toPixels(labels, palette), size), 0, 0);
+  return canvas;
+}

@@ -1,0 +1,42 @@
+// What each tool makes of a drag, from a first point to the present one. Nothing here needs a browser.
+
+import { LEAST, moved, rectangleBetween, shapeAt } from "./shapes.js";
+
+/**
+ * @typedef {import("./shapes.js").Shape} Shape
+ * @typedef {import("./shapes.js").Point} Point
+ * @typedef {{shapes: Shape[], size: number, label: number, radius: number}} Setting the shapes before the drag, the size
+ *   of the map, and the class and radius of what is drawn
+ * @typedef {(point: Point) => Shape[]} Drag the shapes when the pointer is at a point; the same array: nothing changed
+ * @typedef {{name: string, hint: string, start: (setting: Setting, from: Point) => Drag}} Tool
+ */
+
+/** @type {Record<string, Tool>} */
+export const TOOLS = {
+  rectangle: { name: "Rectangle", hint: "Drag from corner to corner", start: drawRectangle },
+  brush: { name: "Brush", hint: "Paint freely", start: paint },
+  move: { name: "Move", hint: "Drag a part, or tap it and delete it", start: move },
+};
+
+function drawRectangle({ shapes, label }, from) {
+  return (to) => {
+    const rectangle = rectangleBetween(from, to, label);
+    return rectangle.width < LEAST || rectangle.height < LEAST ? shapes : [...shapes, rectangle];
+  };
+}
+
+function paint({ shapes, label, radius }, from) {
+  const points = [...from];
+  return (to) => {
+    if (points.at(-2) !== to[0] || points.at(-1) !== to[1]) points.push(...to);
+    return [...shapes, { kind: "stroke", label, radius, points: [...points] }];
+  };
+}
+
+function move({ shapes, size }, from) {
+  const i = shapeAt(shapes, from, size);
+  return (to) => {
+    const [right, down] = [to[0] - from[0], to[1] - from[1]];
+    return i < 0 || (!right && !down) ? shapes : shapes.with(i, moved(shapes[i], right, down, size));
+  };
+}

@@ -1,0 +1,163 @@
+// The board's modules that need no browser: `node --test tests/drawing`.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { decodeDrawing, encodeDrawing } from "../../src/pix2pix_colab/drawing/address.js";
+import { fromPixels, rasterise, smooth, toPixels } from "../../src/pix2pix_colab/drawing/label_map.js";
+import { latest } from "../../src/pix2pix_colab/drawing/latest.js";
+import { partsOf } from "../../src/pix2pix_colab/drawing/parts.js";
+import { History, moved, rectangleBetween, shapeAt } from "../../src/pix2pix_colab/drawing/shapes.js";
+import { TOOLS } from "../../src/pix2pix_colab/drawing/tools.js";
+
+const SIZE = 32;
+const PALETTE = [[0, 0, 220], [0, 48, 252], [0, 128, 252], [252, 0, 0], [172, 0, 0]];
+
+/** Random numbers that are the same in every run: mulberry32. */
+function randomNumbers(seed) {
+  return (below) => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+function randomShapes(random, kinds = 2) {
+  return Array.from({ length: random(12) }, () => {
+    const label = random(PALETTE.length);
+    const point = () => [random(SIZE), random(SIZE)];
+    if (random(kinds) === 0) return rectangleBetween(point(), point(), label);
+    return { kind: "stroke", label, radius: 1 + random(4), points: Array.from({ length: 1 + random(5) }, point).flat() };
+  });
+}
+
+const picture = (...rows) => Uint8Array.from(rows.join(""), Number);
+
+test("shapes are painted one over the other, and end at the border", () => {
+  const shapes = [rectangleBetween([3, 2], [1, 0], 1), { kind: "rectangle", label: 2, x: -2, y: 1, width: 4, height: 9 }];
+  assert.deepEqual(rasterise(shapes, 4, 0), picture("0111", "2211", "2211", "2200"));
+});
+
+test("a stroke is as wide as its radius, and a point of it a disc", () => {
+  const stroke = { kind: "stroke", label: 1, radius: 1, points: [1, 1, 3, 1] };
+  assert.deepEqual(rasterise([stroke], 5, 0), picture("01110", "11111", "01110", "00000", "00000"));
+  assert.deepEqual(rasterise([{ ...stroke, points: [0, 4] }], 5, 0), picture("00000", "00000", "00000", "10000", "11000"));
+});
+
+test("colours and classes convert both ways", () => {
+  const labels = Uint8Array.from({ length: 100 }, (_, i) => i % PALETTE.length);
+  const found = fromPixels(toPixels(labels, PALETTE), PALETTE);
+  assert.deepEqual(found, { labels, near: 1 });
+  const [label] = fromPixels(Uint8ClampedArray.of(0, 255, 0, 255), PALETTE).labels;
+  assert.equal(label, 2, "the nearest");
+  assert.equal(fromPixels(Uint8ClampedArray.of(0, 255, 0, 255), PALETTE).near, 0);
+});
+
+test("smoothing removes what is thinner than edges of parts, and moves no edge", () => {
+  const half = Uint8Array.from({ length: 144 }, (_, i) => (i % 12 < 6 ? 0 : 1));
+  const blurred = half.map((label, i) => (i % 12 === 6 && i % 24 < 12 ? 3 : label));
+  assert.deepEqual(smooth(half, 12), half);
+  assert.ok(!smooth(blurred, 12).includes(3));
+});
+
+test("parts, painted, give back any drawing of rectangles, and no more rectangles than pixels", () => {
+  for (let seed = 0; seed < 200; seed++) {
+    const map = rasterise(randomShapes(randomNumbers(seed)), SIZE, 0);
+    const parts = partsOf(map, SIZE, SIZE * SIZE);
+    assert.deepEqual(rasterise(parts, SIZE, 4), map, `seed ${seed}`);
+  }
+});
+
+test("a house is a wall with windows, so that each can be moved", () => {
+  const house = [rectangleBetween([0, 0], [31, 31], 1)];
+  for (const x of [4, 14, 24]) house.push(rectangleBetween([x, 5], [x + 4, 12], 2), rectangleBetween([x, 11], [x + 4, 12], 3));
+  const parts = partsOf(rasterise(house, SIZE, 0), SIZE);
+  assert.equal(parts.length, house.length);
+  assert.deepEqual(parts[0], house[0], "the wall is whole, and below the windows");
+  assert.equal(parts[shapeAt(parts, [15, 6], SIZE)].label, 2);
+  assert.equal(shapeAt(parts, [1, 1], SIZE), -1, "the wall stays");
+});
+
+test("noise has too many parts", () => {
+  const random = randomNumbers(1);
+  assert.equal(partsOf(Uint8Array.from({ length: SIZE * SIZE }, () => random(5)), SIZE, 100), null);
+});
+
+test("a drawing's text gives back the drawing", () => {
+  for (let seed = 0; seed < 200; seed++) {
+    const random = randomNumbers(seed);
+    const shapes = randomShapes(random).map((shape) => moved(shape, random(80) - 40, random(80) - 40, SIZE));
+    const text = encodeDrawing(shapes, SIZE);
+    assert.match(text, /^[\w-]+$/);
+    assert.deepEqual(decodeDrawing(text, SIZE, PALETTE.length), shapes);
+  }
+});
+
+test("no text gives anything but sound shapes or a sentence", () => {
+  const random = randomNumbers(7);
+  const good = encodeDrawing(randomShapes(randomNumbers(3)), SIZE);
+  const letters = "ABCxyz019-_=<>\"'%&é";
+  for (let n = 0; n < 3000; n++) {
+    const at = random(good.length);
+    const letter = letters[random(letters.length)];
+    const text = [good.slice(0, at) + letter + good.slice(at + 1), good.slice(0, at), letter + good][n % 3];
+    let shapes;
+    try {
+      shapes = decodeDrawing(text, SIZE, PALETTE.length);
+    } catch (error) {
+      assert.match(error.message, /^The address holds [\w ,]+\.$/);
+      continue;
+    }
+    const numbers = shapes.flatMap((shape) => Object.values(shape).flat()).filter((each) => typeof each !== "string");
+    assert.ok(numbers.every((each) => Number.isInteger(each) && Math.abs(each) < 1e6));
+    assert.ok(rasterise(shapes, SIZE, 0).every((label) => label < PALETTE.length));
+  }
+  assert.throws(() => decodeDrawing(good, 64, PALETTE.length), /a drawing of 32 px, but this board has 64/);
+});
+
+test("undo and redo", () => {
+  const history = new History(["a"]);
+  history.undo();
+  assert.deepEqual(history.shapes, ["a"]);
+  history.push(["b"]);
+  history.push(["c"]);
+  history.undo();
+  assert.ok(history.canUndo && history.canRedo);
+  history.push(["d"]);
+  assert.ok(!history.canRedo, "what was undone is forgotten");
+  history.redo();
+  assert.deepEqual(history.shapes, ["d"]);
+  history.undo();
+  history.undo();
+  assert.deepEqual(history.shapes, ["a"]);
+  for (let n = 0; n < 500; n++) history.push([n]);
+  assert.ok(history.states.length < 250, "memory is bounded");
+});
+
+test("the tools", () => {
+  const setting = { shapes: [rectangleBetween([4, 4], [9, 9], 1)], size: SIZE, label: 2, radius: 3 };
+  const rectangle = TOOLS.rectangle.start(setting, [20, 20]);
+  assert.equal(rectangle([21, 21]), setting.shapes, "too small");
+  assert.deepEqual(rectangle([12, 25]).at(-1), { kind: "rectangle", label: 2, x: 12, y: 20, width: 9, height: 6 });
+  const brush = TOOLS.brush.start(setting, [1, 1]);
+  brush([1, 1]);
+  assert.deepEqual(brush([2, 5]).at(-1), { kind: "stroke", label: 2, radius: 3, points: [1, 1, 2, 5] });
+  const move = TOOLS.move.start(setting, [5, 5]);
+  assert.equal(move([5, 5]), setting.shapes);
+  assert.deepEqual(move([7, 4]), [rectangleBetween([6, 3], [11, 8], 1)]);
+  assert.deepEqual(move([500, 4])[0].x, SIZE - 1, "a part never leaves the map as a whole");
+  assert.equal(TOOLS.move.start(setting, [30, 30])([1, 1]), setting.shapes, "there is nothing");
+});
+
+test("of the jobs that are asked for meanwhile only the newest is run", async () => {
+  const done = [];
+  const ask = latest(async (job) => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    done.push(job);
+  });
+  await Promise.all([ask(1), ask(2), ask(3), ask(0)]);
+  assert.deepEqual(done, [1, 0]);
+  await ask(4);
+  assert.deepEqual(done, [1, 0, 4]);
+});

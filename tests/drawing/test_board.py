@@ -1,0 +1,158 @@
+"""The drawing board, as the kernel sees it: what the browser sends is played by the tests."""
+
+import copy
+import io
+import math
+
+import pytest
+import torch
+from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
+
+from pix2pix_colab import LambdaPath, UNetGenerator, translate
+from pix2pix_colab.data import LABEL_COLOURS, Pairs, synthetic_facades
+from pix2pix_colab.drawing import DrawingBoard, board_of_pairs, label_classes
+
+SIZE = 128
+SOURCE = synthetic_facades(3, SIZE).source
+
+
+def make_generator(seed: int = 0, **settings) -> UNetGenerator:
+    torch.manual_seed(seed)
+    generator = UNetGenerator(2, SIZE, **settings)
+    for parameter in generator.parameters():  # larger than at the start of a training, or all is grey
+        parameter.data *= 3
+    return generator
+
+
+def make_path() -> LambdaPath:
+    first = make_generator()
+    anchors = {0: first, 100: copy.deepcopy(first), math.inf: copy.deepcopy(first)}
+    for i, anchor in enumerate(anchors.values()):
+        anchor.decoder[-1][1].bias.data += 0.3 * i
+    return LambdaPath(anchors)
+
+
+def labels_of(source: torch.Tensor) -> bytes:
+    """The class of each pixel, as the browser sends it."""
+    palette = torch.tensor(list(LABEL_COLOURS.values()))
+    return bytes(torch.cdist(source.flatten(1).T.float(), palette.float()).argmin(dim=1).tolist())
+
+
+def ask(board: DrawingBoard, index: int, labels: bytes | None = None, id: str = "1") -> dict:
+    board.request = {"id": id, "index": index, "labels": labels}
+    return board.answer
+
+
+def decode(answer: dict) -> torch.Tensor:
+    assert answer["error"] == ""
+    return pil_to_tensor(Image.open(io.BytesIO(answer["image"]))).int()
+
+
+@pytest.mark.parametrize(
+    "networks", [make_path(), {10: make_generator(), 100: make_generator(1)}], ids=["path", "runs"]
+)
+def test_the_answer_is_what_translate_gives_but_for_jpeg(networks) -> None:
+    board = DrawingBoard(networks, SOURCE)
+    ends = []
+    for index in (0, len(board.lambdas) // 2, len(board.lambdas) - 1):
+        lambda_l1 = board.lambdas[index]
+        answer = ask(board, index, labels_of(SOURCE[1]), str(index))
+        path = isinstance(networks, LambdaPath)
+        generator = networks.generator(lambda_l1) if path else networks[lambda_l1]
+        expected = translate(generator, SOURCE[1])
+        assert torch.equal(board.source, SOURCE[1]) and answer["id"] == str(index)
+        assert torch.equal(board.translate(lambda_l1), expected)
+        assert (decode(answer) - expected.int()).abs().float().mean() < 6
+        ends.append(expected)
+    assert not torch.equal(ends[0], ends[-1])
+
+
+def test_without_labels_it_is_the_drawing_of_before() -> None:
+    board = DrawingBoard(make_path(), SOURCE)
+    first = ask(board, 0, labels_of(SOURCE[2]), "1")
+    again = ask(board, 0, None, "2")
+    assert first["image"] == again["image"] and torch.equal(board.source, SOURCE[2])
+
+
+@pytest.mark.parametrize(
+    "labels", [b"", bytes(SIZE * SIZE - 1), bytes([12]) * SIZE * SIZE], ids=["none", "short", "class"]
+)
+def test_what_is_no_label_map_is_answered_by_a_sentence(labels: bytes) -> None:
+    board = DrawingBoard(make_path(), SOURCE)
+    answer = ask(board, 0, labels)
+    assert answer["error"] == "This is no label map of 128 px with 12 classes." and answer["image"] == b""
+    assert ask(board, 0, labels_of(SOURCE[0]), "2")["error"] == "", "there is a way on"
+
+
+@pytest.mark.parametrize("index", [-1, 1000])
+def test_a_position_that_is_none_is_answered_by_a_sentence(index: int) -> None:
+    board = DrawingBoard(make_path(), SOURCE)
+    assert "position" in ask(board, index, labels_of(SOURCE[0]))["error"]
+
+
+def test_noise_of_512_px_stays_below_50_kb() -> None:
+    from pix2pix_colab.drawing import board
+
+    noise = torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    smooth = torch.nn.functional.avg_pool2d(noise[None].float(), 3, 1, 1)[0].to(torch.uint8)
+    assert len(board._jpeg(smooth)) < 50_000
+    grey = torch.full((1, 64, 64), 100, dtype=torch.uint8)
+    assert Image.open(io.BytesIO(board._jpeg(grey))).mode == "L"
+
+
+def test_the_board_starts_at_the_papers_choice() -> None:
+    board = DrawingBoard(make_path(), SOURCE)
+    assert board.data["positions"][board.data["index"]]["label"] == "λ = 100"
+    names = [each["name"] for each in board.data["classes"]]
+    assert names == list(LABEL_COLOURS) and names[board.data["fill"]] == "facade"
+    assert len(board.lambdas) == 21 and len(board.data["examples"]) == 3
+
+
+def test_a_single_network_has_one_position() -> None:
+    board = DrawingBoard({100: make_generator()}, SOURCE)
+    assert [each["short"] for each in board.data["positions"]] == ["100"]
+
+
+def test_grey_networks() -> None:
+    generator = make_generator(source_channels=1, target_channels=1)
+    edges = (SOURCE[:, :1] > 100).to(torch.uint8) * 255
+    board = DrawingBoard({100: generator}, edges)
+    assert {each["name"] for each in board.data["classes"]} == {"#000000", "#ffffff"}
+    assert decode(ask(board, 0, bytes([1]) * SIZE * SIZE)).shape == (1, SIZE, SIZE)
+
+
+def test_no_network_and_examples_of_another_size_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least one λ"):
+        DrawingBoard({}, SOURCE)
+    with pytest.raises(ValueError, match=r"\(3, 3, 64, 64\), but the board has 128 px"):
+        DrawingBoard(make_path(), SOURCE[..., :64, :64])
+
+
+def test_classes_of_the_facades() -> None:
+    assert label_classes(SOURCE) == LABEL_COLOURS
+
+
+def test_classes_of_other_label_maps_are_their_colours_even_after_jpeg() -> None:
+    colours = {(128, 64, 128), (70, 130, 180), (107, 142, 35), (0, 0, 142)}
+    image = Image.new("RGB", (SIZE, SIZE), (128, 64, 128))
+    for i, colour in enumerate(sorted(colours)):
+        image.paste(colour, (16 + 24 * i, 20, 36 + 24 * i, 100))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=90)
+    found = label_classes(pil_to_tensor(Image.open(buffer))[None])
+    for colour in colours:
+        assert min(math.dist(colour, each) for each in found.values()) < 6
+    name, colour = next(iter(found.items()))
+    assert name == "#{:02x}{:02x}{:02x}".format(*colour) and math.dist(colour, (128, 64, 128)) < 6, (
+        "most frequent first"
+    )
+
+
+def test_photos_are_no_label_maps() -> None:
+    photos = synthetic_facades(3, SIZE).target
+    with pytest.raises(ValueError, match="no label maps"):
+        label_classes(photos)
+    pairs = Pairs(photos, SOURCE, ["a", "b", "c"])
+    assert "no label maps" in board_of_pairs(make_path(), pairs).value
+    assert isinstance(board_of_pairs(make_path(), Pairs(SOURCE, photos, ["a", "b", "c"])), DrawingBoard)

@@ -1,0 +1,454 @@
+"""The page with the drawing board in a real browser, built from a small path: what it shows against ``translate``."""
+
+import base64
+import gzip
+import io
+import math
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.browser import PHONE, serve, start_chromium, touch
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor, to_pil_image
+
+from pix2pix_colab import LambdaPath
+from pix2pix_colab.data import LABEL_COLOURS, jitter_size, synthetic_facades
+from pix2pix_colab.training import TrainConfig, lambda_path
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("onnx", reason="There is no onnx here: `make test` installs it.")
+playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
+NPM = shutil.which("npm")
+if NPM is None:
+    pytest.skip("There is no node with npm here, version 20 or newer: apt-get install npm.", allow_module_level=True)
+
+ROOT = Path(__file__).parents[2]
+SIZE, CONFIG = 256, TrainConfig(width=4, epochs=2)
+NETWORK = "model/early.onnx.gz", "model/late.onnx.gz"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("page")
+
+
+@pytest.fixture(scope="module")
+def path(root: Path) -> LambdaPath:
+    runs = lambda_path(synthetic_facades(16, jitter_size(SIZE)), (0, 1, 10, 100, 1000, math.inf), CONFIG, root / "runs")
+    return LambdaPath({k: run.load_generator() for k, run in runs.items()})
+
+
+@pytest.fixture(scope="module")
+def site(root: Path, path: LambdaPath) -> Path:
+    subprocess.run(["make", "site/node_modules/.ready"], cwd=ROOT, check=True, capture_output=True)
+    command = [sys.executable, ROOT / "tools/build_site.py", root / "runs", "--out", root / "site", "--about", "Test."]
+    subprocess.run(command, check=True, capture_output=True)
+    return root / "site"
+
+
+@pytest.fixture(scope="module")
+def address(site: Path) -> Iterator[str]:
+    with serve(site) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator:
+    yield from start_chromium()
+
+
+class Board:
+    """What a user sees and does on the page."""
+
+    def __init__(self, page):
+        self.page = page
+        self.drawing, self.output = page.locator(".drawing canvas"), page.locator(".output canvas")
+        self.range, self.say = page.locator(".lambda input"), page.locator("[role=status]")
+
+    def settled(self) -> "Board":
+        """Wait for the output of what is drawn."""
+        playwright.expect(self.page.locator(".output[aria-busy=false]")).to_be_visible(timeout=30_000)
+        return self
+
+    def ready(self) -> "Board":
+        """Wait for the network."""
+        playwright.expect(self.page.locator("#offline")).to_contain_text("without a network", timeout=60_000)
+        return self.settled()
+
+    def button(self, name: str):
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def choose(self, name: str) -> None:
+        self.page.locator("fieldset label").filter(has_text=name).first.click()
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Of a pixel of the drawing, on the screen."""
+        box = self.drawing.bounding_box()
+        return box["x"] + (x + 0.5) * box["width"] / SIZE, box["y"] + (y + 0.5) * box["height"] / SIZE
+
+    def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        self.page.mouse.move(*self.place(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.place(*end), steps=5)
+        self.page.mouse.up()
+
+    def stop(self, i: int) -> "Board":
+        self.page.locator(".stops span").nth(i).click()
+        return self.settled()
+
+    def picture(self) -> Tensor:
+        """The pixels of the output, int (3, S, S)."""
+        url = self.settled().output.evaluate("canvas => canvas.toDataURL()")
+        image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+        return pil_to_tensor(image.convert("RGB")).int()
+
+    def saved(self, name: str) -> Tensor:
+        with self.page.expect_download() as download:
+            self.button(name).click()
+        return pil_to_tensor(Image.open(download.value.path()).convert("RGB"))
+
+    def upload(self, image: bytes, name: str = "map.png") -> None:
+        self.page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/png", "buffer": image})
+
+
+@contextmanager
+def opened(browser, address: str, hash: str = "", complaints: list | None = None, block: str = "", **context):
+    """The page, which must ask for nothing elsewhere and, unless ``complaints`` takes them, report no error."""
+    found = [] if complaints is None else complaints
+    own = {"viewport": {"width": 1200, "height": 1000}, "permissions": ["clipboard-read", "clipboard-write"]}
+    session = browser.new_context(**own | {"service_workers": "block" if block else "allow"} | context)
+    page = session.new_page()
+    requests = []
+    page.on("pageerror", lambda error: found.append(str(error)))
+    page.on("console", lambda message: found.append(message.text) if message.type == "error" else None)
+    session.on("request", lambda request: requests.append(request.url))
+    page.goto(address + hash)
+    yield Board(page)
+    assert complaints is not None or found == []
+    assert [url for url in requests if not url.startswith((address, "blob:", "data:"))] == []
+    session.close()
+
+
+@pytest.fixture
+def board(browser, address) -> Iterator[Board]:
+    with opened(browser, address) as board:
+        yield board.ready()
+
+
+def png(image: Tensor) -> bytes:
+    buffer = io.BytesIO()
+    to_pil_image(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+# --- the browser says what Python says
+
+
+def test_the_pixels_are_those_of_translate(board, path) -> None:
+    """Ten label maps at six positions, anchors and between: int8 weights cost less than one level in the mean."""
+    source = synthetic_facades(10, SIZE, seed=5).source
+    at = [0, 0.5, 1.7, 3, 4.2, 5]
+    expected = path.translate(source, [path.lambda_at(each) for each in at])
+    spread = torch.stack(list(expected.values())).float().std(dim=0).mean()
+    assert spread > 2, "λ must move the image, or the test tells nothing"
+    for i, label_map in enumerate(source):
+        board.upload(png(label_map))
+        for position, outputs in zip(at, expected.values(), strict=True):
+            board.range.fill(str(round(10 * position)))
+            apart = (board.picture() - outputs[i].int()).abs()
+            assert apart.float().mean() < 1 and apart.max() <= 8, f"label map {i}, position {position}"
+    assert board.say.inner_text() == ""
+
+
+def test_a_drawing_is_translated_as_it_is_saved(board, path) -> None:
+    draw_a_house(board)
+    drawn = board.saved("Save the drawing")
+    expected = path.translate(drawn, [100])[100]
+    assert (board.picture() - expected.int()).abs().max() <= 8
+    assert torch.equal(board.saved("Save the picture").int(), board.picture())
+
+
+# --- a stranger's minute
+
+
+WINDOWS = [((30, 40), (80, 110)), ((100, 40), (150, 110)), ((170, 40), (220, 110))]
+DOOR = ((110, 150), (150, 250))
+
+
+def house() -> Tensor:
+    """Three windows and a door on a wall: what ``draw_a_house`` draws."""
+    image = Image.new("RGB", (SIZE, SIZE), LABEL_COLOURS["facade"])
+    for name, boxes in (("window", WINDOWS), ("door", [DOOR])):
+        for (left, top), (right, bottom) in boxes:
+            image.paste(LABEL_COLOURS[name], (left, top, right + 1, bottom + 1))
+    return pil_to_tensor(image)
+
+
+def draw_a_house(board: Board) -> None:
+    board.button("An empty wall").click()
+    for start, end in WINDOWS:
+        board.drag(start, end)
+    board.choose("door")
+    board.drag(*DOOR)
+
+
+def test_a_strangers_minute_with_the_mouse(board) -> None:
+    draw_a_house(board)
+    assert torch.equal(board.saved("Save the drawing"), house())
+    pictures = [board.stop(0).picture()]
+    box = board.range.bounding_box()
+    board.page.mouse.move(box["x"] + 11, box["y"] + box["height"] / 2)
+    board.page.mouse.down()
+    board.page.mouse.move(box["x"] + box["width"] - 11, box["y"] + box["height"] / 2, steps=12)
+    board.page.mouse.up()
+    pictures.append(board.picture())
+    assert not torch.equal(*pictures)
+    assert board.page.locator(".heading b").inner_text() == "L1 only"
+    assert board.output.get_attribute("aria-label") == "The network's output for your drawing, L1 only"
+    board.button("Copy a link").click()
+    playwright.expect(board.say).to_have_text("The link to your drawing is copied.")
+    link = board.page.evaluate("navigator.clipboard.readText()")
+    assert link == board.page.url and len(link) < 200
+    board.page.reload()
+    assert torch.equal(board.ready().picture(), pictures[1])
+    assert torch.equal(board.saved("Save the drawing"), house())
+
+
+def test_a_strangers_minute_by_touch(browser, address) -> None:
+    with opened(browser, address, **PHONE) as board:
+        board.ready()
+        assert board.page.evaluate("document.documentElement.scrollWidth") <= 390
+        board.button("An empty wall").tap()
+        board.drawing.scroll_into_view_if_needed()
+        top = board.page.evaluate("scrollY")
+        for start, end in WINDOWS:
+            middle = ((start[0] + end[0]) // 2, (start[1] + end[1]) // 2)
+            touch(board.page, [board.place(*point) for point in (start, middle, end)])
+        assert board.page.evaluate("scrollY") == top, "drawing does not scroll the page"
+        board.page.locator(".palette label").filter(has_text="door").tap()
+        board.drawing.scroll_into_view_if_needed()
+        touch(board.page, [board.place(*point) for point in (DOOR[0], (130, 200), DOOR[1])])
+        drawn = board.saved("Save the drawing").float()
+        assert (drawn - house()).abs().mean() < 3, "a finger on a small screen is a pixel off at most"
+        first = board.stop(0).picture()
+        board.range.scroll_into_view_if_needed()
+        box = board.range.bounding_box()
+        y = box["y"] + box["height"] / 2
+        touch(board.page, [(box["x"] + 11 + share * (box["width"] - 22), y) for share in (0, 0.3, 0.6, 1)])
+        assert board.page.locator(".heading b").inner_text() == "L1 only"
+        assert not torch.equal(board.picture(), first)
+        url = board.page.evaluate("new Promise(done => setTimeout(() => done(location.href), 500))")
+    with opened(browser, address, "#" + url.partition("#")[2], **PHONE) as board:
+        assert torch.equal(board.ready().saved("Save the drawing").float(), drawn)
+
+
+def test_a_house_by_keys(board) -> None:
+    board.button("An empty wall").click()
+    board.drawing.focus()
+    keys = board.page.keyboard
+    for key in ["ArrowLeft"] * 3 + ["Space"] + ["ArrowRight"] * 10 + ["ArrowDown"] * 5 + ["Shift+ArrowDown", "Space"]:
+        keys.press(key)
+    drawn = board.saved("Save the drawing")
+    window = torch.tensor(LABEL_COLOURS["window"])[:, None, None]
+    ys, xs = (drawn == window).all(dim=0).nonzero().T
+    assert (xs.min(), xs.max(), ys.min(), ys.max()) == (116, 156, 128, 149)
+    board.drawing.focus()
+    for key in ("Space", "ArrowLeft", "ArrowUp", "Escape"):
+        keys.press(key)
+    assert torch.equal(board.saved("Save the drawing"), drawn), "Escape drops what was begun"
+    board.drawing.focus()
+    keys.press("Delete")
+    assert not (board.saved("Save the drawing") == window).all(dim=0).any()
+    keys.press("Control+z")
+    assert torch.equal(board.saved("Save the drawing"), drawn)
+    board.range.focus()
+    for key, index in (("PageUp", "40"), ("ArrowLeft", "39"), ("Home", "0"), ("End", "50")):
+        keys.press(key)
+        assert board.range.input_value() == index
+
+
+def test_move_delete_undo_and_redo(board) -> None:
+    draw_a_house(board)
+    board.choose("Move")
+    board.drag((50, 70), (60, 80))
+    moved = board.saved("Save the drawing")
+    assert torch.equal(moved[:, 45, 35], torch.tensor(LABEL_COLOURS["facade"]))
+    assert torch.equal(moved[:, 120, 90], torch.tensor(LABEL_COLOURS["window"]))
+    board.button("Delete").click()
+    deleted = board.saved("Save the drawing")
+    assert torch.equal(deleted[:, 100, 60], torch.tensor(LABEL_COLOURS["facade"]))
+    board.button("Undo").click()
+    assert torch.equal(board.saved("Save the drawing"), moved)
+    board.button("Undo").click()
+    assert torch.equal(board.saved("Save the drawing"), house())
+    board.button("Redo").click()
+    board.button("Redo").click()
+    assert torch.equal(board.saved("Save the drawing"), deleted) and board.button("Redo").is_disabled()
+
+
+def test_a_brush_paints_and_an_example_can_be_taken_apart(board) -> None:
+    board.button("example 2").click()
+    before = board.saved("Save the drawing")
+    assert torch.equal(before, synthetic_facades(2, SIZE, 2).source[1])
+    board.choose("Brush")
+    board.choose("pillar")
+    board.drag((20, 20), (20, 200))
+    painted = board.saved("Save the drawing")
+    assert torch.equal(painted[:, 100, 20], torch.tensor(LABEL_COLOURS["pillar"]))
+    board.button("Undo").click()
+    board.choose("Move")
+    ys, xs = (before == torch.tensor(LABEL_COLOURS["door"])[:, None, None]).all(dim=0).nonzero().T
+    board.page.mouse.click(*board.place(int(xs.float().mean()), int(ys.float().mean())))
+    board.button("Delete").click()
+    after = board.saved("Save the drawing")
+    assert not (after == torch.tensor(LABEL_COLOURS["door"])[:, None, None]).all(dim=0).any()
+
+
+# --- while it loads, and without a network
+
+
+def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, address, site, path) -> None:
+    session = browser.new_context(service_workers="block")
+    page, held = session.new_page(), []
+    page.route("**/late.onnx.gz", held.append)
+    page.goto(address)
+    board = Board(page).settled()
+    playwright.expect(page.get_by_role("progressbar")).to_be_visible()
+    assert board.say.inner_text() == "Loading the network"
+    source = synthetic_facades(1, SIZE, 2).source
+    for stop, lambda_l1 in enumerate(path.lambdas):
+        expected = path.translate(source, [lambda_l1])[lambda_l1][0]
+        assert (board.stop(stop).picture() - expected.int()).abs().float().mean() < 10, "but for WebP"
+    board.button("An empty wall").click()
+    playwright.expect(board.say).to_contain_text("still loading")
+    held[0].continue_()
+    playwright.expect(board.say).to_have_text("", timeout=30_000)
+    expected = path.translate(
+        torch.tensor(LABEL_COLOURS["facade"], dtype=torch.uint8)[:, None, None].expand(3, SIZE, SIZE), [math.inf]
+    )
+    assert (board.picture() - expected[math.inf].int()).abs().max() <= 8
+    session.close()
+
+
+def test_it_works_without_a_network_once_it_was_loaded(browser, address) -> None:
+    with opened(browser, address, complaints=[]) as board:
+        board.ready()
+        board.page.context.set_offline(True)
+        board.page.reload()
+        draw_a_house(board.ready())
+        offline = board.picture()
+        board.page.context.set_offline(False)
+    with opened(browser, address) as board:
+        draw_a_house(board.ready())
+        assert torch.equal(board.picture(), offline)
+
+
+# --- nothing is trusted
+
+
+def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, site) -> None:
+    good = {name: (site / name).read_bytes() for name in NETWORK}
+    damaged = bytearray(good[NETWORK[1]])
+    damaged[len(damaged) // 2] ^= 255
+    cases = [
+        (NETWORK[1], bytes(damaged), "model/late.onnx.gz is damaged or was cut off: reload the page."),
+        (NETWORK[1], good[NETWORK[1]][:-1000], "model/late.onnx.gz is damaged or was cut off: reload the page."),
+        (NETWORK[1], good[NETWORK[0]], "model/late.onnx.gz is a network, but not one of this page."),
+        (NETWORK[0], gzip.compress(b"no network"), "model/early.onnx.gz is no network that this page can run"),
+        (NETWORK[0], None, "model/early.onnx.gz can't be loaded (404)"),
+        ("ort/ort.wasm.bundle.min.mjs", None, "This browser can't run the network: a file of it is missing."),
+    ]
+    for name, body, sentence in cases:
+        session = browser.new_context(service_workers="block")
+        page = session.new_page()
+        answer = {"status": 404} if body is None else {"body": body}
+        page.route(f"**/{name}", lambda route, answer=answer: route.fulfill(**answer))
+        page.goto(address)
+        board = Board(page)
+        playwright.expect(board.say).to_contain_text(sentence, timeout=30_000)
+        playwright.expect(page.get_by_role("progressbar")).to_be_hidden()
+        assert board.stop(0).picture().float().std() > 5, "the examples can still be seen"
+        board.button("An empty wall").click()
+        playwright.expect(board.say).to_contain_text(sentence)
+        session.close()
+
+
+def test_a_browser_without_simd_gets_a_sentence(browser, address) -> None:
+    session = browser.new_context(service_workers="block")
+    page = session.new_page()
+    page.add_init_script("WebAssembly.validate = () => false")
+    page.goto(address)
+    playwright.expect(Board(page).say).to_contain_text("no WebAssembly SIMD: take a current Chrome")
+    session.close()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<img src=x onerror=alert(1)>", "javascript:alert(1)", "AQ", "AYACAP", "%00%ff", "A" * 5000, "AYACDAAAAQE"],
+    ids=["html", "script", "short", "cut", "bytes", "long", "class"],
+)
+def test_no_address_does_anything_but_a_sentence(browser, address, text: str) -> None:
+    with opened(browser, address, f"#drawing={text}&at={text}") as board:
+        playwright.expect(board.say).to_contain_text("So an example is shown.")
+        dialogs = []
+        board.page.on("dialog", dialogs.append)
+        board.ready()
+        assert board.page.locator(".drawing-board img").count() == 6 and dialogs == []
+
+
+def test_no_file_does_anything_but_a_sentence(board) -> None:
+    evil = "<img src=x onerror=alert(1)>.png"
+    board.upload(b"no image", evil)
+    playwright.expect(board.say).to_have_text("The browser can't read this file as an image: choose a PNG or a JPEG.")
+    before = board.saved("Save the drawing")
+    noise = torch.randint(0, 256, (3, 300, 200), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    board.upload(png(noise), evil)
+    playwright.expect(board.say).to_contain_text("This is no label map")
+    assert not torch.equal(board.saved("Save the drawing"), before)
+    board.button("Copy a link").click()
+    playwright.expect(board.say).to_contain_text("A link can't hold your image")
+    board.button("Undo").click()
+    assert torch.equal(board.saved("Save the drawing"), before)
+
+
+# --- who can't see, or uses no mouse
+
+
+NAME = """element => element.ariaLabel || element.closest("label")?.textContent.trim() || element.textContent.trim() ||
+    element.querySelector("img")?.alt"""
+
+
+def test_everything_has_a_name_and_is_reached_by_tab_in_order(board) -> None:
+    reached = []
+    for _ in range(30):
+        board.page.keyboard.press("Tab")
+        reached.append(board.page.locator(":focus").evaluate(NAME) if board.page.locator(":focus").count() else "")
+    order = ["λ", "Your drawing", "Rectangle", "window", "example 1", "An empty wall", "Your label map…"]
+    found = [next((i for i, name in enumerate(reached) if name.startswith(each)), -1) for each in order]
+    assert found[0] >= 0 and found == sorted(set(found)), reached
+    assert all(reached[: found[-1]])
+    assert board.page.locator("h1").count() == 1 and board.page.locator("html").get_attribute("lang") == "en"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark(browser, address, scheme: str) -> None:
+    with opened(browser, address, color_scheme=scheme) as board:
+        image = Image.open(io.BytesIO(board.ready().page.screenshot())).convert("L")
+        assert (image.getpixel((2, 2)) < 60) == (scheme == "dark")
+
+
+def test_the_page_stays_small(site: Path) -> None:
+    """Packed: the page and the runtime; the network is another matter, and depends on the path's width."""
+    sizes = [
+        file.stat().st_size if file.suffix in (".gz", ".webp", ".png") else len(gzip.compress(file.read_bytes()))
+        for file in site.rglob("*")
+        if file.is_file() and file.parent.name != "model"
+    ]
+    assert sum(sizes) < 5_000_000

@@ -1,0 +1,148 @@
+"""Build the page with the drawing board into build/site: `python tools/build_site.py [RUNS]` (make site).
+
+RUNS is the folder of a λ path. Without it one is trained on synthetic facades in runs/site, in about an hour on two CPU
+cores; a finished one is taken as it is. The page is static: any web server can serve it, such as
+`python -m http.server -d build/site`. It takes onnxruntime-web from site/node_modules (`npm ci` in site/).
+"""
+
+import argparse
+import gzip
+import hashlib
+import json
+import shutil
+import tempfile
+import tomllib
+from pathlib import Path
+
+import torch
+from PIL import Image
+from torchvision.transforms.functional import to_pil_image
+
+from pix2pix_colab.data import LABEL_COLOURS, jitter_size, synthetic_facades
+from pix2pix_colab.export import export_parts
+from pix2pix_colab.interpolation import LambdaPath
+from pix2pix_colab.slider import describe_positions
+from pix2pix_colab.training import ProgressBar, Run, TrainConfig, lambda_path, read_sweep
+
+ROOT = Path(__file__).parent.parent
+PAGE, WINGS = ROOT / "site", ROOT / "src/pix2pix_colab"
+RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web: CPU, one thread, SIMD
+PAIRS, CONFIG = 800, TrainConfig(width=32, epochs=8)  # of the default path
+EXAMPLES, SEED = 6, 2  # synthetic label maps to start from, not among the training pairs
+BETWEEN, FRAME_STEP = 9, 5  # positions between two anchors; a frame that is shown during loading for every fifth
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("runs", nargs="?", type=Path, help="a λ path; default: runs/site, trained if it isn't there")
+    parser.add_argument("--about", help="a sentence for the page: what the path learned from")
+    parser.add_argument("--out", type=Path, default=ROOT / "build/site")
+    options = parser.parse_args()
+    runs = read_sweep(options.runs) if options.runs else train_default()
+    path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
+    about = options.about or ("" if options.runs else describe(runs))
+    shutil.rmtree(options.out, ignore_errors=True)
+    build(path, about, options.out)
+    report(options.out)
+
+
+def train_default() -> dict[float, Run]:
+    """The path on synthetic facades; what is trained already is skipped."""
+    pairs = synthetic_facades(PAIRS, jitter_size(CONFIG.image_size))
+    return lambda_path(pairs, config=CONFIG, root=ROOT / "runs/site", on_progress=ProgressBar())
+
+
+def describe(runs: dict[float, Run]) -> str:
+    steps = sum(run.history[-1]["step"] for run in runs.values())
+    return f"This one learned from {PAIRS} synthetic facades, rendered by a program, in {steps:,} steps."
+
+
+def build(path: LambdaPath, about: str, out: Path) -> None:
+    """Write all files of the page."""
+    copy_code(out)
+    with tempfile.TemporaryDirectory() as folder:
+        for graph in export_parts(path, Path(folder)):
+            pack(graph, out / "model" / f"{graph.name}.gz")
+    lambdas = path.grid(BETWEEN)
+    positions = describe_positions(lambdas, path.lambdas)
+    site = {  # described as Site in page.js
+        "size": path.anchors[0].image_size,
+        "classes": [{"name": name, "colour": colour} for name, colour in LABEL_COLOURS.items()],
+        "fill": list(LABEL_COLOURS).index("facade"),
+        "positions": [each | {"at": round(path.position(k), 4)} for each, k in zip(positions, lambdas, strict=True)],
+        "index": min(range(len(lambdas)), key=lambda i: abs(path.position(lambdas[i]) - path.position(100))),
+        "examples": draw_examples(path, lambdas[::FRAME_STEP], out),
+        "frameStep": FRAME_STEP,
+        "training": about,
+        "files": {str(file.relative_to(out)): file.stat().st_size for file in sorted(out.rglob("*.gz"))},
+    }
+    (out / "site.json").write_text(json.dumps(site), encoding="utf-8")
+    write_service_worker(out)
+
+
+def copy_code(out: Path) -> None:
+    """Copy the page, the wings' JavaScript and CSS, and the runtime."""
+    runtime = PAGE / "node_modules/onnxruntime-web/dist"
+    if not runtime.is_dir():
+        raise SystemExit("There is no onnxruntime-web here: run `npm ci` in site/, or `make site`.")
+    for wing in ("slider", "drawing"):
+        for file in [*(WINGS / wing).glob("*.js"), *(WINGS / wing).glob("*.css")]:
+            copy(file, out / wing / file.name)
+    for file in PAGE.iterdir():
+        if file.suffix in (".css", ".js", ".svg"):
+            copy(file, out / file.name)
+    copy(runtime / RUNTIME[0], out / "ort" / RUNTIME[0])
+    pack(runtime / RUNTIME[1], out / "ort" / f"{RUNTIME[1]}.gz")
+    repository = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    html = (PAGE / "index.html").read_text(encoding="utf-8")
+    (out / "index.html").write_text(html.replace("{{repository}}", repository), encoding="utf-8")
+
+
+def copy(file: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(file, to)
+
+
+def pack(file: Path, to: Path) -> None:
+    """Pack by gzip, which the page unpacks: not every server compresses."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    to.write_bytes(gzip.compress(file.read_bytes(), mtime=0))
+
+
+def draw_examples(path: LambdaPath, lambdas: list[float], out: Path) -> list[dict[str, str]]:
+    """Write some label maps, and for each a strip of its outputs along λ. Returns their addresses."""
+    source = synthetic_facades(EXAMPLES, path.anchors[0].image_size, SEED).source
+    strips = torch.cat(list(path.translate(source, lambdas).values()), dim=3)  # side by side
+    (out / "examples").mkdir()
+    examples = []
+    for i, (label_map, strip) in enumerate(zip(source, strips, strict=True), start=1):
+        files = {"image": f"examples/{i}.png", "frames": f"examples/{i}.webp"}
+        to_pil_image(label_map).quantize(64, dither=Image.Dither.NONE).save(out / files["image"], optimize=True)
+        to_pil_image(strip.expand(3, -1, -1)).save(out / files["frames"], quality=75, method=4)
+        examples.append({"name": f"example {i}"} | files)
+    return examples
+
+
+def write_service_worker(out: Path) -> None:
+    """Tell the service worker all files, and a name for this build, the digest of their content."""
+    worker = out / "offline.js"
+    files = sorted(file for file in out.rglob("*") if file.is_file() and file != worker)
+    digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+    names = json.dumps(["./", *(str(file.relative_to(out)) for file in files)])
+    text = worker.read_text(encoding="utf-8").replace("{{build}}", digest[:16]).replace("{{files}}", names)
+    worker.write_text(text, encoding="utf-8")
+
+
+def report(out: Path) -> None:
+    """Print the sizes of what a browser loads, packed."""
+    sizes = {"page and runtime": 0, "network": 0}
+    for file in out.rglob("*"):
+        if file.is_file():
+            packed = file.suffix in (".gz", ".webp", ".png")
+            size = file.stat().st_size if packed else len(gzip.compress(file.read_bytes()))
+            sizes["network" if file.parent.name == "model" else "page and runtime"] += size
+    print(f"{out}:", ", ".join(f"{name} {size / 1e6:.2f} MB" for name, size in sizes.items()))
+
+
+if __name__ == "__main__":
+    main()
