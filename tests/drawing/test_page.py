@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -317,7 +318,7 @@ def test_a_brush_paints_and_an_example_can_be_taken_apart(board) -> None:
 def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, address, site, path) -> None:
     session = browser.new_context(service_workers="block")
     page, held = session.new_page(), []
-    page.route("**/late.onnx.gz", held.append)
+    page.route("**/late.onnx.gz", lambda route: held.append(route))
     page.goto(address)
     board = Board(page).settled()
     playwright.expect(page.get_by_role("progressbar")).to_be_visible()
@@ -353,6 +354,10 @@ def test_it_works_without_a_network_once_it_was_loaded(browser, address) -> None
 # --- nothing is trusted
 
 
+def fulfill(answer: dict, route) -> None:
+    route.fulfill(**answer)
+
+
 def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, site) -> None:
     good = {name: (site / name).read_bytes() for name in NETWORK}
     damaged = bytearray(good[NETWORK[1]])
@@ -369,7 +374,7 @@ def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, sit
         session = browser.new_context(service_workers="block")
         page = session.new_page()
         answer = {"status": 404} if body is None else {"body": body}
-        page.route(f"**/{name}", lambda route, answer=answer: route.fulfill(**answer))
+        page.route(f"**/{name}", partial(fulfill, answer))
         page.goto(address)
         board = Board(page)
         playwright.expect(board.say).to_contain_text(sentence, timeout=30_000)
@@ -398,7 +403,7 @@ def test_no_address_does_anything_but_a_sentence(browser, address, text: str) ->
     with opened(browser, address, f"#drawing={text}&at={text}") as board:
         playwright.expect(board.say).to_contain_text("So an example is shown.")
         dialogs = []
-        board.page.on("dialog", dialogs.append)
+        board.page.on("dialog", lambda dialog: dialogs.append(dialog))
         board.ready()
         assert board.page.locator(".drawing-board img").count() == 6 and dialogs == []
 

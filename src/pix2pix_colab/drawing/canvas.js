@@ -7,7 +7,10 @@ import { TOOLS } from "./tools.js";
 
 /**
  * @typedef {import("./board.js").Board} Board
+ * @typedef {import("./shapes.js").Shape} Shape
  * @typedef {import("./shapes.js").Point} Point
+ * @typedef {{drag: import("./tools.js").Drag | null, preview: Shape[] | null, cursor: Point}} State of a drag, the shapes
+ *   that it makes, and the cursor that keys move
  */
 
 const STEP = { coarse: 4, fine: 1 }; // px, for a press of an arrow key
@@ -18,11 +21,8 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
  * @returns {{paint: () => void}} paints the board's shapes, and what is being drawn
  */
 export function drawingCanvas(canvas, board) {
-  const state = {
-    /** @type {import("./tools.js").Drag | null} */ drag: null,
-    /** @type {import("./shapes.js").Shape[] | null} */ preview: null,
-    /** @type {Point} */ cursor: [board.size / 2, board.size / 2],
-  };
+  /** @type {State} */
+  const state = { drag: null, preview: null, cursor: [board.size / 2, board.size / 2] };
   const map = element("canvas", { width: board.size, height: board.size });
   const paint = () => paintDrawing(canvas, map, board, state);
   listenToPointer(canvas, board, state, paint);

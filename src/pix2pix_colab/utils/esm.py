@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-_DOC_COMMENT = re.compile(r"^[ \t]*/\*\*.*?\*/[ \t]*\n", re.M | re.S)
+_DOC_COMMENT = re.compile(r"^[ \t]*/\*\*(?:(?!\*/).)*\*/[ \t]*\n", re.M | re.S)
 _IMPORT = re.compile(r'^import\s*{([^{}]*)}\s*from\s*"(\.{1,2}/[^"\n]+)";[ \t]*\n', re.M)
 _EXPORT = re.compile(r"^export (?=(?:async function|function|class|const|let)\b)", re.M)
 _DECLARED = re.compile(r"^(export (?:default )?)?(?:async )?(?:function\*?|class|const|let|var)\s+([\w$]+|[{\[])", re.M)
