@@ -36,12 +36,13 @@ lint: $(VENV)/.ready-test
 	$(BIN)/ruff format --check .
 	$(BIN)/oxlint --deny-warnings src site tests
 
-# How fast a step is, and how fast pairs come, against the baseline; how fast the slider moves.
+# How fast a step is, and how fast pairs come, against the baseline; how fast the slider moves; what an export costs.
 bench: $(VENV)/.ready-test
 	$(BIN)/python benchmarks/bench_data.py
 	$(BIN)/python benchmarks/bench_step.py
 	$(BIN)/python benchmarks/bench_slider.py
 	$(BIN)/python benchmarks/bench_path.py
+	$(BIN)/python benchmarks/bench_export.py
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .

@@ -11,7 +11,9 @@ import argparse
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
@@ -25,6 +27,7 @@ from pix2pix_colab.export import WEIGHTS, export_onnx, export_parts, read_networ
 from pix2pix_colab.training import ProgressBar, TrainConfig, lambda_path
 from pix2pix_colab.utils.markdown import markdown_table
 
+T = TypeVar("T")
 SHOWN = ("l1", "ssim", "sharpness")
 
 
@@ -34,42 +37,39 @@ def load(file: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 
-def milliseconds(began: float) -> float:
-    return 1000 * (time.perf_counter() - began)
+class Exported:
+    """A path that was exported with one kind of weights, and the times of its runs."""
 
+    def __init__(self, path: LambdaPath, weights: str, folder: Path):
+        file = export_onnx(path, folder / "whole.onnx", weights=weights)
+        parts = export_parts(path, folder, weights=weights)
+        self.megabytes = file.stat().st_size / 1e6
+        self.ms: dict[str, list[float]] = {}
+        self.whole = self._timed("loading", lambda: load(file))
+        self.early, self.late = map(load, parts)
+        self.names = [each.name for each in self.early.get_outputs()]
 
-def translate_by_parts(
-    files: tuple[Path, Path], source: Tensor, anchors: int
-) -> tuple[list[Tensor], list[float], list[float]]:
-    """Outputs of each anchor, and the ms of each run of the early and of the late layers."""
-    early, late = map(load, files)
-    names = [each.name for each in early.get_outputs()]
-    outputs, early_times, late_times = [[] for _ in range(anchors)], [], []
-    for image in source:
-        began = time.perf_counter()
-        features = dict(zip(names, early.run(names, {"source": image[None].numpy()}), strict=True))
-        early_times.append(milliseconds(began))
+    def translate(self, image: Tensor, anchors: int) -> Tensor:
+        """The outputs at all anchors by the two parts, (anchors, C, H, W). The whole file is only timed."""
+        source, between = {"source": image[None].numpy()}, {"position": np.array([0.5], np.float32)}
+        self._timed("an image", lambda: self.whole.run(None, source | between))
+        features = dict(
+            zip(self.names, self._timed("early layers", lambda: self.early.run(self.names, source)), strict=True)
+        )
+        outputs = []
         for i in range(anchors):
-            began = time.perf_counter()
-            (output,) = late.run(None, features | {"position": np.array([i], np.float32)})
-            late_times.append(milliseconds(began))
-            outputs[i].append(torch.from_numpy(output))
-    return [torch.cat(each) for each in outputs], early_times, late_times
+            given = features | {"position": np.array([i], np.float32)}
+            outputs += self._timed("late layers", lambda given=given: self.late.run(None, given))
+        return torch.from_numpy(np.concatenate(outputs))
 
-
-def time_whole(file: Path, source: Tensor) -> tuple[float, list[float]]:
-    """The ms to load the file, and of each image at a position between two anchors."""
-    began, times = time.perf_counter(), []
-    session = load(file)
-    loading = milliseconds(began)
-    for image in source:
+    def _timed(self, name: str, work: Callable[[], T]) -> T:
         began = time.perf_counter()
-        session.run(None, {"source": image[None].numpy(), "position": np.array([0.5], np.float32)})
-        times.append(milliseconds(began))
-    return loading, times
+        result = work()
+        self.ms.setdefault(name, []).append(1000 * (time.perf_counter() - began))
+        return result
 
 
-def metrics_of(outputs: list[Tensor], target: Tensor) -> Tensor:
+def metrics_of(outputs: Tensor, target: Tensor) -> Tensor:
     """Values of the shown metrics, (anchors, metrics)."""
     measured = [measure(output, target) for output in outputs]
     return torch.tensor([[float(each[key].value) for key in SHOWN] for each in measured], dtype=torch.float64)
@@ -83,31 +83,31 @@ def metrics_row(name: str, values: Tensor, baseline: Tensor) -> dict[str, str]:
     }
 
 
+def costs_row(weights: str, exported: Exported, outputs: Tensor, expected: Tensor) -> dict[str, str]:
+    difference = (outputs.int() - expected.int()).abs()
+    row = {"weights": weights, "MB": f"{exported.megabytes:.1f}"}
+    row |= {"mean difference": f"{difference.float().mean():.3f}", "largest": f"{difference.max()}"}
+    return row | {f"{name}, ms": f"{statistics.median(times):.0f}" for name, times in exported.ms.items()}
+
+
 def bench(path: LambdaPath, images: int) -> None:
     """Print both tables."""
     size, count = path.anchors[0].image_size, len(path.anchors)
     pairs = synthetic_facades(images, size, seed=1)
-    expected = list(path.translate(pairs.source, path.lambdas).values())
+    expected = torch.stack(list(path.translate(pairs.source, path.lambdas).values()))  # (anchors, N, C, H, W)
+    found: dict[str, list[Tensor]] = {weights: [] for weights in WEIGHTS}
+    with tempfile.TemporaryDirectory() as folder:
+        exported = {weights: Exported(path, weights, Path(folder)) for weights in WEIGHTS}
+    for image in pairs.source:
+        for weights in WEIGHTS:  # in turn, so that what else the machine does slows all of them
+            found[weights].append(exported[weights].translate(image, count))
+    outputs = {weights: torch.stack(each, dim=1) for weights, each in found.items()}
     baseline = metrics_of(expected, pairs.target)
-    costs, metrics = [], [metrics_row("PyTorch", baseline, baseline)]
-    for weights in WEIGHTS:
-        with tempfile.TemporaryDirectory() as folder:
-            whole = export_onnx(path, Path(folder) / "whole.onnx", weights=weights)
-            loading, whole_times = time_whole(whole, pairs.source)
-            parts = export_parts(path, folder, weights=weights)
-            outputs, *part_times = translate_by_parts(parts, pairs.source, count)
-            megabytes = whole.stat().st_size / 1e6
-        difference = (torch.stack(outputs).int() - torch.stack(expected).int()).abs()
-        ms = (f"{statistics.median(times):.0f}" for times in (whole_times, *part_times))
-        costs.append(
-            {"weights": weights, "MB": f"{megabytes:.1f}"}
-            | {"mean difference": f"{difference.float().mean():.3f}", "largest": f"{difference.max()}"}
-            | {"loading, ms": f"{loading:.0f}"}
-            | dict(zip(("an image, ms", "early layers, ms", "late layers, ms"), ms, strict=True))
-        )
-        metrics.append(metrics_row(weights, metrics_of(outputs, pairs.target), baseline))
+    costs = [costs_row(weights, exported[weights], outputs[weights], expected) for weights in WEIGHTS]
+    measured = {weights: metrics_of(outputs[weights], pairs.target) for weights in WEIGHTS}
+    rows = [metrics_row(name, values, baseline) for name, values in ({"PyTorch": baseline} | measured).items()]
     print(f"{size} px, {count} anchors, {path.late_layers} late layers, {images} label maps\n")
-    print(markdown_table(costs), markdown_table(metrics), sep="\n\n")
+    print(markdown_table(costs), markdown_table(rows), sep="\n\n")
 
 
 def main() -> None:

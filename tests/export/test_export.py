@@ -1,12 +1,14 @@
 """Export as ONNX: onnxruntime translates as ``translate`` does."""
 
 import math
+import re
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from pix2pix_colab import LAMBDAS, LambdaPath, UNetGenerator, translate
@@ -216,6 +218,19 @@ def test_a_file_says_what_it_is(tmp_path):
     }
     assert early == late | {"kind": "early layers of a λ path"}
     assert model == {"kind": "generator", "size": "128,128", "seed": "0", "weights": "int8"}
+
+
+def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    path, image = make_path(image_size=256), synthetic_facades(1, 256).source[0].permute(1, 2, 0).numpy()
+    export_onnx(path, tmp_path / "path.onnx", weights="float32")
+    Image.fromarray(image).save(tmp_path / "source.png")
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    k = path.lambda_at(2.5)
+    output = np.asarray(Image.open("output.png"), int)
+    assert np.abs(output - path.translate(image, [k])[k]).max() <= 1
 
 
 @pytest.mark.parametrize("size", [(100, 128), (0, 128), (128,), (128, -128), (128, 128.5)])
