@@ -12,11 +12,13 @@ const network = { early: null, late: null, features: null, size: 0 };
 async function load(files, size) {
   const total = [WASM, ...GRAPHS].reduce((sum, file) => sum + files[file], 0);
   let loaded = 0;
+  let over = false;
   const progress = (bytes) => {
     loaded += bytes;
-    self.postMessage({ words: "Loading the network", part: loaded / total });
+    if (!over) self.postMessage({ words: "Loading the network", part: loaded / total });
   };
-  const [wasm, ...graphs] = await Promise.all([WASM, ...GRAPHS].map((file) => fetchUnpacked(file, progress)));
+  const fetched = Promise.all([WASM, ...GRAPHS].map((file) => fetchUnpacked(file, progress)));
+  const [wasm, ...graphs] = await fetched.finally(() => (over = true)); // other files may still come
   Object.assign(ort.env.wasm, { wasmBinary: wasm, numThreads: 1 });
   network.size = size;
   network.early = await start(GRAPHS[0], graphs[0], (session) => session.inputNames.includes("source"));

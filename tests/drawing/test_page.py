@@ -95,6 +95,7 @@ class Board:
         return box["x"] + (x + 0.5) * box["width"] / SIZE, box["y"] + (y + 0.5) * box["height"] / SIZE
 
     def drag(self, start: tuple[int, int], end: tuple[int, int]) -> None:
+        self.page.evaluate("scrollTo(0, 0)")
         self.page.mouse.move(*self.place(*start))
         self.page.mouse.down()
         self.page.mouse.move(*self.place(*end), steps=5)
@@ -306,6 +307,7 @@ def test_a_brush_paints_and_an_example_can_be_taken_apart(board) -> None:
     board.button("Undo").click()
     board.choose("Move")
     ys, xs = (before == torch.tensor(LABEL_COLOURS["door"])[:, None, None]).all(dim=0).nonzero().T
+    board.page.evaluate("scrollTo(0, 0)")
     board.page.mouse.click(*board.place(int(xs.float().mean()), int(ys.float().mean())))
     board.button("Delete").click()
     after = board.saved("Save the drawing")
