@@ -1,0 +1,129 @@
+"""The page's time from a stroke, and from a move of λ, to the picture: `python benchmarks/bench_page.py`.
+
+Headless Chromium, a page of 256 px for each of --widths, its networks untrained, as their weights cost no time. Strokes
+are windows drawn by the mouse, and λ is moved by keys. The time runs from the event (the mouse let go, the key pressed)
+to the first frame after the picture. One thread of WebAssembly computes. Needs `make test`'s environment and Chromium,
+and `npm ci` in site/ (`make site`).
+"""
+
+import argparse
+import copy
+import math
+import shutil
+import statistics
+import sys
+import tempfile
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import torch
+from playwright.sync_api import Page, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tools.build_site import build
+
+from pix2pix_colab import LAMBDAS, LambdaPath, UNetGenerator
+from pix2pix_colab.utils.markdown import markdown_table
+
+WATCH = """() => {
+    window.taken = [];
+    let began = 0;
+    const begin = event => (began = event.timeStamp);
+    for (const kind of ["pointerup", "keydown"]) addEventListener(kind, begin, true);
+    const output = document.querySelector(".output");
+    const take = () => taken.push(performance.now() - began);
+    const done = () => output.ariaBusy === "false" && requestAnimationFrame(take);
+    new MutationObserver(done).observe(output, { attributeFilter: ["aria-busy"] });
+}"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_) -> None:
+        pass
+
+
+def untrained_path(width: int) -> LambdaPath:
+    """A path whose last three layers differ, as those of ``lambda_path`` do."""
+    torch.manual_seed(0)
+    anchors = [UNetGenerator(width)]
+    for _ in LAMBDAS[1:]:
+        anchors.append(copy.deepcopy(anchors[0]))
+        for parameter in anchors[-1].decoder[-3:].parameters():
+            parameter.data += 0.01 * torch.randn_like(parameter)
+    return LambdaPath(dict(zip(LAMBDAS, anchors, strict=True)))
+
+
+def wait(page: Page, count: int) -> None:
+    while page.evaluate("taken.length") < count:
+        page.wait_for_timeout(10)
+
+
+def time_strokes(page: Page, count: int) -> list[float]:
+    page.get_by_role("button", name="An empty wall").click()
+    page.locator(".output[aria-busy=false]").wait_for()
+    page.evaluate("taken.splice(0)")
+    box = page.locator(".drawing canvas").bounding_box()
+    for i in range(count):
+        x, y = (box["x"] + box["width"] * (0.05 + 0.1 * (i % 9)), box["y"] + box["height"] * (0.05 + 0.1 * (i // 9)))
+        page.mouse.move(x, y)
+        page.mouse.down()
+        page.mouse.move(x + 20, y + 30, steps=4)
+        page.mouse.up()
+        wait(page, i + 1)
+    return page.evaluate("taken.splice(0)")
+
+
+def time_moves(page: Page, count: int) -> list[float]:
+    page.locator(".lambda input").focus()
+    page.evaluate("taken.splice(0)")
+    for i in range(count):
+        page.keyboard.press("ArrowRight" if i // 20 % 2 else "ArrowLeft")
+        wait(page, i + 1)
+    return page.evaluate("taken.splice(0)")
+
+
+def summary(times: list[float]) -> str:
+    return f"{statistics.median(times):.0f} ({sorted(times)[math.ceil(0.95 * len(times)) - 1]:.0f})"
+
+
+def measure(page: Page, folder: Path, width: int, count: int) -> dict[str, str]:
+    """Build a page, serve it, and drive it."""
+    build(untrained_path(width), "", folder)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    page.goto(f"http://127.0.0.1:{server.server_port}/")
+    page.locator("#offline:not(:empty)").wait_for()
+    page.evaluate(WATCH)
+    strokes, moves = time_strokes(page, count), time_moves(page, 2 * count)
+    server.shutdown()
+    size = sum(file.stat().st_size for file in (folder / "model").iterdir())
+    return {
+        "width": str(width),
+        "stroke, ms": summary(strokes),
+        "λ, ms": summary(moves),
+        "network, MB": f"{size / 1e6:.1f}",
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
+    parser.add_argument("--strokes", type=int, default=30)
+    options = parser.parse_args()
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert chromium, "There is no Chromium here: apt-get install chromium."
+    rows = []
+    with sync_playwright() as running, tempfile.TemporaryDirectory() as folder:
+        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        for width in options.widths:
+            page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
+            rows.append(measure(page, Path(folder) / str(width), width, options.strokes))
+        browser.close()
+    print(markdown_table(rows))
+    print("\nMedian, and in brackets what 95 % stay within.")
+
+
+if __name__ == "__main__":
+    main()
