@@ -1,15 +1,20 @@
 """Draw the pictures of the README and docs into assets/: `make assets`.
 
 With a folder of pairs and the runs of a sweep, `python tools/draw_assets.py PAIRS RUNS`, also those of these runs: only
-what they generated, nothing of the pairs.
+what they generated, nothing of the pairs. With build/site (`make site`), also the drawing board.
 """
 
 import argparse
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 from torch import Tensor
 
 from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades
@@ -33,6 +38,16 @@ from pix2pix_colab.slider import slider_of_pairs
 from pix2pix_colab.training import ProgressBar, Run, lambda_path, read_sweep, sweep
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
+HOUSE = (  # what is drawn on the board: class, and left, top, right and bottom as shares of the board
+    ("cornice", 0, 0.03, 0.999, 0.09),
+    *(("window", x, y, x + 0.16, y + 0.22) for y in (0.17, 0.47) for x in (0.1, 0.42, 0.74)),
+    *(("balcony", x - 0.02, 0.63, x + 0.18, 0.71) for x in (0.1, 0.74)),
+    *(("sill", x - 0.01, 0.395, x + 0.17, 0.415) for x in (0.1, 0.42, 0.74)),
+    ("molding", 0, 0.76, 0.999, 0.78),
+    ("door", 0.43, 0.81, 0.57, 0.98),
+    ("window", 0.1, 0.82, 0.3, 0.94),
+    ("window", 0.7, 0.82, 0.9, 0.94),
+)
 
 
 def main() -> None:
@@ -54,6 +69,7 @@ def main() -> None:
     lambda_grid(test_pairs[:4], first).savefig(ASSETS / "lambda.jpg", dpi=120)
     disagreement_grid(100, math.inf, outputs, test_pairs).savefig(ASSETS / "disagreement.png", dpi=120)
     draw_path(workspace, train_pairs, test_pairs)
+    photograph_board()
 
     if options.runs:
         pairs, runs = read_pairs(options.pairs, 256, "BtoA"), read_sweep(options.runs)
@@ -78,6 +94,30 @@ def draw_path(workspace: Workspace, train_pairs: Pairs, test_pairs: Pairs) -> No
     photograph(page, "slider_wipe.png", "wipe", "dark")
 
 
+def photograph_board() -> None:
+    """The page with the drawing board, if `make site` has built it: a house that is drawn by the mouse."""
+    if not (site := ASSETS.parent / "build/site").is_dir():
+        return
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=site))
+    Thread(target=server.serve_forever, daemon=True).start()
+    with chromium() as browser:
+        tab = browser.new_page(viewport={"width": 1112, "height": 900})
+        tab.goto(f"http://127.0.0.1:{server.server_port}/")
+        tab.locator("#offline:not(:empty)").wait_for()
+        tab.get_by_role("button", name="An empty wall").click()
+        for label, left, top, right, bottom in HOUSE:
+            tab.locator(".palette label").filter(has_text=label).click()
+            tab.evaluate("scrollTo(0, 0)")
+            box = tab.locator(".drawing canvas").bounding_box()
+            tab.mouse.move(box["x"] + left * box["width"], box["y"] + top * box["height"])
+            tab.mouse.down()
+            tab.mouse.move(box["x"] + right * box["width"], box["y"] + bottom * box["height"], steps=3)
+            tab.mouse.up()
+        tab.locator(".output[aria-busy=false]").wait_for()
+        tab.locator(".drawing-board").screenshot(path=ASSETS / "board.jpg", quality=85)
+    server.shutdown()
+
+
 def translated(runs: dict[float, Run], source: Tensor) -> dict[float, Tensor]:
     """What each λ makes of the sources."""
     return {k: translate(run.load_generator(), source) for k, run in runs.items()}
@@ -85,15 +125,22 @@ def translated(runs: dict[float, Run], source: Tensor) -> dict[float, Tensor]:
 
 def photograph(page: Path, name: str, view: str, scheme: str) -> None:
     """The slider's page as a browser shows it."""
-    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=next(found), args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         tab = browser.new_page(viewport={"width": 1040, "height": 900}, color_scheme=scheme)
         tab.goto(page.as_uri())
         tab.locator(".lambda-slider[aria-busy=false]").wait_for()
         tab.locator(f"input[value={view}]").check(force=True)
         tab.locator(".thumbnails button").nth(4).click()
         tab.locator("main").screenshot(path=ASSETS / name)
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    with sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=next(found), args=["--no-sandbox", "--disable-gpu"])
+        yield browser
         browser.close()
 
 
