@@ -14,7 +14,12 @@ const NO_SIMD =
 export class Network {
   /** @param {Site} site @param {(words: string, part?: number) => void} say */
   constructor(site, say) {
-    Object.assign(this, { site, say, ready: false, failed: "", known: null, number: 0 });
+    this.site = site;
+    this.say = say;
+    this.ready = false;
+    this.failed = ""; // the sentence
+    this.known = null; // the label map that the worker has
+    this.number = 0; // of the last request
     this.answers = new Map(); // what to do with the answer to a request, by the request's number
     this.frames = new Map(); // by example
   }
@@ -68,6 +73,7 @@ export class Network {
     return new Promise((resolve, reject) => this.answers.set(number, { resolve, reject }));
   }
 
+  /** @param {{number?: number, error?: string, result?: ImageBitmap, words?: string, part?: number}} said by the worker */
   #hear({ number, error, result, words, part }) {
     if (words !== undefined) return this.say(words, part);
     const asked = number === undefined ? [...this.answers.keys()] : [number]; // the whole worker failed

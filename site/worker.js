@@ -28,8 +28,9 @@ async function load(files, size) {
 
 /** Fetch a file and unpack it; gzip's checksum tells if it is damaged. Some servers unpack it themselves. */
 async function fetchUnpacked(file, progress) {
-  const response = await fetch(file).catch(() => ({ ok: false, status: "no answer" }));
-  if (!response.ok) throw new Error(`${file} can't be loaded (${response.status}): check the network and reload the page.`);
+  const response = await fetch(file).catch(() => null);
+  const why = response?.status ?? "no answer";
+  if (!response?.ok) throw new Error(`${file} can't be loaded (${why}): check the network and reload the page.`);
   const chunks = [];
   const count = new WritableStream({
     write(chunk) {

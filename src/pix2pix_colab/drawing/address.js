@@ -1,6 +1,6 @@
 // A drawing as text for the address of a page, and back. Nothing here needs a browser.
 
-/** @typedef {import("./shapes.js").Shape} Shape */
+/** @typedef {import("./shapes.js").Rectangle | import("./shapes.js").Stroke} Drawn what an address can hold */
 
 const VERSION = 1;
 const KINDS = ["rectangle", "stroke"];
@@ -8,7 +8,7 @@ const LABELS = 64; // at most
 const MOST = 4000; // shapes, and points of a stroke: more would be no drawing by hand
 
 /** Write shapes as text of letters, digits, - and _: every number as a varint (LEB128), then base64url.
- * @param {Shape[]} shapes rectangles and strokes only @param {number} size of the label map, in px
+ * @param {Drawn[]} shapes @param {number} size of the label map, in px
  */
 export function encodeDrawing(shapes, size) {
   const numbers = [VERSION, size];
@@ -23,7 +23,7 @@ export function encodeDrawing(shapes, size) {
 
 /** Read such text. Whatever it holds, the shapes are sound.
  * @param {string} text @param {number} size of the label map @param {number} labels how many classes there are
- * @returns {Shape[]}
+ * @returns {Drawn[]}
  * @throws {Error} with a sentence, if it is no such text, or a drawing of another size
  */
 export function decodeDrawing(text, size, labels) {
@@ -38,18 +38,20 @@ export function decodeDrawing(text, size, labels) {
   if (numbers[at++] !== VERSION) throw new Error("The address holds no drawing of this page.");
   const made = take(1, 4096);
   if (made !== size) throw new Error(`The address holds a drawing of ${made} px, but this board has ${size}.`);
+  /** @type {Drawn[]} */
   const shapes = [];
   while (at < numbers.length) {
     const code = take(0, KINDS.length * LABELS - 1);
-    const shape = { kind: KINDS[(code / LABELS) | 0], label: code % LABELS };
-    if (shape.label >= labels || shapes.length >= MOST) throw new Error("The address holds a damaged drawing.");
-    if (shape.kind === "rectangle") {
-      Object.assign(shape, { x: takeSigned(), y: takeSigned(), width: take(1, size), height: take(1, size) });
+    const label = code % LABELS;
+    if (label >= labels || shapes.length >= MOST) throw new Error("The address holds a damaged drawing.");
+    if (KINDS[(code / LABELS) | 0] === "rectangle") {
+      const [x, y] = [takeSigned(), takeSigned()];
+      shapes.push({ kind: /** @type {const} */ ("rectangle"), label, x, y, width: take(1, size), height: take(1, size) });
     } else {
-      shape.radius = take(1, size);
-      shape.points = sums(Array.from({ length: 2 * take(1, MOST) }, takeSigned));
+      const radius = take(1, size);
+      const points = sums(Array.from({ length: 2 * take(1, MOST) }, takeSigned));
+      shapes.push({ kind: /** @type {const} */ ("stroke"), label, radius, points });
     }
-    shapes.push(shape);
   }
   return shapes;
 }

@@ -42,7 +42,11 @@ const KEYS = "Arrow keys move the cursor, Space begins and ends a part, Escape d
 export class Board {
   /** @param {HTMLElement} parent @param {BoardData} data @param {Translate} translate @param {Options} options */
   constructor(parent, data, translate, options = {}) {
-    Object.assign(this, { data, translate, options, size: data.size, fill: data.fill });
+    this.data = data;
+    this.translate = translate;
+    this.options = options;
+    this.size = data.size;
+    this.fill = data.fill;
     this.palette = data.classes.map(({ colour }) => colour);
     this.tool = "rectangle";
     this.label = Math.max(0, data.classes.findIndex(({ name }) => name === "window"));

@@ -121,7 +121,7 @@ function paintDrawing(canvas, map, board, { preview, cursor }) {
 
 /** A frame that is seen on every colour. */
 function outline(context, { x, y, width, height }, scale) {
-  for (const [colour, thickness] of [["#fff", 4], ["#000", 2]]) {
+  for (const [colour, thickness] of /** @type {const} */ ([["#fff", 4], ["#000", 2]])) {
     context.strokeStyle = colour;
     context.lineWidth = thickness * devicePixelRatio;
     context.strokeRect(x * scale, y * scale, width * scale, height * scale);

@@ -42,7 +42,7 @@ function fillStroke(labels, size, stroke) {
 
 /** The colours of a label map, as a canvas takes them.
  * @param {Uint8Array} labels @param {Colour[]} palette
- * @returns {Uint8ClampedArray} RGBA
+ * @returns {Uint8ClampedArray<ArrayBuffer>} RGBA
  */
 export function toPixels(labels, palette) {
   const pixels = new Uint8ClampedArray(labels.length * 4).fill(255);
