@@ -3,26 +3,17 @@
 import copy
 import io
 import math
+from unittest.mock import MagicMock
 
 import pytest
 import torch
+from helpers.tiny_boards import SIZE, SOURCE, ask, make_generator
 from PIL import Image
 from torchvision.transforms.functional import pil_to_tensor
 
-from pix2pix_colab import LambdaPath, UNetGenerator, translate
+from pix2pix_colab import LambdaPath, translate
 from pix2pix_colab.data import LABEL_COLOURS, Pairs, synthetic_facades
 from pix2pix_colab.drawing import DrawingBoard, board_of_pairs, label_classes
-
-SIZE = 128
-SOURCE = synthetic_facades(3, SIZE).source
-
-
-def make_generator(seed: int = 0, **settings) -> UNetGenerator:
-    torch.manual_seed(seed)
-    generator = UNetGenerator(2, SIZE, **settings)
-    for parameter in generator.parameters():  # larger than at the start of a training, or all is grey
-        parameter.data *= 3
-    return generator
 
 
 def make_path() -> LambdaPath:
@@ -37,11 +28,6 @@ def labels_of(source: torch.Tensor) -> bytes:
     """The class of each pixel, as the browser sends it."""
     palette = torch.tensor(list(LABEL_COLOURS.values()))
     return bytes(torch.cdist(source.flatten(1).T.float(), palette.float()).argmin(dim=1).tolist())
-
-
-def ask(board: DrawingBoard, index: int, labels: bytes | None = None, id: str = "1") -> dict:
-    board.request = {"id": id, "index": index, "labels": labels}
-    return board.answer
 
 
 def decode(answer: dict) -> torch.Tensor:
@@ -68,11 +54,23 @@ def test_the_answer_is_what_translate_gives_but_for_jpeg(networks) -> None:
     assert not torch.equal(ends[0], ends[-1])
 
 
-def test_without_labels_it_is_the_drawing_of_before() -> None:
+def test_each_view_gets_the_output_of_its_own_drawing() -> None:
     board = DrawingBoard(make_path(), SOURCE)
-    first = ask(board, 0, labels_of(SOURCE[2]), "1")
-    again = ask(board, 0, None, "2")
-    assert first["image"] == again["image"] and torch.equal(board.source, SOURCE[2])
+    mine, yours = labels_of(SOURCE[1]), labels_of(SOURCE[2])
+    first, other, again = ask(board, 0, mine, "me 1"), ask(board, 0, yours, "you 1"), ask(board, 0, mine, "me 2")
+    assert first["image"] == again["image"] != other["image"]
+    assert [each["id"] for each in (first, other, again)] == ["me 1", "you 1", "me 2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "words"), [(KeyboardInterrupt(), "interrupted"), (RuntimeError("no CUDA"), "RuntimeError: no CUDA")]
+)
+def test_whatever_happens_is_answered(error: BaseException, words: str, monkeypatch) -> None:
+    board = DrawingBoard(make_path(), SOURCE)
+    with monkeypatch.context() as patch:
+        patch.setattr(board.networks, "translate", MagicMock(side_effect=error))
+        assert words in ask(board, 0, labels_of(SOURCE[0]))["error"]
+    assert ask(board, 0, labels_of(SOURCE[0]), "2")["error"] == ""
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,14 @@ def touch(page, *ways: list[tuple[float, float]]) -> None:
         fingers.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
 
 
+def pinch(page, start: tuple, end: tuple) -> None:
+    """Two fingers from two points of the page to two others, in px; the second finger comes after the first."""
+    fingers = page.context.new_cdp_session(page)
+    for kind, points in (("touchStart", start[:1]), ("touchStart", start), ("touchMove", end), ("touchEnd", ())):
+        touches = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
+
+
 class _Quiet(SimpleHTTPRequestHandler):
     def log_message(self, *_) -> None:
         pass

@@ -5,21 +5,13 @@ Every image has a flat colour of its own, so what a canvas shows tells which ima
 
 import io
 import math
-import os
-import re
-import secrets
-import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
-import nbformat
 import pytest
+from helpers.browser import pinch, start_chromium, touch
 from helpers.flat_slider import (
     LAMBDAS,
     make_path_slider,
@@ -30,28 +22,20 @@ from helpers.flat_slider import (
     target_colour,
     webp,
 )
+from helpers.jupyter import Notebook, jupyterlab, notebook_of_colab
 from PIL import Image
 
 from pix2pix_colab.slider import LambdaSlider
 
 pytestmark = pytest.mark.slow
-
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-if CHROMIUM is None:
-    pytest.skip("There is no Chromium here: `apt-get install chromium`.", allow_module_level=True)
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-TESTS = Path(__file__).parents[1]
 TOLERANCE = 4  # levels
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    yield from start_chromium()
 
 
 class View:
@@ -432,28 +416,20 @@ def test_it_fits_a_phone_and_is_moved_by_fingers(browser, page_path):
         view.root.locator(".thumbnails button").nth(1).tap()
         view.stands_at(3, image=1)
         view.root.locator(".views label").nth(1).tap()
-        fingers = view.page.context.new_cdp_session(view.page)
 
-        def touch(kind: str, *at: tuple[float, float]) -> None:
-            left, top, width, height = (box[name] for name in ("x", "y", "width", "height"))
-            points = [{"x": left + x * width, "y": top + y * height, "id": i} for i, (x, y) in enumerate(at)]
-            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        def place(x: float, y: float = 0.5) -> tuple[float, float]:
+            box = view.canvas(pane).bounding_box()
+            return box["x"] + x * box["width"], box["y"] + y * box["height"]
 
-        view.canvas(0).scroll_into_view_if_needed()
-        box = view.canvas(0).bounding_box()
-        touch("touchStart", (0.5, 0.5))
-        touch("touchMove", (0.7, 0.5))
-        touch("touchMove", (0.9, 0.5))
-        touch("touchEnd")
+        pane = 0
+        view.canvas(pane).scroll_into_view_if_needed()
+        touch(view.page, [place(0.5), place(0.7), place(0.9)])
         view.shows(0, output_colour(3, 1), x=0.8)
         view.shows(0, output_colour(5, 1), x=0.96)
         view.choose("side")
-        view.canvas(1).scroll_into_view_if_needed()
-        box = view.canvas(1).bounding_box()
-        touch("touchStart", (0.4, 0.5))
-        touch("touchStart", (0.4, 0.5), (0.6, 0.5))
-        touch("touchMove", (0.2, 0.5), (0.8, 0.5))
-        touch("touchEnd")
+        pane = 1
+        view.canvas(pane).scroll_into_view_if_needed()
+        pinch(view.page, (place(0.4), place(0.6)), (place(0.2), place(0.8)))
         playwright.expect(view.root.locator(".zoom output")).to_have_text("3×")
 
 
@@ -557,11 +533,8 @@ def test_a_path_on_a_phone_is_moved_by_a_finger(browser, path_page):
     with opened(browser, path_page, **phone) as view:
         assert view.page.evaluate("document.documentElement.scrollWidth") <= 390
         top, box = view.canvas(1).bounding_box()["y"], view.lambdas.bounding_box()
-        fingers = view.page.context.new_cdp_session(view.page)
-        for kind, i in (("touchStart", 12), ("touchMove", 11), ("touchMove", 10), ("touchEnd", None)):
-            x = None if i is None else box["x"] + 11 + (box["width"] - 22) * i / 20
-            points = [] if i is None else [{"x": x, "y": box["y"] + box["height"] / 2}]
-            fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        y = box["y"] + box["height"] / 2
+        touch(view.page, [(box["x"] + 11 + (box["width"] - 22) * i / 20, y) for i in (12, 11, 10)])
         between(view, 10, "λ = 32 interpolated between λ = 10 and λ = 100")
         assert view.canvas(1).bounding_box()["y"] == top, "nothing below moves"
 
@@ -577,79 +550,29 @@ CELLS = (
 )
 
 
-@contextmanager
-def served(command: list, folder: Path) -> Iterator[str]:
-    """A Jupyter server with a notebook of ``CELLS``: its address, to be completed by a path, with a token."""
-    cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
-    kernel = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), folder / "slider.ipynb")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port, token = probe.getsockname()[1], secrets.token_hex(8)
-    paths = {"PYTHONPATH": os.pathsep.join([str(TESTS.parent / "src"), str(TESTS)])}
-    own = {name: str(folder / name) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR")}
-    command += ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"]
-    with (folder / "server.log").open("w") as log:
-        settings = os.environ | paths | own | {"JUPYTER_TOKEN": token}
-        server = subprocess.Popen(command, cwd=folder, env=settings, stdout=log, stderr=log)
-        try:
-            end = time.monotonic() + 120
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}").close()
-                    break
-                except OSError:
-                    alive = server.poll() is None and time.monotonic() < end
-                    assert alive, f"Jupyter didn't start:\n{(folder / 'server.log').read_text()[-3000:]}"
-                    time.sleep(0.2)
-            yield f"http://127.0.0.1:{port}/{{path}}?token={token}"
-        finally:
-            server.terminate()
-            try:
-                server.wait(30)
-            except subprocess.TimeoutExpired:
-                server.kill()
-
-
-def drive_the_widget(page, editor: str, prompt: str, active: str, printed: str) -> None:
-    """What must be so in every Jupyter, given selectors of cells' editors and prompts, of the active one, of prints."""
-    complaints = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-
-    def run(cell: int) -> None:
-        page.locator(editor).nth(cell).click()
-        page.keyboard.press("Control+Enter")
-
-    def python_says(words: str) -> None:
-        for patience in (3000, 10_000, 30_000):
-            run(2)  # again, as the cell may be run before the view's last message has come
-            with suppress(AssertionError):
-                return playwright.expect(page.locator(printed).last).to_have_text(words, timeout=patience)
-        pytest.fail(f"Python says {page.locator(printed).last.inner_text()!r} in place of {words!r}.")
-
-    end = time.monotonic() + 90
-    while not re.search(r"\d|\*", page.locator(prompt).first.inner_text()) and time.monotonic() < end:
-        run(0)  # again, as keys go nowhere until the kernel is connected
-        page.wait_for_timeout(2000)
+def drive_the_widget(notebook: Notebook) -> None:
+    """What must be so in every Jupyter."""
+    page = notebook.page
+    notebook.start()
     page.locator(".lambda-slider").wait_for(timeout=60_000)
     view = View(page)
     view.stands_at(3)
     height = view.root.bounding_box()["height"]
     view.drag_lambda(3, 5)
     view.stands_at(5)
-    python_says("at inf 0")
+    notebook.python_says(2, "at inf 0")
     view.lambdas.click(position={"x": 11, "y": 15})
-    place, cell = view.root.bounding_box(), page.locator(f"{active} {prompt}").inner_text()
+    place, cell = view.root.bounding_box(), notebook.active_prompt()
     for key, i, image in (("Home", 0, 0), ("ArrowRight", 1, 0), ("ArrowRight", 2, 0), ("ArrowDown", 2, 1)):
         page.keyboard.press(key)
         view.stands_at(i, image)
     assert view.lambdas.evaluate("e => e === document.activeElement"), "Jupyter must leave the arrow keys to the slider"
     assert view.root.bounding_box() == place, "nor scroll by them"
-    assert page.locator(f"{active} {prompt}").inner_text() == cell, "nor go to another cell"
-    python_says("at 10 1")
-    run(3)
+    assert notebook.active_prompt() == cell, "nor go to another cell"
+    notebook.python_says(2, "at 10 1")
+    notebook.run(3)
     view.stands_at(1, image=1)  # as Python says
-    run(1)
+    notebook.run(1)
     second = View(page, 1)
     view.lambdas.focus()
     page.keyboard.press("End")
@@ -658,34 +581,21 @@ def drive_the_widget(page, editor: str, prompt: str, active: str, printed: str) 
     view.shows(0, output_colour(5, 1), x=0.25)
     view.choose("side")
     assert view.root.bounding_box()["height"] == pytest.approx(height, abs=2), "the output must not grow"
-    run(4)
+    notebook.run(4)
     for content, words in ((b"text", "<b>this</b> is no image"), (webp((200, 60, 20)), "")):
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="Your image").click()
         chooser.value.set_files({"name": "mine.webp", "mimeType": "image/webp", "buffer": content})
         playwright.expect(page.locator(".widget-html-content").last).to_have_text(words)
     View(page, 2).shows(1, (200, 60, 20), x=0.4)
-    assert complaints == []
+    assert notebook.complaints == []
 
 
 def test_the_widget_in_jupyterlab(browser, tmp_path):
-    """With today's versions: ipywidgets 8."""
-    pytest.importorskip("jupyterlab", reason="There is no JupyterLab here: `make test` installs it.")
-    quiet = ["--LabApp.news_url=None", "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
-    with served([sys.executable, "-m", "jupyterlab", *quiet], tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1200, "height": 1000})
-        page.goto(address.format(path="doc/tree/slider.ipynb"))
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=90_000)
-        printed = ".jp-OutputArea-output[data-mime-type*=stdout] pre"
-        drive_the_widget(page, ".jp-Notebook .cm-content", ".jp-InputPrompt", ".jp-Notebook .jp-mod-active", printed)
-        page.close()
+    with jupyterlab(browser, tmp_path, CELLS) as notebook:
+        drive_the_widget(notebook)
 
 
 def test_the_widget_with_colabs_versions(browser, colab, tmp_path):
-    """ipywidgets 7.7.1 and the anywidget that Colab ships, in the Notebook that it ships."""
-    with served([colab / "python", "-m", "notebook"], tmp_path) as address:
-        page = browser.new_page(viewport={"width": 1200, "height": 1000})
-        page.goto(address.format(path="notebooks/slider.ipynb"))
-        page.locator("#kernel_indicator_icon.kernel_idle_icon").wait_for(state="attached", timeout=90_000)
-        drive_the_widget(page, ".cell .CodeMirror", ".input_prompt", ".cell.selected", ".output_stdout pre")
-        page.close()
+    with notebook_of_colab(browser, colab, tmp_path, CELLS) as notebook:
+        drive_the_widget(notebook)

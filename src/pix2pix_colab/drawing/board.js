@@ -172,11 +172,17 @@ export class Board {
 
   /** Ask for the output of what is drawn, at the present λ. */
   refresh() {
+    if (!this.root.parentNode) return; // closed meanwhile
     this.controls.show();
     this.output.parentNode.setAttribute("aria-busy", "true");
     this.options.onchange?.(this);
     this.wanted = { labels: this.labels, index: this.index, example: this.origins.get(this.shapes) ?? -1 };
     this.ask(this.wanted);
+  }
+
+  close() {
+    this.canvas.close();
+    this.root.remove();
   }
 
   /** @param {Job} job */
@@ -189,8 +195,10 @@ export class Board {
       const { label } = this.data.positions[job.index];
       this.output.previousSibling.textContent = label;
       this.output.setAttribute("aria-label", `The network's output for your drawing, ${label}`);
+      if (this.failed) this.say(""); // that is over
     } catch (error) {
       this.say(error.message);
+      this.failed = true;
     }
     if (job === this.wanted) this.output.parentNode.setAttribute("aria-busy", "false");
   }
@@ -199,6 +207,7 @@ export class Board {
    * @param {string} words @param {number} [part] from 0 to 1
    */
   say(words, part) {
+    this.failed = false; // whether the words are those of an output that failed
     const [text, bar] = this.root.querySelector(".say").children;
     if (text.textContent !== words) text.textContent = words;
     bar.hidden = part === undefined;

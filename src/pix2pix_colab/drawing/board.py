@@ -46,8 +46,6 @@ class DrawingBoard(anywidget.AnyWidget):
     _esm = bundle(HERE / "widget.js")
     _css = CONTROL_CSS + (HERE / "board.css").read_text(encoding="utf-8")
     data = traitlets.Dict().tag(sync=True)
-    request = traitlets.Dict().tag(sync=True)  # of the browser: id, index of the λ, and labels if they are new
-    answer = traitlets.Dict().tag(sync=True)  # of the kernel: the request's id, and image, a JPEG, or error, a sentence
 
     def __init__(
         self,
@@ -78,17 +76,28 @@ class DrawingBoard(anywidget.AnyWidget):
             ],
         }
         super().__init__(data=data)
-        self.observe(lambda change: self._respond(**change["new"]), "request")
+        self.on_msg(lambda _, request, buffers: self._respond(**request, labels=bytes(buffers[0])))
 
-    def _respond(self, id: str, index: int, labels: bytes | None) -> None:
+    def _respond(self, id: str, index: int, labels: bytes) -> None:
+        """Answer a request of a view with its id, and with a JPEG or with the sentence of an error.
+
+        Requests and answers are messages, not traits: of a trait that changes twice while the kernel is busy, the
+        browser sends the last value only, so the request of one view would take the place of another's. And each has
+        its labels (65 kB at 256 px), as the views have drawings of their own.
+        """
+        image, error = [], ""
         try:
             if not 0 <= index < len(self.lambdas):
                 raise ValueError(f"There is no position {index} of λ.")
-            if labels is not None:
-                self.source = self._decode(labels)
-            self.answer = {"id": id, "image": _jpeg(self.translate(self.lambdas[index])), "error": ""}
-        except (ValueError, MemoryError) as error:
-            self.answer = {"id": id, "image": b"", "error": str(error)}
+            self.source = self._decode(labels)
+            image = [_jpeg(self.translate(self.lambdas[index]))]
+        except KeyboardInterrupt:
+            error = "The kernel was interrupted. Draw on, or move λ, and it computes again."
+        except (ValueError, MemoryError) as reason:
+            error = str(reason)
+        except Exception as reason:  # whatever it is: without an answer the view would wait
+            error = f"The kernel failed: {type(reason).__name__}: {reason}"
+        self.send({"id": id, "error": error}, image)
 
     def _decode(self, labels: bytes) -> Tensor:
         """Class indices, S × S bytes -> the label map, uint8 (3, S, S)."""

@@ -18,7 +18,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 /** Make a canvas draw on a board.
  * @param {HTMLCanvasElement} canvas @param {Board} board
- * @returns {{paint: () => void}} paints the board's shapes, and what is being drawn
+ * @returns {{paint: () => void, close: () => void}} paints the board's shapes, and what is being drawn
  */
 export function drawingCanvas(canvas, board) {
   /** @type {State} */
@@ -28,8 +28,9 @@ export function drawingCanvas(canvas, board) {
   listenToPointer(canvas, board, state, paint);
   listenToKeys(canvas, board, state, paint);
   canvas.onfocus = canvas.onblur = paint;
-  new ResizeObserver(paint).observe(canvas);
-  return { paint };
+  const resized = new ResizeObserver(paint);
+  resized.observe(canvas);
+  return { paint, close: () => resized.disconnect() };
 }
 
 // --- a drag: from its start, over any number of points, to its end

@@ -1,0 +1,36 @@
+"""Drawing boards with tiny networks, and what their browser sends, played by a test."""
+
+import torch
+
+from pix2pix_colab import UNetGenerator
+from pix2pix_colab.data import synthetic_facades
+from pix2pix_colab.drawing import DrawingBoard
+
+SIZE = 128
+SOURCE = synthetic_facades(3, SIZE).source
+
+
+def make_generator(seed: int = 0, **settings) -> UNetGenerator:
+    torch.manual_seed(seed)
+    generator = UNetGenerator(2, SIZE, **settings)
+    for parameter in generator.parameters():  # larger than at the start of a training, or all is grey
+        parameter.data *= 3
+    return generator
+
+
+def make_board() -> DrawingBoard:
+    return DrawingBoard({0: make_generator(), 100: make_generator(1)}, SOURCE)
+
+
+def ask(board: DrawingBoard, index: int, labels: bytes, id: str = "1") -> dict:
+    """The answer of the kernel to a view: id, error, and image or b""."""
+    sent = []
+    board.send = lambda content, buffers: sent.append(content | {"image": b"".join(buffers)})
+    board._handle_custom_msg({"id": id, "index": index}, [memoryview(labels)])
+    (answer,) = sent
+    return answer
+
+
+def apart(board: DrawingBoard, picture: torch.Tensor, lambda_l1: float) -> float:
+    """The mean absolute difference of a picture to the output for the label map that was translated last, in levels."""
+    return (picture.int() - board.translate(lambda_l1).int()).abs().float().mean().item()
