@@ -19,6 +19,7 @@ from PIL import Image
 from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab.data import LABEL_COLOURS, jitter_size, synthetic_facades
+from pix2pix_colab.drawing import empty_wall
 from pix2pix_colab.export import export_parts
 from pix2pix_colab.interpolation import LambdaPath
 from pix2pix_colab.slider import describe_positions
@@ -40,6 +41,8 @@ def main() -> None:
     options = parser.parse_args()
     runs = read_sweep(options.runs) if options.runs else train_default()
     path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
+    if path.anchors[0].source_channels != 3:
+        raise SystemExit("The page draws label maps in colour, but this path has grey sources: take another.")
     about = options.about or ("" if options.runs else describe(runs))
     shutil.rmtree(options.out, ignore_errors=True)
     build(path, about, options.out)
@@ -68,9 +71,10 @@ def build(path: LambdaPath, about: str, out: Path) -> None:
     site = {  # described as Site in page.js
         "size": path.anchors[0].image_size,
         "classes": [{"name": name, "colour": colour} for name, colour in LABEL_COLOURS.items()],
-        "fill": list(LABEL_COLOURS).index("facade"),
+        "fill": 0,
+        "empty": empty_wall(path.anchors[0].image_size),
         "positions": [each | {"at": round(path.position(k), 4)} for each, k in zip(positions, lambdas, strict=True)],
-        "index": min(range(len(lambdas)), key=lambda i: abs(path.position(lambdas[i]) - path.position(100))),
+        "index": lambdas.index(100) if 100 in lambdas else 0,
         "examples": draw_examples(path, lambdas[::FRAME_STEP], out),
         "frameStep": FRAME_STEP,
         "training": about,

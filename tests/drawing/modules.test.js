@@ -77,6 +77,7 @@ test("a house is a wall with windows, so that each can be moved", () => {
   assert.deepEqual(parts[0], house[0], "the wall is whole, and below the windows");
   assert.equal(parts[shapeAt(parts, [15, 6], SIZE)].label, 2);
   assert.equal(shapeAt(parts, [1, 1], SIZE), -1, "the wall stays");
+  assert.equal(shapeAt([rectangleBetween([0, 3], [31, 30], 1)], [5, 5], SIZE), -1, "and also below the sky");
 });
 
 test("noise has too many parts", () => {

@@ -103,7 +103,7 @@ def test_the_board_starts_at_the_papers_choice() -> None:
     board = DrawingBoard(make_path(), SOURCE)
     assert board.data["positions"][board.data["index"]]["label"] == "λ = 100"
     names = [each["name"] for each in board.data["classes"]]
-    assert names == list(LABEL_COLOURS) and names[board.data["fill"]] == "facade"
+    assert names == list(LABEL_COLOURS) and names[board.data["fill"]] == "background"
     assert len(board.lambdas) == 21 and len(board.data["examples"]) == 3
 
 

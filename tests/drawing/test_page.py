@@ -181,12 +181,13 @@ def test_a_drawing_is_translated_as_it_is_saved(board, path) -> None:
 
 
 WINDOWS = [((30, 40), (80, 110)), ((100, 40), (150, 110)), ((170, 40), (220, 110))]
-DOOR = ((110, 150), (150, 250))
+DOOR = ((110, 150), (150, 244))
 
 
 def house() -> Tensor:
     """Three windows and a door on a wall: what ``draw_a_house`` draws."""
-    image = Image.new("RGB", (SIZE, SIZE), LABEL_COLOURS["facade"])
+    image = Image.new("RGB", (SIZE, SIZE), LABEL_COLOURS["background"])
+    image.paste(LABEL_COLOURS["facade"], (0, 18, SIZE, SIZE - 10))
     for name, boxes in (("window", WINDOWS), ("door", [DOOR])):
         for (left, top), (right, bottom) in boxes:
             image.paste(LABEL_COLOURS[name], (left, top, right + 1, bottom + 1))

@@ -17,7 +17,8 @@ import { addControls } from "./toolbar.js";
  * @typedef {object} BoardData
  * @property {number} size of the label map and of the output, in px
  * @property {{name: string, colour: Colour}[]} classes
- * @property {number} fill the class of an empty board
+ * @property {number} fill the class where nothing is drawn
+ * @property {Shape[]} empty an empty wall to start from
  * @property {Position[]} positions of λ, as those of the slider
  * @property {number} index of the position to start at
  * @property {{name: string, image: Blob}[]} examples label maps to start from

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from ..data import Pairs
+from ..data import LABEL_COLOURS, Pairs
 from ..generator import UNetGenerator
 from ..inference import translate
 from ..interpolation import LambdaPath
@@ -68,7 +68,8 @@ class DrawingBoard(anywidget.AnyWidget):
         data = {  # described as BoardData in board.js
             "size": self.size,
             "classes": [{"name": name, "colour": list(colour)} for name, colour in classes.items()],
-            "fill": list(classes).index("facade") if "facade" in classes else 0,
+            "fill": 0,
+            "empty": empty_wall(self.size) if classes == LABEL_COLOURS else [],
             "positions": describe_positions(self.lambdas, path.lambdas if path else self.lambdas),
             "index": self.lambdas.index(100) if 100 in self.lambdas else 0,
             "examples": [
@@ -121,6 +122,13 @@ def board_of_pairs(
         return DrawingBoard(networks, pairs.source)
     except ValueError as error:
         return ipywidgets.HTML(f"{error} So there is nothing to draw with.")
+
+
+def empty_wall(size: int) -> list[dict]:
+    """A wall between sky and street, of which both are background: the shapes to start a facade with."""
+    top, bottom = round(0.07 * size), round(0.04 * size)
+    box = {"x": 0, "y": top, "width": size, "height": size - top - bottom}
+    return [{"kind": "rectangle", "label": list(LABEL_COLOURS).index("facade")} | box]  # a Rectangle of shapes.js
 
 
 def _jpeg(output: Tensor) -> bytes:

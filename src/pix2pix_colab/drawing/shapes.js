@@ -19,15 +19,15 @@ export function rectangleBetween([x, y], [u, v], label) {
   return { kind: "rectangle", label, x: Math.min(x, u), y: Math.min(y, v), ...size };
 }
 
-/** The index of the topmost shape at a point that can be moved, or -1. A shape that fills everything stays.
+/** The index of the topmost shape at a point that can be moved, or -1. What covers half of the map stays: the wall.
  * @param {Shape[]} shapes @param {Point} point @param {number} size of the label map
  */
 export function shapeAt(shapes, point, size) {
-  return shapes.findLastIndex((shape) => !fills(shape, size) && contains(shape, point));
+  return shapes.findLastIndex((shape) => !stays(shape, size) && contains(shape, point));
 }
 
-function fills(shape, size) {
-  return shape.kind === "pixels" || (shape.kind === "rectangle" && shape.width >= size && shape.height >= size);
+function stays(shape, size) {
+  return shape.kind === "pixels" || (shape.kind === "rectangle" && shape.width * shape.height > size ** 2 / 2);
 }
 
 function contains(shape, [x, y]) {

@@ -100,7 +100,7 @@ function addStarts(board, start) {
   };
   const own = element("label", { className: "own", textContent: "Your label map…" });
   own.append(file);
-  start.append(element("button", { type: "button", textContent: "An empty wall", onclick: () => board.draw([]) }), own);
+  start.append(element("button", { type: "button", textContent: "An empty wall", onclick: () => board.draw(board.data.empty) }), own);
 }
 
 function labelMap({ labels, palette, size }) {
