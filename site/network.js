@@ -12,10 +12,10 @@ const NO_SIMD =
   "The examples can be seen at some λ.";
 
 export class Network {
-  /** @param {Site} site @param {(words: string, part?: number) => void} say */
-  constructor(site, say) {
+  /** @param {Site} site @param {(part: number) => void} onload called with the part that is loaded, 1 also after a failure */
+  constructor(site, onload) {
     this.site = site;
-    this.say = say;
+    this.onload = onload;
     this.ready = false;
     this.failed = ""; // the sentence
     this.known = null; // the label map that the worker has
@@ -36,17 +36,20 @@ export class Network {
     } catch (error) {
       this.failed = error.message;
       throw error;
+    } finally {
+      this.onload(1);
     }
   }
 
-  /** The output for a label map. Until the network is there, an example's frame near λ; else it waits for the network.
+  /** The output for a label map. Until the network is there, an example's frame near λ, and null for a drawing.
    * @param {Job} job
-   * @returns {Promise<ImageBitmap>}
+   * @returns {Promise<ImageBitmap | null>}
    */
   async translate({ labels, index, example }) {
     if (!this.ready) {
       if (example >= 0) return this.#frame(example, index);
-      throw new Error(this.failed || "The network is still loading. The picture comes when it is there.");
+      if (this.failed) throw new Error(this.failed);
+      return null;
     }
     const source = labels === this.known ? null : this.#planes(labels);
     this.known = labels;
@@ -73,9 +76,9 @@ export class Network {
     return new Promise((resolve, reject) => this.answers.set(number, { resolve, reject }));
   }
 
-  /** @param {{number?: number, error?: string, result?: ImageBitmap, words?: string, part?: number}} said by the worker */
-  #hear({ number, error, result, words, part }) {
-    if (words !== undefined) return this.say(words, part);
+  /** @param {{number?: number, error?: string, result?: ImageBitmap, part?: number}} said by the worker */
+  #hear({ number, error, result, part }) {
+    if (part !== undefined) return this.onload(part);
     const asked = number === undefined ? [...this.answers.keys()] : [number]; // the whole worker failed
     for (const each of asked) {
       const { resolve, reject } = this.answers.get(each);

@@ -21,7 +21,7 @@ async function open() {
   const main = document.getElementById("board");
   main.replaceChildren();
   document.getElementById("training").textContent = site.training;
-  const network = new Network(site, (words, part) => board.say(words, part));
+  const network = new Network(site, (part) => board.showLoading(part));
   let timer = 0;
   const onchange = () => {
     clearTimeout(timer);
@@ -32,7 +32,6 @@ async function open() {
   await openAddress(board, site);
   try {
     await network.load();
-    board.say("");
     board.refresh();
     await keepOffline();
   } catch (error) {

@@ -15,7 +15,7 @@ async function load(files, size) {
   let over = false;
   const progress = (bytes) => {
     loaded += bytes;
-    if (!over) self.postMessage({ words: "Loading the network", part: loaded / total });
+    if (!over) self.postMessage({ part: 0.99 * (loaded / total) });
   };
   const fetched = Promise.all([WASM, ...GRAPHS].map((file) => fetchUnpacked(file, progress)));
   const [wasm, ...graphs] = await fetched.finally(() => (over = true)); // other files may still come

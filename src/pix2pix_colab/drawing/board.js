@@ -25,7 +25,8 @@ import { addControls } from "./toolbar.js";
  *
  * @typedef {{labels: Uint8Array, index: number, example: number}} Job a label map and a position of λ; the number of
  *   the example if it is exactly that, else -1
- * @typedef {(job: Job) => Promise<ImageBitmap>} Translate throws an Error with a sentence
+ * @typedef {(job: Job) => Promise<ImageBitmap | null>} Translate null: not yet, and the board is asked to refresh later.
+ *   Rejects with an Error whose message is a sentence
  *
  * @typedef {object} Options
  * @property {(board: Board) => void} [onchange] after each change of the drawing or of λ
@@ -37,7 +38,7 @@ const BODY = `
     <figure class="drawing"><figcaption>your drawing</figcaption><canvas tabindex="0" role="application"></canvas></figure>
     <figure class="output" aria-busy="true"><figcaption></figcaption><canvas role="img"></canvas></figure>
   </div>
-  <div class="say"><span role="status"></span><progress max="1" aria-label="Loading" hidden></progress></div>`;
+  <div class="say"><span role="status"></span><label hidden>Loading the network <progress max="1"></progress></label></div>`;
 const KEYS = "Arrow keys move the cursor, Space begins and ends a part, Escape drops it, Delete removes what is there.";
 
 export class Board {
@@ -190,6 +191,7 @@ export class Board {
   async #show(job) {
     try {
       const bitmap = await this.translate(job);
+      if (!bitmap) return;
       const { width, height } = bitmap;
       if (this.output.width !== width || this.output.height !== height) Object.assign(this.output, { width, height });
       this.output.getContext("2d").drawImage(bitmap, 0, 0);
@@ -204,14 +206,17 @@ export class Board {
     if (job === this.wanted) this.output.parentNode.setAttribute("aria-busy", "false");
   }
 
-  /** Tell the user something, or nothing; and how much of it is done.
-   * @param {string} words @param {number} [part] from 0 to 1
-   */
-  say(words, part) {
+  /** @param {string} words to tell the user, or nothing */
+  say(words) {
     this.failed = false; // whether the words are those of an output that failed
-    const [text, bar] = this.root.querySelector(".say").children;
+    const text = this.root.querySelector("[role=status]");
     if (text.textContent !== words) text.textContent = words;
-    bar.hidden = part === undefined;
-    bar.value = part ?? 0;
+  }
+
+  /** @param {number} part of the network that is loaded, from 0 to 1 */
+  showLoading(part) {
+    const label = this.root.querySelector("label:has(progress)");
+    label.querySelector("progress").value = part;
+    label.hidden = part === 1;
   }
 }
