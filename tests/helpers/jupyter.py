@@ -64,6 +64,9 @@ class Notebook:
 def jupyterlab(browser, folder: Path, cells: Sequence[str]) -> Iterator[Notebook]:
     """A notebook of these cells in JupyterLab, with today's versions: ipywidgets 8."""
     pytest.importorskip("jupyterlab", reason="There is no JupyterLab here: `make test` installs it.")
+    settings = folder / "JUPYTER_CONFIG_DIR/lab/user-settings/@jupyterlab/apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')  # else a box lies on the cells
     with served([sys.executable, "-m", "jupyterlab", *QUIET], folder, cells) as address:
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
         page.goto(address.format(path=f"doc/tree/{NAME}"))

@@ -69,9 +69,9 @@ export class Board {
     const find = (selector) => this.root.querySelector(selector);
     this.lambda = lambdaControl(this.data.positions, (index) => this.move(index));
     this.root.prepend(this.lambda.heading, this.lambda.control);
-    this.drawing = find(".drawing canvas");
+    this.drawing = find("figure.drawing canvas");
     this.drawing.setAttribute("aria-label", `Your drawing. ${KEYS}`);
-    this.output = find(".output canvas");
+    this.output = find("figure.output canvas"); // Jupyter has an .output around the board
     this.canvas = drawingCanvas(this.drawing, this);
     this.controls = addControls(this);
     this.root.onkeydown = (event) => this.#onKey(event);
