@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from tools.tidy_notebooks import DOCS, READMES, ROOT
+from tools.tidy_notebooks import DOCS, PAGE, READMES, ROOT
 
 ENGLISH, SERBIAN = ((ROOT / name).read_text() for name in ("README.md", "README.sr.md"))
 
@@ -51,6 +51,10 @@ def test_both_hold_the_same(field: str) -> None:
 
 def test_each_leads_to_the_other() -> None:
     assert "[Srpski](README.sr.md)" in ENGLISH and "[English](README.md)" in SERBIAN
+
+
+def test_the_first_link_of_each_is_the_page() -> None:
+    assert [re.search(r"\]\(([^)]+)\)", text)[1] for text in (ENGLISH, SERBIAN)] == [PAGE, PAGE]
 
 
 def test_a_figure_that_is_changed_in_one_is_noticed() -> None:
