@@ -41,9 +41,12 @@ class Notebook:
 
     def start(self) -> None:
         """Run the first cell."""
+        from playwright.sync_api import TimeoutError
+
         end = time.monotonic() + 90
         while not re.search(r"\d|\*", self.page.locator(self.prompt).first.inner_text()) and time.monotonic() < end:
-            self.run(0)  # again, as keys go nowhere until the kernel is connected
+            with suppress(TimeoutError):  # on a loaded machine the cells may move for long
+                self.run(0)  # again, as keys go nowhere until the kernel is connected
             self.page.wait_for_timeout(2000)
 
     def active_prompt(self) -> str:
