@@ -37,11 +37,12 @@ lint: $(VENV)/.ready-test
 	$(BIN)/oxlint --deny-warnings src site tests
 
 # How fast a step is, and how fast pairs come, against the baseline; how fast the slider moves; what an export costs.
-bench: $(VENV)/.ready-test
+bench: $(VENV)/.ready-test site/node_modules/.ready
 	$(BIN)/python benchmarks/bench_data.py
 	$(BIN)/python benchmarks/bench_step.py
 	$(BIN)/python benchmarks/bench_slider.py
 	$(BIN)/python benchmarks/bench_path.py
+	$(BIN)/python benchmarks/bench_page.py
 	$(BIN)/python benchmarks/bench_export.py
 
 format: $(VENV)/.ready-test

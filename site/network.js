@@ -11,6 +11,9 @@ const NO_SIMD =
   "This browser can't run the network, as it has no WebAssembly SIMD: take a current Chrome, Edge, Firefox or Safari. " +
   "The examples can be seen at some λ.";
 
+const PATIENCE = 30_000; // ms; a slow phone takes seconds
+const LATE = "The network does not answer: reload the page. The address keeps your drawing.";
+
 export class Network {
   /** @param {Site} site @param {(part: number) => void} onload called with the part that is loaded, 1 also after a failure */
   constructor(site, onload) {
@@ -52,8 +55,12 @@ export class Network {
       return null;
     }
     const source = labels === this.known ? null : this.#planes(labels);
+    this.known = null; // if this fails, the worker has nothing
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error(LATE)), PATIENCE));
+    const answer = this.#ask({ source, position: this.site.positions[index].at });
+    const bitmap = await Promise.race([answer, late]);
     this.known = labels;
-    return this.#ask({ source, position: this.site.positions[index].at });
+    return bitmap;
   }
 
   #planes(labels) {
@@ -66,8 +73,12 @@ export class Network {
 
   async #frame(example, index) {
     const { size, frameStep, examples } = this.site;
-    if (!this.frames.has(example)) this.frames.set(example, await (await fetch(examples[example].frames)).blob());
-    return createImageBitmap(this.frames.get(example), Math.round(index / frameStep) * size, 0, size, size);
+    try {
+      if (!this.frames.has(example)) this.frames.set(example, await (await fetch(examples[example].frames)).blob());
+      return await createImageBitmap(this.frames.get(example), Math.round(index / frameStep) * size, 0, size, size);
+    } catch {
+      return null; // the file is not there; the network may come
+    }
   }
 
   #ask(request) {

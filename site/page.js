@@ -11,24 +11,30 @@ import { Network } from "./network.js";
  *   frameStep: number, training: string}} Site site.json, which tools/build_site.py writes
  */
 
-const SAVE_AFTER = 300; // ms without a change; browsers allow few changes of the address a second
+const SAVE_AFTER = 300; // ms without a move of λ: browsers allow few changes of the address a second
 
 async function open() {
   /** @type {Site} */
-  const site = await (await fetch("site.json")).json();
-  const examples = site.examples.map(async ({ name, image }) => ({ name, image: await (await fetch(image)).blob() }));
-  const data = { ...site, examples: await Promise.all(examples) };
+  const site = await (await fetchFile("site.json")).json();
+  const load = async (example) => ({ ...example, image: await (await fetchFile(example.image)).blob() });
+  const loaded = await Promise.allSettled(site.examples.map(load));
+  site.examples = site.examples.filter((_, i) => loaded[i].status === "fulfilled"); // without the others it works, too
+  const data = { ...site, examples: loaded.flatMap(({ value }) => value ?? []) };
   const main = document.getElementById("board");
   main.replaceChildren();
   document.getElementById("training").textContent = site.training;
   const network = new Network(site, (part) => board.showLoading(part));
   let timer = 0;
+  let saved = null;
   const onchange = () => {
     clearTimeout(timer);
-    timer = setTimeout(() => saveToAddress(board, site), SAVE_AFTER);
+    if (board.shapes === saved) timer = setTimeout(() => saveToAddress(board, site), SAVE_AFTER);
+    else saveToAddress(board, site);
+    saved = board.shapes;
   };
   const board = new Board(main, data, (job) => network.translate(job), { onchange, share: () => share(board, site) });
   addEventListener("hashchange", () => openAddress(board, site));
+  addEventListener("keydown", (event) => event.target === document.body && board.onKey(event));
   await openAddress(board, site);
   try {
     await network.load();
@@ -51,13 +57,20 @@ async function openAddress(board, site) {
   let words = "";
   if (asked.has("drawing")) {
     try {
-      return board.begin(decodeDrawing(asked.get("drawing"), board.size, board.palette.length));
+      const shapes = decodeDrawing(asked.get("drawing"), board.size, board.palette.length);
+      return board.begin((await exampleOf(asked.get("drawing"), board)) ?? shapes);
     } catch (error) {
       words = `${error.message} So an example is shown.`;
     }
   }
-  board.begin(await board.example(0));
+  board.begin(board.data.examples.length ? await board.example(0) : site.empty);
   if (words) board.say(words);
+}
+
+/** The shapes of the example that a text holds, if it is one: its frames are there before the network is. */
+async function exampleOf(text, board) {
+  const examples = await Promise.all(board.data.examples.map((_, i) => board.example(i)));
+  return examples.find((shapes) => shapes.every(({ kind }) => kind !== "pixels") && encodeDrawing(shapes, board.size) === text);
 }
 
 function saveToAddress(board, site) {
@@ -80,14 +93,35 @@ async function share(board, site) {
 
 // --- without a network
 
+const sayBelow = (words) => (document.getElementById("offline").textContent = words);
+
 async function keepOffline() {
   const worker = navigator.serviceWorker; // none, if the page does not come by https
+  const known = worker?.controller;
+  worker?.addEventListener("controllerchange", () => known && sayBelow("There is a new version of this page: reload it."));
   const registered = await worker?.register("offline.js").catch(() => null); // or the user allows none
-  if (!registered) return;
-  await worker.ready;
-  document.getElementById("offline").textContent = "This page now works without a network, too.";
+  const kept = registered && (await isActive(registered));
+  sayBelow(kept ? "This page now works without a network, too." : "This browser does not keep the page for times without a network.");
+}
+
+/** @param {ServiceWorkerRegistration} registration @returns {Promise<boolean>} false if the files could not be kept */
+function isActive({ active, installing, waiting }) {
+  const worker = installing ?? waiting;
+  if (active || !worker) return Promise.resolve(Boolean(active));
+  return new Promise((done) => {
+    worker.onstatechange = () => {
+      if (["activated", "redundant"].includes(worker.state)) done(worker.state === "activated");
+    };
+  });
+}
+
+async function fetchFile(file) {
+  const response = await fetch(file).catch(() => null);
+  if (!response?.ok) throw new Error(`${file} can't be loaded (${response?.status ?? "no answer"})`);
+  return response;
 }
 
 open().catch((error) => {
-  document.querySelector(".waiting").textContent = `The page can't be loaded: ${error.message}. Reload it.`;
+  const place = document.querySelector(".waiting") ?? document.querySelector("[role=status]");
+  place.textContent = `The page can't be loaded: ${error.message}. Reload it.`;
 });

@@ -20,13 +20,15 @@ from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab.data import LABEL_COLOURS, jitter_size, synthetic_facades
 from pix2pix_colab.drawing import empty_wall
-from pix2pix_colab.export import export_parts
+from pix2pix_colab.export import OnnxMissingError, export_parts
 from pix2pix_colab.interpolation import LambdaPath
 from pix2pix_colab.slider import describe_positions
 from pix2pix_colab.training import ProgressBar, Run, TrainConfig, lambda_path, read_sweep
 
 ROOT = Path(__file__).parent.parent
 PAGE, WINGS = ROOT / "site", ROOT / "src/pix2pix_colab"
+SHARED = ("lambda_control.js", "lambda_control.css", "elements.js")  # what the board takes from the slider
+RUNTIME_FOLDER = PAGE / "node_modules/onnxruntime-web/dist"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web: CPU, one thread, SIMD
 PAIRS, CONFIG = 800, TrainConfig(width=32, epochs=8)  # of the default path
 EXAMPLES, SEED = 6, 2  # synthetic label maps to start from, not among the training pairs
@@ -39,14 +41,29 @@ def main() -> None:
     parser.add_argument("--about", help="a sentence for the page: what the path learned from")
     parser.add_argument("--out", type=Path, default=ROOT / "build/site")
     options = parser.parse_args()
-    runs = read_sweep(options.runs) if options.runs else train_default()
-    path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
-    if path.anchors[0].source_channels != 3:
-        raise SystemExit("The page draws label maps in colour, but this path has grey sources: take another.")
-    about = options.about or ("" if options.runs else describe(runs))
-    shutil.rmtree(options.out, ignore_errors=True)
-    build(path, about, options.out)
+    try:
+        check(options.out)
+        runs = read_sweep(options.runs) if options.runs else train_default()
+        path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
+        if path.anchors[0].source_channels != 3:
+            raise ValueError("The page draws label maps in colour, but this path has grey sources: take another.")
+        about = options.about or ("" if options.runs else describe(runs))
+        partial = options.out.with_name(f"{options.out.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        build(path, about, partial)
+        shutil.rmtree(options.out, ignore_errors=True)
+        partial.rename(options.out)
+    except (ValueError, OSError, OnnxMissingError) as error:
+        raise SystemExit(f"error: {error}") from error
     report(options.out)
+
+
+def check(out: Path) -> None:
+    """Raise ValueError, before an hour of training, if the page can't be built."""
+    if out.exists() and not (out / "site.json").is_file():
+        raise ValueError(f"{out} is there, and is no page that was built before: choose another --out.")
+    if not (RUNTIME_FOLDER / RUNTIME[1]).is_file():
+        raise ValueError("There is no onnxruntime-web here: run `npm ci` in site/, or `make site`.")
 
 
 def train_default() -> dict[float, Run]:
@@ -85,18 +102,17 @@ def build(path: LambdaPath, about: str, out: Path) -> None:
 
 
 def copy_code(out: Path) -> None:
-    """Copy the page, the wings' JavaScript and CSS, and the runtime."""
-    runtime = PAGE / "node_modules/onnxruntime-web/dist"
-    if not runtime.is_dir():
-        raise SystemExit("There is no onnxruntime-web here: run `npm ci` in site/, or `make site`.")
-    for wing in ("slider", "drawing"):
-        for file in [*(WINGS / wing).glob("*.js"), *(WINGS / wing).glob("*.css")]:
-            copy(file, out / wing / file.name)
+    """Copy the page, the board's JavaScript and CSS, and the runtime."""
+    for name in SHARED:
+        copy(WINGS / "slider" / name, out / "slider" / name)
+    for file in (WINGS / "drawing").iterdir():
+        if file.suffix in (".css", ".js") and file.name != "widget.js":
+            copy(file, out / "drawing" / file.name)
     for file in PAGE.iterdir():
         if file.suffix in (".css", ".js", ".svg"):
             copy(file, out / file.name)
-    copy(runtime / RUNTIME[0], out / "ort" / RUNTIME[0])
-    pack(runtime / RUNTIME[1], out / "ort" / f"{RUNTIME[1]}.gz")
+    copy(RUNTIME_FOLDER / RUNTIME[0], out / "ort" / RUNTIME[0])
+    pack(RUNTIME_FOLDER / RUNTIME[1], out / "ort" / f"{RUNTIME[1]}.gz")
     repository = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
     html = (PAGE / "index.html").read_text(encoding="utf-8")
     (out / "index.html").write_text(html.replace("{{repository}}", repository), encoding="utf-8")

@@ -95,6 +95,17 @@ test("a drawing's text gives back the drawing", () => {
   }
 });
 
+test("a stroke of any length can be written, and is thinned", () => {
+  const random = randomNumbers(5);
+  const drag = TOOLS.brush.start({ shapes: [], size: 256, label: 1, radius: 8 }, [0, 0]);
+  let shapes;
+  for (let n = 0; n < 20_000; n++) shapes = drag([random(256), n % 256]);
+  assert.deepEqual(decodeDrawing(encodeDrawing(shapes, 256), 256, 2), shapes);
+  const slow = TOOLS.brush.start({ shapes: [], size: 256, label: 1, radius: 8 }, [0, 0]);
+  for (let n = 0; n < 200; n++) shapes = slow([n, 5]);
+  assert.ok(shapes[0].points.length < 120 && shapes[0].points.at(-2) === 199, "up to the pointer");
+});
+
 test("no text gives anything but sound shapes or a sentence", () => {
   const random = randomNumbers(7);
   const good = encodeDrawing(randomShapes(randomNumbers(3)), SIZE);

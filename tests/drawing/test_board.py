@@ -93,6 +93,7 @@ def test_noise_of_512_px_stays_below_50_kb() -> None:
     from pix2pix_colab.drawing import board
 
     noise = torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert len(board._jpeg(noise)) < 50_000
     smooth = torch.nn.functional.avg_pool2d(noise[None].float(), 3, 1, 1)[0].to(torch.uint8)
     assert len(board._jpeg(smooth)) < 50_000
     grey = torch.full((1, 64, 64), 100, dtype=torch.uint8)
@@ -125,6 +126,13 @@ def test_no_network_and_examples_of_another_size_are_refused() -> None:
         DrawingBoard({}, SOURCE)
     with pytest.raises(ValueError, match=r"\(3, 3, 64, 64\), but the board has 128 px"):
         DrawingBoard(make_path(), SOURCE[..., :64, :64])
+
+
+def test_without_examples_the_classes_must_be_given() -> None:
+    none = SOURCE[:0]
+    with pytest.raises(ValueError, match="give some, or the classes"):
+        DrawingBoard({100: make_generator()}, none)
+    assert DrawingBoard({100: make_generator()}, none, LABEL_COLOURS).data["examples"] == []
 
 
 def test_classes_of_the_facades() -> None:

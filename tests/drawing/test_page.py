@@ -4,12 +4,14 @@ import base64
 import gzip
 import io
 import math
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -296,6 +298,58 @@ def test_move_delete_undo_and_redo(board) -> None:
     assert torch.equal(board.saved("Save the drawing"), deleted) and board.button("Redo").is_disabled()
 
 
+def test_delete_removes_what_was_chosen_or_drawn_last_and_nothing_else(board) -> None:
+    facade, window = (torch.tensor(LABEL_COLOURS[name]) for name in ("facade", "window"))
+    board.button("An empty wall").click()
+    board.drag((100, 100), (160, 160))
+    board.drag((10, 30), (40, 60))
+    board.page.keyboard.press("Delete")
+    drawn = board.saved("Save the drawing").long()
+    assert torch.equal(drawn[:, 50, 20], facade) and torch.equal(drawn[:, 128, 128], window)
+    board.button("Undo").click()
+    board.choose("Move")
+    board.page.evaluate("scrollTo(0, 0)")
+    board.page.mouse.click(*board.place(20, 50))
+    board.page.keyboard.press("Delete")
+    assert board.button("Delete").is_disabled()
+    assert torch.equal(board.saved("Save the drawing").long()[:, 128, 128], window)
+    board.page.evaluate("scrollTo(0, 0)")
+    board.page.mouse.click(*board.place(128, 128))
+    board.button("example 3").click()
+    playwright.expect(board.button("Delete")).to_be_disabled()
+
+
+def test_what_is_being_drawn_gives_way_to_other_actions(board) -> None:
+    draw_a_house(board)
+    board.page.mouse.move(*board.place(10, 120))
+    board.page.mouse.down()
+    board.page.mouse.move(*board.place(60, 200))
+    board.page.keyboard.press("Control+z")  # the door
+    board.page.mouse.up()
+    door = torch.tensor(LABEL_COLOURS["door"])[:, None, None]
+    drawn = board.saved("Save the drawing")
+    assert not (drawn == door).all(dim=0).any() and not torch.equal(drawn, house())
+    board.drawing.focus()
+    board.page.keyboard.press("Space")
+    board.page.keyboard.press("ArrowRight")
+    board.page.mouse.move(*board.place(200, 200))
+    board.button("example 2").click()
+    assert torch.equal(board.saved("Save the drawing"), synthetic_facades(2, SIZE, 2).source[1])
+    shown = """canvas => [...canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]"""
+    middle = synthetic_facades(2, SIZE, 2).source[1][:, SIZE // 2, SIZE // 2].tolist()
+    assert board.drawing.evaluate(shown)[:3] == middle, "the canvas shows what is saved"
+
+
+def test_a_reload_right_after_a_stroke_keeps_it(board) -> None:
+    board.button("An empty wall").click()
+    for box in WINDOWS:
+        board.drag(*box)
+    board.choose("door")
+    board.drag(*DOOR)
+    board.page.reload()
+    assert torch.equal(board.ready().saved("Save the drawing"), house())
+
+
 def test_a_brush_paints_and_an_example_can_be_taken_apart(board) -> None:
     board.button("example 2").click()
     before = board.saved("Save the drawing")
@@ -331,11 +385,58 @@ def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, add
         assert (board.stop(stop).picture() - expected.int()).abs().float().mean() < 10, "but for WebP"
     board.button("An empty wall").click()
     wall = board.saved("Save the drawing")
+    board.button("Save the picture").click()
+    playwright.expect(board.say).to_have_text("The picture of this drawing is not there yet.")
     assert page.locator(".output").get_attribute("aria-busy") == "true", "there is no frame of a drawing"
     held[0].continue_()
     expected = path.translate(wall, [math.inf])
     assert (board.picture() - expected[math.inf].int()).abs().max() <= 8
     session.close()
+
+
+def test_after_a_reload_an_example_has_frames_again(browser, address) -> None:
+    session = browser.new_context(service_workers="block")
+    page = session.new_page()
+    page.add_init_script("WebAssembly.validate = () => false")
+    page.goto(address)
+    board = Board(page)
+    board.button("example 4").click()
+    picture = board.stop(0).picture()
+    playwright.expect(page).to_have_url(re.compile("at=0&drawing="))
+    page.reload()
+    assert torch.equal(board.picture(), picture) and picture.float().std() > 5
+    session.close()
+
+
+class _Kept(SimpleHTTPRequestHandler):
+    """As GitHub Pages: a browser may keep each file for ten minutes."""
+
+    def end_headers(self) -> None:
+        self.send_header("Cache-Control", "max-age=600")
+        super().end_headers()
+
+    def log_message(self, *_) -> None:
+        pass
+
+
+def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) -> None:
+    folder = tmp_path / "site"
+    shutil.copytree(site, folder)
+    with serve(folder, _Kept) as address, opened(browser, address) as board:
+        board.ready()
+        for name, old, new in (
+            ("index.html", "<h1>Draw a house, drag λ</h1>", "<h1>New</h1>"),
+            ("page.js", "This page now works without a network, too.", "New: works without a network."),
+            ("offline.js", "pix2pix-colab ", "pix2pix-colab new "),
+        ):
+            file = folder / name
+            assert old in file.read_text()
+            file.write_text(file.read_text().replace(old, new))
+        board.page.reload()
+        playwright.expect(board.page.locator("#offline")).to_contain_text("There is a new version", timeout=30_000)
+        board.page.reload()
+        assert board.page.locator("h1").inner_text() == "New"
+        playwright.expect(board.page.locator("#offline")).to_contain_text("New: works", timeout=30_000)
 
 
 def test_it_works_without_a_network_once_it_was_loaded(browser, address) -> None:
@@ -385,6 +486,37 @@ def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, sit
         session.close()
 
 
+def test_lost_examples_are_left_out_and_a_lost_list_gets_a_sentence(browser, address) -> None:
+    for lost, sentence in (
+        ("examples/1.png", ""),
+        ("examples/*", ""),
+        ("site.json", "site.json can't be loaded (404)"),
+    ):
+        session = browser.new_context(service_workers="block")
+        page = session.new_page()
+        page.route(f"**/{lost}", partial(fulfill, {"status": 404}))
+        page.goto(address)
+        board = Board(page)
+        if sentence:
+            playwright.expect(page.locator(".waiting")).to_contain_text(sentence)
+        else:
+            assert board.picture().float().std() > 1
+            assert page.locator(".example").count() == (5 if "1" in lost else 0)
+        session.close()
+
+
+def test_the_build_replaces_nothing_but_a_page(root, site, tmp_path) -> None:
+    (tmp_path / "my_work.txt").write_text("mine")
+    for runs, out, sentence in (
+        (root / "runs", tmp_path, f"error: {tmp_path} is there, and is no page that was built before"),
+        (tmp_path / "none", site, "none"),
+    ):
+        command = [sys.executable, ROOT / "tools/build_site.py", runs, "--out", out]
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 1 and sentence in done.stderr and "Traceback" not in done.stderr
+    assert (tmp_path / "my_work.txt").exists() and (site / "site.json").exists()
+
+
 def test_a_browser_without_simd_gets_a_sentence(browser, address) -> None:
     session = browser.new_context(service_workers="block")
     page = session.new_page()
@@ -416,6 +548,7 @@ def test_no_file_does_anything_but_a_sentence(board) -> None:
     noise = torch.randint(0, 256, (3, 300, 200), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
     board.upload(png(noise), evil)
     playwright.expect(board.say).to_contain_text("This is no label map")
+    playwright.expect(board.say).to_contain_text("save the drawing before you leave")
     assert not torch.equal(board.saved("Save the drawing"), before)
     board.button("Copy a link").click()
     playwright.expect(board.say).to_contain_text("A link can't hold your image")

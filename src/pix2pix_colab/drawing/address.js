@@ -5,7 +5,7 @@
 const VERSION = 1;
 const KINDS = ["rectangle", "stroke"];
 const LABELS = 64; // at most
-const MOST = 4000; // shapes, and points of a stroke: more would be no drawing by hand
+const MOST = 100_000; // shapes, and points of a stroke: far more than a hand draws
 
 /** Write shapes as text of letters, digits, - and _: every number as a varint (LEB128), then base64url.
  * @param {Drawn[]} shapes @param {number} size of the label map, in px

@@ -74,7 +74,7 @@ export class Board {
     this.output = find("figure.output canvas"); // Jupyter has an .output around the board
     this.canvas = drawingCanvas(this.drawing, this);
     this.controls = addControls(this);
-    this.root.onkeydown = (event) => this.#onKey(event);
+    this.root.onkeydown = (event) => this.onKey(event);
     this.lambda.show(this.index);
   }
 
@@ -122,6 +122,15 @@ export class Board {
     if (this.selected >= 0) this.draw(this.shapes.toSpliced(this.selected, 1));
   }
 
+  /** @param {number} number of the example to start from */
+  async start(number) {
+    try {
+      this.draw(await this.example(number));
+    } catch (error) {
+      this.say(error.message);
+    }
+  }
+
   /** @param {number} number of an example @returns {Promise<Shape[]>} */
   async example(number) {
     const { shapes } = await readLabelMap(this.data.examples[number].image, this.size, this.palette);
@@ -141,9 +150,9 @@ export class Board {
   }
 
   #changed() {
-    if (this.selected >= this.shapes.length) this.selected = -1;
+    this.selected = -1;
     this.say("");
-    this.canvas.paint();
+    this.canvas.drop();
     this.refresh();
   }
 
@@ -156,7 +165,8 @@ export class Board {
     this.refresh();
   }
 
-  #onKey(event) {
+  /** @param {KeyboardEvent} event */
+  onKey(event) {
     event.stopPropagation();
     const command = event.ctrlKey || event.metaKey;
     const letter = command ? (event.shiftKey ? "shift " : "") + event.key.toLowerCase() : "";
@@ -195,6 +205,7 @@ export class Board {
       const { width, height } = bitmap;
       if (this.output.width !== width || this.output.height !== height) Object.assign(this.output, { width, height });
       this.output.getContext("2d").drawImage(bitmap, 0, 0);
+      this.shown = job;
       const { label } = this.data.positions[job.index];
       this.output.previousSibling.textContent = label;
       this.output.setAttribute("aria-label", `The network's output for your drawing, ${label}`);

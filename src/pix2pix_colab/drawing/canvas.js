@@ -9,8 +9,8 @@ import { TOOLS } from "./tools.js";
  * @typedef {import("./board.js").Board} Board
  * @typedef {import("./shapes.js").Shape} Shape
  * @typedef {import("./shapes.js").Point} Point
- * @typedef {{drag: import("./tools.js").Drag | null, preview: Shape[] | null, cursor: Point}} State of a drag, the shapes
- *   that it makes, and the cursor that keys move
+ * @typedef {{drag: import("./tools.js").Drag | null, pointer: number | null, preview: Shape[] | null, cursor: Point}} State
+ *   of a drag, by the pointer or by keys, the shapes that it makes, and the cursor that keys move
  */
 
 const STEP = { coarse: 4, fine: 1 }; // px, for a press of an arrow key
@@ -18,26 +18,34 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 /** Make a canvas draw on a board.
  * @param {HTMLCanvasElement} canvas @param {Board} board
- * @returns {{paint: () => void, close: () => void}} paints the board's shapes, and what is being drawn
+ * @returns {{paint: () => void, drop: () => void, close: () => void}} paints the board's shapes, and what is being drawn;
+ *   drops what is being drawn
  */
 export function drawingCanvas(canvas, board) {
   /** @type {State} */
-  const state = { drag: null, preview: null, cursor: [board.size / 2, board.size / 2] };
+  const state = { drag: null, pointer: null, preview: null, cursor: [board.size / 2, board.size / 2] };
   const map = element("canvas", { width: board.size, height: board.size });
   const paint = () => paintDrawing(canvas, map, board, state);
   listenToPointer(canvas, board, state, paint);
   listenToKeys(canvas, board, state, paint);
-  canvas.onfocus = canvas.onblur = paint;
+  const drop = () => {
+    end(board, state, false);
+    paint();
+  };
+  canvas.onfocus = paint;
+  canvas.onblur = drop;
   const resized = new ResizeObserver(paint);
   resized.observe(canvas);
-  return { paint, close: () => resized.disconnect() };
+  return { paint, drop, close: () => resized.disconnect() };
 }
 
 // --- a drag: from its start, over any number of points, to its end
 
-function start(board, state, point) {
+function start(board, state, point, pointer = null) {
   const setting = { shapes: board.shapes, size: board.size, label: board.label, radius: board.radius };
   state.drag = TOOLS[board.tool].start(setting, point);
+  state.pointer = pointer;
+  state.cursor = point;
   board.select(board.tool === "move" ? shapeAt(board.shapes, point, board.size) : -1);
   state.preview = state.drag(point);
 }
@@ -45,7 +53,10 @@ function start(board, state, point) {
 function end(board, state, keep) {
   const shapes = state.preview;
   state.drag = state.preview = null;
-  if (keep && shapes && shapes !== board.shapes) board.draw(shapes);
+  if (!keep || !shapes || shapes === board.shapes) return;
+  const { selected } = board;
+  board.draw(shapes);
+  board.select(selected); // what was moved
 }
 
 function listenToPointer(canvas, board, state, paint) {
@@ -57,16 +68,17 @@ function listenToPointer(canvas, board, state, paint) {
   canvas.onpointerdown = (event) => {
     if (!event.isPrimary || event.button > 0) return;
     canvas.setPointerCapture(event.pointerId);
-    start(board, state, pointOf(event));
+    start(board, state, pointOf(event), event.pointerId);
     paint();
   };
   canvas.onpointermove = (event) => {
-    if (!state.drag || !event.isPrimary) return;
-    for (const each of event.getCoalescedEvents?.() ?? [event]) state.preview = state.drag(pointOf(each));
+    if (!state.drag || state.pointer !== event.pointerId) return;
+    const passed = event.getCoalescedEvents?.() ?? [];
+    for (const each of passed.length ? passed : [event]) state.preview = state.drag(pointOf(each));
     paint();
   };
   const stop = (keep) => (event) => {
-    if (!state.drag || !event.isPrimary) return;
+    if (!state.drag || state.pointer !== event.pointerId) return;
     if (keep) state.preview = state.drag(pointOf(event));
     end(board, state, keep);
     paint();

@@ -25,6 +25,8 @@ def label_classes(source: Tensor) -> dict[str, Colour]:
     Raises:
         ValueError: if most pixels have none of a few colours, so that these are no label maps.
     """
+    if not len(source):
+        raise ValueError("There are no label maps to find the classes of: give some, or the classes.")
     pixels = source[:IMAGES].expand(-1, 3, -1, -1).movedim(1, -1).reshape(-1, 3).cpu()
     facades = torch.tensor(list(LABEL_COLOURS.values()))
     if _share_near(pixels, facades) >= MIN_SHARE:

@@ -26,9 +26,13 @@ export async function readLabelMap(file, size, palette) {
   context.drawImage(bitmap, 0, 0);
   const { labels, near } = fromPixels(context.getImageData(0, 0, size, size).data, palette);
   const map = near < 1 ? smooth(labels, size) : labels;
+  const parts = partsOf(map, size);
+  const words = [];
   const share = Math.round(100 * near);
-  const none = `This is no label map: ${share} % of its pixels have the colour of a class. Each got the nearest class.`;
-  return { shapes: partsOf(map, size) ?? [{ kind: "pixels", labels: map }], words: near < LABEL_MAP ? none : "" };
+  if (near < LABEL_MAP) words.push(`This is no label map: only ${share} % of its pixels have the colour of a class.`);
+  if (near < LABEL_MAP) words.push("Each pixel got the nearest class.");
+  if (!parts) words.push("It has too many parts to be moved, or kept in a link: save the drawing before you leave.");
+  return { shapes: parts ?? [{ kind: "pixels", labels: map }], words: words.join(" ") };
 }
 
 /** Let the browser save a canvas as PNG.

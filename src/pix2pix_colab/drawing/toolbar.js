@@ -41,7 +41,10 @@ export function addControls(board) {
   button("redo").onclick = () => board.redo();
   button("delete").onclick = () => board.removeSelected();
   button("save-drawing").onclick = () => savePng(labelMap(board), "label-map.png");
-  button("save-output").onclick = () => savePng(board.output, "output.png");
+  button("save-output").onclick = () => {
+    if (board.shown === board.wanted) savePng(board.output, "output.png");
+    else board.say("The picture of this drawing is not there yet.");
+  };
   button("share").hidden = !board.options.share;
   button("share").onclick = async () => board.say(await board.options.share(board));
   const show = () => {
@@ -89,7 +92,7 @@ function addStarts(board, start) {
   board.data.examples.forEach(({ name, image }, i) => {
     const url = URL.createObjectURL(image);
     const button = element("button", { type: "button", className: "example" });
-    button.onclick = async () => board.draw(await board.example(i));
+    button.onclick = () => board.start(i);
     button.append(element("img", { src: url, alt: name, onload: () => URL.revokeObjectURL(url) }));
     start.append(button);
   });

@@ -25,11 +25,14 @@ function drawRectangle({ shapes, label }, from) {
   };
 }
 
+/** Points closer than half a radius are left out, but for the last: nobody sees them, and the address is short. */
 function paint({ shapes, label, radius }, from) {
   const points = [...from];
   return (to) => {
-    if (points.at(-2) !== to[0] || points.at(-1) !== to[1]) points.push(...to);
-    return [...shapes, { kind: "stroke", label, radius, points: [...points] }];
+    const away = Math.hypot(to[0] - points.at(-2), to[1] - points.at(-1));
+    if (away >= radius / 2) points.push(...to);
+    const last = away > 0 && away < radius / 2 ? to : [];
+    return [...shapes, { kind: "stroke", label, radius, points: [...points, ...last] }];
   };
 }
 

@@ -16,6 +16,8 @@ Masks = Mapping[int, Tensor]  # of dropout, by the index of the decoder layer
 
 def sample_masks(generator: UNetGenerator, size: tuple[int, int], seed: int) -> Masks:
     """Sample the dropout masks that ``translate`` samples for each image of this size, as uint8."""
+    if not -(2**63) <= seed < 2**64:
+        raise ValueError(f"seed is {seed}, but PyTorch takes 64 bits: choose a smaller number.")
     masks, device = {}, next(generator.parameters()).device
     with fork_rng(device):
         torch.manual_seed(seed)
