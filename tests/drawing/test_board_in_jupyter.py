@@ -279,7 +279,7 @@ def drive_the_board(notebook: Notebook, folder: Path) -> None:
     assert notebook.active_prompt() == cell, "nor go to another cell"
     keyed = view.picture()
     source, _, output = kernel()
-    assert apart(keyed, output) < JPEG and (source[:, 80, 80] == window[:, 0, 0]).all(), "a window was drawn by keys"
+    assert apart(keyed, output) < JPEG and (source[:, 15, 15] == window[:, 0, 0]).all(), "a window was drawn by keys"
 
     notebook.run(1)
     page.locator(".drawing-board").nth(1).wait_for(timeout=60_000)
