@@ -19,7 +19,7 @@ async function open() {
   const load = async (example) => ({ ...example, image: await (await fetchFile(example.image)).blob() });
   const loaded = await Promise.allSettled(site.examples.map(load));
   site.examples = site.examples.filter((_, i) => loaded[i].status === "fulfilled"); // without the others it works, too
-  const data = { ...site, examples: loaded.flatMap(({ value }) => value ?? []) };
+  const data = { ...site, examples: loaded.flatMap((each) => (each.status === "fulfilled" ? [each.value] : [])) };
   const main = document.getElementById("board");
   main.replaceChildren();
   document.getElementById("training").textContent = site.training;

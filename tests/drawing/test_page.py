@@ -582,6 +582,16 @@ def test_light_and_dark(browser, address, scheme: str) -> None:
         assert (image.getpixel((2, 2)) < 60) == (scheme == "dark")
 
 
+@pytest.mark.parametrize("module", ["page.js", "drawing/widget.js", "slider/widget.js"])
+def test_the_types_in_comments_fit(site: Path, module: str) -> None:
+    """TypeScript checks JSDoc. The worker is left out: its runtime is minified, and has no types there."""
+    settings = "--noEmit --allowJs --checkJs --target esnext --module esnext --moduleResolution bundler"
+    folder = site if module == "page.js" else ROOT / "src/pix2pix_colab"
+    command = [ROOT / "site/node_modules/.bin/tsc", *settings.split(), "--lib", "esnext,dom,dom.iterable", module]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
 def test_the_page_stays_small(site: Path) -> None:
     """Packed: the page and the runtime; the network is another matter, and depends on the path's width."""
     sizes = [

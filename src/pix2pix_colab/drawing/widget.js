@@ -25,6 +25,7 @@ function render({ model, el }) {
 function connect(model, onlate) {
   const own = Math.random(); // the other views of the widget hear the answers, too
   let number = 0;
+  /** @type {{id: string, take: (error: string, buffers: DataView[]) => void, timer: number}} */
   let last = { id: "", take: onlate, timer: 0 };
   const listen = (answer, buffers) => {
     if (answer.id === last.id) last.take(answer.error, buffers);
