@@ -118,8 +118,13 @@ class Board:
             self.button(name).click()
         return pil_to_tensor(Image.open(download.value.path()).convert("RGB"))
 
+    def example(self, number: int) -> None:
+        self.button(f"example {number}").click()
+        self.settled()
+
     def upload(self, image: bytes, name: str = "map.png") -> None:
         self.page.locator("input[type=file]").set_input_files({"name": name, "mimeType": "image/png", "buffer": image})
+        self.settled()
 
 
 @contextmanager
@@ -315,7 +320,7 @@ def test_delete_removes_what_was_chosen_or_drawn_last_and_nothing_else(board) ->
     assert torch.equal(board.saved("Save the drawing").long()[:, 128, 128], window)
     board.page.evaluate("scrollTo(0, 0)")
     board.page.mouse.click(*board.place(128, 128))
-    board.button("example 3").click()
+    board.example(3)
     playwright.expect(board.button("Delete")).to_be_disabled()
 
 
@@ -333,7 +338,7 @@ def test_what_is_being_drawn_gives_way_to_other_actions(board) -> None:
     board.page.keyboard.press("Space")
     board.page.keyboard.press("ArrowRight")
     board.page.mouse.move(*board.place(200, 200))
-    board.button("example 2").click()
+    board.example(2)
     assert torch.equal(board.saved("Save the drawing"), synthetic_facades(2, SIZE, 2).source[1])
     shown = """canvas => [...canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data]"""
     middle = synthetic_facades(2, SIZE, 2).source[1][:, SIZE // 2, SIZE // 2].tolist()
@@ -351,7 +356,7 @@ def test_a_reload_right_after_a_stroke_keeps_it(board) -> None:
 
 
 def test_a_brush_paints_and_an_example_can_be_taken_apart(board) -> None:
-    board.button("example 2").click()
+    board.example(2)
     before = board.saved("Save the drawing")
     assert torch.equal(before, synthetic_facades(2, SIZE, 2).source[1])
     board.choose("Brush")
@@ -400,7 +405,7 @@ def test_after_a_reload_an_example_has_frames_again(browser, address) -> None:
     page.add_init_script("WebAssembly.validate = () => false")
     page.goto(address)
     board = Board(page)
-    board.button("example 4").click()
+    board.example(4)
     picture = board.stop(0).picture()
     playwright.expect(page).to_have_url(re.compile("at=0&drawing="))
     page.reload()

@@ -124,9 +124,11 @@ export class Board {
 
   /** @param {number} number of the example to start from */
   async start(number) {
+    this.#wait();
     try {
       this.draw(await this.example(number));
     } catch (error) {
+      this.refresh();
       this.say(error.message);
     }
   }
@@ -140,11 +142,13 @@ export class Board {
 
   /** @param {Blob} file a label map of the user's own */
   async open(file) {
+    this.#wait();
     try {
       const { shapes, words } = await readLabelMap(file, this.size, this.palette);
       this.draw(shapes);
       this.say(words);
     } catch (error) {
+      this.refresh();
       this.say(error.message);
     }
   }
@@ -182,11 +186,16 @@ export class Board {
 
   // --- the output
 
+  /** Tell that the output is not that of what is asked for. */
+  #wait() {
+    this.output.parentNode.setAttribute("aria-busy", "true");
+  }
+
   /** Ask for the output of what is drawn, at the present λ. */
   refresh() {
     if (!this.root.parentNode) return; // closed meanwhile
     this.controls.show();
-    this.output.parentNode.setAttribute("aria-busy", "true");
+    this.#wait();
     this.options.onchange?.(this);
     this.wanted = { labels: this.labels, index: this.index, example: this.origins.get(this.shapes) ?? -1 };
     this.ask(this.wanted);
