@@ -9,19 +9,16 @@ and `npm ci` in site/ (`make site`).
 import argparse
 import copy
 import math
-import shutil
 import statistics
 import sys
 import tempfile
-import threading
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import torch
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from tools.browser import chromium, serve
 from tools.build_site import build
 
 from pix2pix_colab import LAMBDAS, LambdaPath, UNetGenerator
@@ -37,11 +34,6 @@ WATCH = """() => {
     const done = () => output.ariaBusy === "false" && requestAnimationFrame(take);
     new MutationObserver(done).observe(output, { attributeFilter: ["aria-busy"] });
 }"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_) -> None:
-        pass
 
 
 def untrained_path(width: int) -> LambdaPath:
@@ -91,13 +83,11 @@ def summary(times: list[float]) -> str:
 def measure(page: Page, folder: Path, width: int, count: int) -> dict[str, str]:
     """Build a page, serve it, and drive it."""
     build(untrained_path(width), "", folder)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=folder))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    page.goto(f"http://127.0.0.1:{server.server_port}/")
-    page.locator("#offline:not(:empty)").wait_for()
-    page.evaluate(WATCH)
-    strokes, moves = time_strokes(page, count), time_moves(page, 2 * count)
-    server.shutdown()
+    with serve(folder) as address:
+        page.goto(address)
+        page.locator("#offline:not(:empty)").wait_for()
+        page.evaluate(WATCH)
+        strokes, moves = time_strokes(page, count), time_moves(page, 2 * count)
     size = sum(file.stat().st_size for file in (folder / "model").iterdir())
     return {
         "width": str(width),
@@ -112,15 +102,11 @@ def main() -> None:
     parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
     parser.add_argument("--strokes", type=int, default=30)
     options = parser.parse_args()
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert chromium, "There is no Chromium here: apt-get install chromium."
     rows = []
-    with sync_playwright() as running, tempfile.TemporaryDirectory() as folder:
-        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         for width in options.widths:
             page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
             rows.append(measure(page, Path(folder) / str(width), width, options.strokes))
-        browser.close()
     print(markdown_table(rows))
     print("\nMedian, and in brackets what 95 % stay within.")
 

@@ -12,8 +12,8 @@ page's size is measured, and what other image formats would take.
 import argparse
 import io
 import math
-import shutil
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -21,9 +21,12 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tools.browser import chromium
 
 from pix2pix_colab.data import Pairs, synthetic_facades
 from pix2pix_colab.interpolation import LambdaPath
@@ -148,10 +151,7 @@ def main() -> None:
 
 def time_moves(path: Path, moves: int) -> None:
     """Print a table of the times in each view."""
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert chromium, "There is no Chromium here: apt-get install chromium."
-    with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1100, "height": 900})
         page.goto(path.as_uri())
         page.locator(".lambda-slider[aria-busy=false]").wait_for()
@@ -174,7 +174,6 @@ def time_moves(path: Path, moves: int) -> None:
                 rows.append({"view": f"{view}, {scale}×"} | times)
         print(markdown_table(rows))
         print("\nMedian (95 % within). The slowest median:", f"{slowest:.1f} ms.")
-        browser.close()
 
 
 if __name__ == "__main__":

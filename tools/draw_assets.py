@@ -6,15 +6,9 @@ what they generated, nothing of the pairs. With build/site (`make site`), also t
 
 import argparse
 import math
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import sys
 from pathlib import Path
-from threading import Thread
 
-from playwright.sync_api import Browser, sync_playwright
 from torch import Tensor
 
 from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades
@@ -36,6 +30,9 @@ from pix2pix_colab.loss import LAMBDAS, lambda_label
 from pix2pix_colab.notebook import Workspace, open_workspace
 from pix2pix_colab.slider import slider_of_pairs
 from pix2pix_colab.training import ProgressBar, Run, lambda_path, read_sweep, sweep
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tools.browser import chromium, serve
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 HOUSE = (  # what is drawn on the board: class, and left, top, right and bottom as shares of the board
@@ -98,11 +95,9 @@ def photograph_board() -> None:
     """The page with the drawing board, if `make site` has built it: a house that is drawn by the mouse."""
     if not (site := ASSETS.parent / "build/site").is_dir():
         return
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(SimpleHTTPRequestHandler, directory=site))
-    Thread(target=server.serve_forever, daemon=True).start()
-    with chromium() as browser:
+    with chromium() as browser, serve(site) as address:
         tab = browser.new_page(viewport={"width": 1112, "height": 900})
-        tab.goto(f"http://127.0.0.1:{server.server_port}/")
+        tab.goto(address)
         tab.locator("#offline:not(:empty)").wait_for()
         tab.get_by_role("button", name="An empty wall").click()
         for label, left, top, right, bottom in HOUSE:
@@ -115,7 +110,6 @@ def photograph_board() -> None:
             tab.mouse.up()
         tab.locator(".output[aria-busy=false]").wait_for()
         tab.locator(".drawing-board").screenshot(path=ASSETS / "board.jpg", quality=85)
-    server.shutdown()
 
 
 def translated(runs: dict[float, Run], source: Tensor) -> dict[float, Tensor]:
@@ -132,16 +126,6 @@ def photograph(page: Path, name: str, view: str, scheme: str) -> None:
         tab.locator(f"input[value={view}]").check(force=True)
         tab.locator(".thumbnails button").nth(4).click()
         tab.locator("main").screenshot(path=ASSETS / name)
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """A browser without a window."""
-    found = filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
-    with sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=next(found), args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
 
 
 if __name__ == "__main__":

@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.browser import start_chromium
+from helpers.browser import pixels, start_chromium
 from helpers.jupyter import Notebook, jupyterlab, notebook_of_colab
 from helpers.tiny_boards import SIZE, SOURCE, ask, make_board
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms.functional import pil_to_tensor
 
 from pix2pix_colab.data import LABEL_COLOURS
 from pix2pix_colab.drawing import DrawingBoard
@@ -49,8 +48,7 @@ class View:
 
     def picture(self) -> Tensor:
         """The pixels of the output, int (3, S, S)."""
-        url = self.settled().output.evaluate("canvas => canvas.toDataURL()")
-        return pil_to_tensor(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")).int()
+        return pixels(self.settled().output)
 
     def drag(self, start: tuple[int, int], end: tuple[int, int]) -> "View":
         """A rectangle by mouse, in pixels of the drawing."""

@@ -1,6 +1,5 @@
 """The page with the drawing board in a real browser, built from a small path: what it shows against ``translate``."""
 
-import base64
 import gzip
 import io
 import math
@@ -11,13 +10,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.browser import PHONE, serve, start_chromium, touch
+from helpers.browser import PHONE, pixels, start_chromium, touch
 from PIL import Image
+from tools.browser import Quiet, serve
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
@@ -109,9 +108,7 @@ class Board:
 
     def picture(self) -> Tensor:
         """The pixels of the output, int (3, S, S)."""
-        url = self.settled().output.evaluate("canvas => canvas.toDataURL()")
-        image = Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
-        return pil_to_tensor(image.convert("RGB")).int()
+        return pixels(self.settled().output)
 
     def saved(self, name: str) -> Tensor:
         with self.page.expect_download() as download:
@@ -413,15 +410,12 @@ def test_after_a_reload_an_example_has_frames_again(browser, address) -> None:
     session.close()
 
 
-class _Kept(SimpleHTTPRequestHandler):
+class _Kept(Quiet):
     """As GitHub Pages: a browser may keep each file for ten minutes."""
 
     def end_headers(self) -> None:
         self.send_header("Cache-Control", "max-age=600")
         super().end_headers()
-
-    def log_message(self, *_) -> None:
-        pass
 
 
 def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) -> None:

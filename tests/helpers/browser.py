@@ -1,17 +1,15 @@
-"""Chromium for tests: where it is, how it starts, and fingers."""
+"""Chromium for tests, and fingers."""
 
-import shutil
+import base64
+import io
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from threading import Thread
 
 import pytest
+from PIL import Image
+from tools.browser import CHROMIUM, chromium
+from torch import Tensor
+from torchvision.transforms.functional import pil_to_tensor
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 
 
@@ -19,13 +17,15 @@ def start_chromium() -> Iterator:
     """The body of a fixture: a browser, or a sentence that says what is missing."""
     if CHROMIUM is None:
         pytest.skip("There is no Chromium here: `apt-get install chromium`.")
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="There is no playwright here: `make test` installs it."
-    )
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
+    with chromium() as browser:
         yield browser
-        browser.close()
+
+
+def pixels(canvas) -> Tensor:
+    """What a canvas holds, int (3, H, W)."""
+    url = canvas.evaluate("canvas => canvas.toDataURL()")
+    return pil_to_tensor(Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))).convert("RGB")).int()
 
 
 def touch(page, *ways: list[tuple[float, float]]) -> None:
@@ -44,20 +44,3 @@ def pinch(page, start: tuple, end: tuple) -> None:
     for kind, points in (("touchStart", start[:1]), ("touchStart", start), ("touchMove", end), ("touchEnd", ())):
         touches = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)]
         fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches})
-
-
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *_) -> None:
-        pass
-
-
-@contextmanager
-def serve(folder: Path, handler: type = _Quiet) -> Iterator[str]:
-    """A web server of static files on this machine: its address."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(handler, directory=folder))
-    Thread(target=server.serve_forever, daemon=True).start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/"
-    finally:
-        server.shutdown()
-        server.server_close()
