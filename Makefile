@@ -11,14 +11,14 @@ run: $(VENV)/.ready
 	PIX2PIX_PRESET=quick $(BIN)/jupyter nbconvert --execute --to html --output-dir runs $(NOTEBOOKS)
 	@echo
 	@echo "Done. Open in a browser:"
-	@echo "  runs/quick/path.html           one network: drag λ to any value"
-	@echo "  runs/quick/lambda.html         six trainings: drag λ from one to the next"
+	@echo "  runs/quick/pretrained.html     the pretrained network: drag λ to any value"
+	@echo "  runs/quick/path.html           the one that was trained just now, for some minutes"
 	@echo "and the notebooks with all results, such as runs/04_evaluate_lambda.html"
 
 lab: $(VENV)/.ready-lab
 	$(BIN)/jupyter lab notebooks
 
-# The page on which one draws a house, static files in build/site. RUNS=folder-of-a-path shows another path.
+# The page on which one draws a house, static files in build/site. RUNS=folder-of-a-path takes another than the pretrained.
 site: $(VENV)/.ready-onnx site/node_modules/.ready
 	$(BIN)/python tools/build_site.py $(RUNS)
 	@echo "Look at it: $(BIN)/python -m http.server -d build/site"

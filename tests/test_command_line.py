@@ -15,7 +15,7 @@ from helpers.offline import go_offline
 from torch import Tensor
 
 from pix2pix_colab import __main__ as module
-from pix2pix_colab import translate
+from pix2pix_colab import load_pretrained, translate
 from pix2pix_colab.__main__ import main
 from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades, write_pairs
 from pix2pix_colab.evaluation import Report, evaluate
@@ -102,7 +102,7 @@ def test_it_trains_a_path_and_evaluates_it(folder, offline, tmp_path, capsys):
         ["sweep", "pairs"],
         ["sweep", "pairs", "runs", "--direction", "CtoD"],
         ["sweep", "pairs", "runs", "--lambdas", "many"],
-        ["evaluate", "pairs"],
+        ["evaluate"],
         ["export", "runs"],
         ["export", "runs", "model.onnx", "--weights", "int4"],
     ],
@@ -251,6 +251,18 @@ def test_it_prints_table_differences_and_claims(folder, offline, capsys):
     assert re.search(r"\| class IoU ↑ \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ± 0\.\d{3} \| 0\.\d{3} ±", head)
     assert sum("row − column" in table for table in tables) == len(MEASURED) + 3
     assert tables[-1].startswith("| the paper says |") and tables[-1].count("L1 only |") == 3
+
+
+def test_without_runs_it_measures_the_pretrained_path(offline, tmp_path, capsys):
+    write_pairs(synthetic_facades(2, 256), tmp_path / "test")
+    with pytest.warns(UserWarning, match="The weights of the pretrained path don't say their direction"):
+        main(["evaluate", str(tmp_path), "--split", "test"])
+    found = capsys.readouterr().out
+    assert "| 2 images | λ = 0 | λ = 1 | λ = 10 | λ = 100 | λ = 1000 | L1 only |" in found
+    path, pairs = load_pretrained(), read_pairs(tmp_path, 256, "AtoB", "test")
+    report = evaluate(path.translate(pairs.source, path.lambdas), pairs)
+    rows = report.table().splitlines()
+    assert all(row in found for row in rows if row.startswith(("| L1 ", "| sharpness")))
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 10), ("test", 6)])

@@ -1,8 +1,8 @@
 """Build the page with the drawing board into build/site: `python tools/build_site.py [RUNS]` (make site).
 
-RUNS is the folder of a λ path. Without it one is trained on synthetic facades in runs/site, in about an hour on two CPU
-cores; a finished one is taken as it is. The page is static: any web server can serve it, such as
-`python -m http.server -d build/site`. It takes onnxruntime-web from site/node_modules (`npm ci` in site/).
+RUNS is the folder of a λ path; without it, the page has the pretrained one. The page is static: any web server can
+serve it, such as `python -m http.server -d build/site`. It takes onnxruntime-web from site/node_modules (`npm ci`
+there).
 """
 
 import argparse
@@ -18,39 +18,38 @@ import torch
 from PIL import Image
 from torchvision.transforms.functional import to_pil_image
 
-from pix2pix_colab.data import LABEL_COLOURS, jitter_size, synthetic_facades
+from pix2pix_colab import LambdaPath, load_pretrained
+from pix2pix_colab.data import LABEL_COLOURS, synthetic_facades
 from pix2pix_colab.drawing import empty_wall
-from pix2pix_colab.export import OnnxMissingError, export_parts
-from pix2pix_colab.interpolation import LambdaPath
+from pix2pix_colab.export import OnnxMissingError, export_parts, read_network
 from pix2pix_colab.slider import describe_positions
-from pix2pix_colab.training import ProgressBar, Run, TrainConfig, lambda_path, read_sweep
 
 ROOT = Path(__file__).parent.parent
 PAGE, WINGS = ROOT / "site", ROOT / "src/pix2pix_colab"
 SHARED = ("lambda_control.js", "lambda_control.css", "elements.js")  # what the board takes from the slider
 RUNTIME_FOLDER = PAGE / "node_modules/onnxruntime-web/dist"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web: CPU, one thread, SIMD
-PAIRS, CONFIG = 800, TrainConfig(width=32, epochs=8)  # of the default path
+PRETRAINED = "It learned from 400 photos of facades and their label maps, the CMP Facade Database, in 60 epochs."
 EXAMPLES, SEED = 6, 2  # synthetic label maps to start from, not among the training pairs
 BETWEEN, FRAME_STEP = 9, 5  # positions between two anchors; a frame that is shown during loading for every fifth
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("runs", nargs="?", type=Path, help="a λ path; default: runs/site, trained if it isn't there")
+    parser.add_argument("runs", nargs="?", type=Path, help="the folder of a λ path; default: the pretrained one")
     parser.add_argument("--about", help="a sentence for the page: what the path learned from")
     parser.add_argument("--out", type=Path, default=ROOT / "build/site")
     options = parser.parse_args()
     try:
         check(options.out)
-        runs = read_sweep(options.runs) if options.runs else train_default()
-        path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
+        path, about = (read_network(options.runs), "") if options.runs else (load_pretrained(), PRETRAINED)
+        if not isinstance(path, LambdaPath):
+            raise ValueError(f"{options.runs} is one run: give the folder of all runs of a λ path.")
         if path.anchors[0].source_channels != 3:
             raise ValueError("The page draws label maps in colour, but this path has grey sources: take another.")
-        about = options.about or ("" if options.runs else describe(runs))
         partial = options.out.with_name(f"{options.out.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        build(path, about, partial)
+        build(path, options.about or about, partial)
         shutil.rmtree(options.out, ignore_errors=True)
         partial.rename(options.out)
     except (ValueError, OSError, OnnxMissingError) as error:
@@ -59,22 +58,11 @@ def main() -> None:
 
 
 def check(out: Path) -> None:
-    """Raise ValueError, before an hour of training, if the page can't be built."""
+    """Raise ValueError, before anything is done, if the page can't be built."""
     if out.exists() and not (out / "site.json").is_file():
         raise ValueError(f"{out} is there, and is no page that was built before: choose another --out.")
     if not (RUNTIME_FOLDER / RUNTIME[1]).is_file():
         raise ValueError("There is no onnxruntime-web here: run `npm ci` in site/, or `make site`.")
-
-
-def train_default() -> dict[float, Run]:
-    """The path on synthetic facades; what is trained already is skipped."""
-    pairs = synthetic_facades(PAIRS, jitter_size(CONFIG.image_size))
-    return lambda_path(pairs, config=CONFIG, root=ROOT / "runs/site", on_progress=ProgressBar())
-
-
-def describe(runs: dict[float, Run]) -> str:
-    steps = sum(run.history[-1]["step"] for run in runs.values())
-    return f"This one learned from {PAIRS} synthetic facades, rendered by a program, in {steps:,} steps."
 
 
 def build(path: LambdaPath, about: str, out: Path) -> None:

@@ -5,3 +5,4 @@ from .generator import UNetGenerator
 from .inference import translate
 from .interpolation import LambdaPath
 from .loss import LAMBDAS, discriminator_loss, generator_loss, lambda_label
+from .pretrained import load_pretrained

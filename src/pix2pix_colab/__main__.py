@@ -18,6 +18,7 @@ from .export import DEFAULT_WEIGHTS, WEIGHTS, OnnxMissingError, export_onnx, exp
 from .inference import translate
 from .interpolation import LambdaPath
 from .loss import LAMBDAS, check_lambda
+from .pretrained import load_pretrained
 from .training import DIGEST, FolderInUseError, ProgressBar, Run, TrainConfig, lambda_path, read_sweep, sweep
 from .utils.device import default_device
 from .utils.markdown import markdown_table
@@ -67,13 +68,15 @@ def _add_training(commands, name: str, train_all: Callable, words: str, descript
 
 def _add_evaluate(commands) -> None:
     words = (
-        "Print the tables of a sweep: all metrics, their differences, and the paper's claims. With the split test or "
-        "val the FCN score is measured too, by a segmentation network that is trained on the training split."
+        "Print the tables of a sweep, or of the pretrained path: all metrics, their differences, and the paper's "
+        "claims. With the split test or val the FCN score is measured, too, by a segmentation network trained on "
+        "the training split."
     )
     command = commands.add_parser("evaluate", help="print the metrics of a sweep", description=words)
     command.set_defaults(run=run_evaluate)
     _add_pairs(command)
-    command.add_argument("runs", metavar="RUNS", type=Path, help="the folder of the runs")
+    words = "the folder of the runs; default: the pretrained path"
+    command.add_argument("runs", metavar="RUNS", type=Path, nargs="?", help=words)
 
 
 def _add_export(commands) -> None:
@@ -147,33 +150,36 @@ def run_training(options: Namespace) -> None:
 
 
 def run_evaluate(options: Namespace) -> None:
-    """Print the tables of a sweep."""
+    """Print the tables of a sweep, or of the pretrained path."""
     from .evaluation import decode_label_maps, evaluate  # here: a sweep needs no torchmetrics, which imports slowly
 
-    runs, device = read_sweep(options.runs), default_device()
-    config, asked = next(iter(runs.values())).config, options.direction
+    runs, device, asked = read_sweep(options.runs) if options.runs else {}, default_device(), options.direction
+    config = next((run.config for run in runs.values()), TrainConfig())
     directions = {run.direction for run in runs.values()} - {None}
     if len(directions) > 1 or not _are_comparable([run.config for run in runs.values()]):
         raise ValueError(f"The runs in {options.runs} differ in more than λ: move those of other settings elsewhere.")
     options.direction = asked or next(iter(directions), None)
     if not options.direction and not known_dataset(options.pairs, options.data):
+        who = f"The runs in {options.runs} don't" if runs else "The weights of the pretrained path don't"
         words = "the pairs are read AtoB. If they were trained the other way round, add --direction BtoA."
-        warnings.warn(f"The runs in {options.runs} don't say their direction: {words}", stacklevel=2)
+        warnings.warn(f"{who} say their direction: {words}", stacklevel=2)
     words = "the random tenth is measured that --split train leaves out. --split all measures all."
     split = _split(options, "test", "test", words)
     pairs, train_pairs = _read_pairs(options, split, config.image_size, config)[:].to(device), None  # in memory
     if asked and pairs.direction not in (directions or {pairs.direction}):
         raise ValueError(f"--direction {asked} is the reverse of that of the runs in {options.runs}: leave it out.")
-    _warn_if_trained_on(options, split, runs, config)
+    if runs:
+        _warn_if_trained_on(options, split, runs, config)
     if split in ("val", "test"):
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
             decode_label_maps(pairs.source[:1])
             train_pairs = _read_pairs(options, "train", jitter_size(config.image_size), config)
     generators = {k: run.load_generator(device) for k, run in runs.items()}
-    if any(run.config.late_layers for run in runs.values()):
-        LambdaPath(generators)  # raises ValueError if the legs are those of another trunk
+    if not runs or any(run.config.late_layers for run in runs.values()):
+        path = LambdaPath(generators) if runs else load_pretrained(device)  # ValueError for legs of another trunk
+        generators = dict(zip(path.lambdas, path.anchors, strict=True))
     outputs = {k: translate(generator, pairs.source) for k, generator in generators.items()}
-    report = evaluate(outputs, pairs, train_pairs, options.runs, device)
+    report = evaluate(outputs, pairs, train_pairs, options.runs or Path(options.data), device)
     print(report.table(), *filter(None, map(report.difference_table, report.measured)), sep="\n\n")
     if claims := report.claims():
         print(f"\n{markdown_table(claims)}")
@@ -201,7 +207,7 @@ def _are_comparable(configs: list[TrainConfig]) -> bool:
     """Whether the runs differ only in λ; those of a path, with one trunk, also in epochs and in what learns."""
     whole = [config for config in configs if not config.late_layers]
     path = {"late_layers": None, "epochs": 1} if len(whole) < min(2, len(configs)) else {}
-    return len({replace(config, lambda_l1=0, **path) for config in configs}) == 1
+    return len({replace(config, lambda_l1=0, **path) for config in configs}) <= 1
 
 
 def run_export(options: Namespace) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
+from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
 from .inference import Images, translate_by
 from .loss import check_lambda
@@ -23,18 +24,20 @@ class LambdaPath:
     Args:
         generators: by λ, as those of ``lambda_path``: equal but for the last layers of their decoders. Nothing useful
             lies between networks that were trained apart.
+        discriminator: of the trunk, for a training that starts from this path; None if it is not known.
 
     Raises:
         ValueError: if there are none, or if they differ in their layers' settings or in their encoders.
     """
 
-    def __init__(self, generators: Mapping[float, UNetGenerator]):
+    def __init__(self, generators: Mapping[float, UNetGenerator], discriminator: PatchDiscriminator | None = None):
         if not generators:
             raise ValueError("A path needs the generator of at least one λ.")
         for lambda_l1 in generators:
             check_lambda(lambda_l1)
         self.lambdas = sorted(generators)
         self.anchors = [generators[k] for k in self.lambdas]
+        self.discriminator = discriminator
         self.late_layers = _count_late_layers(self.anchors)
 
     def position(self, lambda_l1: float) -> float:
@@ -91,14 +94,11 @@ class LambdaPath:
         Raises:
             ValueError: if λ lies outside the anchors.
         """
-        position, first = self.position(lambda_l1), self.anchors[0]
+        position = self.position(lambda_l1)
         ends = (self.anchors[math.floor(position)], self.anchors[math.ceil(position)])
         low, high = (generator.decoder[-self.late_layers :].state_dict() for generator in ends)
-        early = [*first.encoder, *first.decoder[: -self.late_layers]]
-        generator = copy.deepcopy(first, {id(layer): layer for layer in early})  # a copy with the same early layers
         weights = {name: _between(low[name], high[name], position % 1) for name in low}
-        generator.decoder[-self.late_layers :].load_state_dict(weights)
-        return generator
+        return with_late_layers(self.anchors[0], self.late_layers, weights)
 
     def translate(self, source: Images, lambdas: Iterable[float], seed: int = 0) -> dict[float, Images]:
         """Translate images by each λ, as ``pix2pix_colab.translate`` does; the early layers see each only once."""
@@ -106,6 +106,14 @@ class LambdaPath:
             return {}
         generators = [self.generator(lambda_l1) for lambda_l1 in lambdas]
         return dict(zip(lambdas, translate_by(generators, source, seed, self.late_layers), strict=True))
+
+
+def with_late_layers(generator: UNetGenerator, late: int, weights: Mapping[str, Tensor]) -> UNetGenerator:
+    """A generator with other weights in its last ``late`` decoder layers. It shares the memory of all others."""
+    early = [*generator.encoder, *generator.decoder[:-late]]
+    other = copy.deepcopy(generator, {id(layer): layer for layer in early})  # a copy with the same early layers
+    other.decoder[-late:].load_state_dict(weights)
+    return other
 
 
 def _between(low: Tensor, high: Tensor, part: float) -> Tensor:

@@ -247,8 +247,7 @@ def drive_the_board(notebook: Notebook, folder: Path) -> None:
                 page.wait_for_timeout(1500)
         return torch.load(saved)
 
-    notebook.start()
-    page.locator(".drawing-board").wait_for(timeout=60_000)
+    notebook.start(".drawing-board")
     view = View(page)
     first = view.picture()
     source, _, output = kernel()

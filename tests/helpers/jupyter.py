@@ -39,8 +39,8 @@ class Notebook:
         self.page.locator(self.editor).nth(cell).click()
         self.page.keyboard.press("Control+Enter")
 
-    def start(self) -> None:
-        """Run the first cell."""
+    def start(self, shown: str) -> None:
+        """Run the first cell, and wait for what it shows: on a loaded machine a kernel may import torch for minutes."""
         from playwright.sync_api import TimeoutError
 
         end = time.monotonic() + 90
@@ -48,6 +48,7 @@ class Notebook:
             with suppress(TimeoutError):  # on a loaded machine the cells may move for long
                 self.run(0)  # again, as keys go nowhere until the kernel is connected
             self.page.wait_for_timeout(2000)
+        self.page.locator(shown).wait_for(timeout=240_000)
 
     def active_prompt(self) -> str:
         return self.page.locator(f"{self.active} {self.prompt}").inner_text()

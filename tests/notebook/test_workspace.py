@@ -14,7 +14,7 @@ from torchvision.transforms.functional import to_pil_image
 from pix2pix_colab.data import DATASETS, Dataset, Pairs, write_pairs
 from pix2pix_colab.notebook import workspace as module
 from pix2pix_colab.notebook.backups import keep_nothing
-from pix2pix_colab.notebook.workspace import PRESETS, Workspace, open_workspace
+from pix2pix_colab.notebook.workspace import PRESETS, Workspace, open_workspace, real_facades
 from pix2pix_colab.training import TrainConfig
 
 CPU = torch.device("cpu")
@@ -387,3 +387,24 @@ def wait_for(file: Path) -> None:
     while not file.exists():
         assert time.monotonic() < end, f"{file} never came"
         time.sleep(0.05)
+
+
+def test_real_facades_are_six_of_the_test_pairs(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path))
+    monkeypatch.setitem(DATASETS, "facades", replace(DATASETS["facades"], splits={"train": 1, "test": 20}))
+    pixels = write_splits(tmp_path / "data" / "facades", "BtoA", train=1, test=20)
+    shown = real_facades()
+    assert shown.names == [f"{i}.png" for i in (1, 4, 7, 10, 13, 16)]
+    assert_direction(shown, pixels[0, ::3], pixels[1, ::3])
+
+
+def test_without_a_network_no_real_facades_are_shown_and_all_goes_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path))
+    for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
+        monkeypatch.setenv(variable, "http://127.0.0.1:9")  # nobody listens there
+    began = time.monotonic()
+    assert real_facades() is None
+    assert time.monotonic() - began < 20
+    said = capsys.readouterr().out
+    assert "facades.tar.gz: no connection" in said
+    assert said.endswith("No real facades are shown now. All else goes on without them.\n")

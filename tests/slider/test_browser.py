@@ -553,8 +553,7 @@ CELLS = (
 def drive_the_widget(notebook: Notebook) -> None:
     """What must be so in every Jupyter."""
     page = notebook.page
-    notebook.start()
-    page.locator(".lambda-slider").wait_for(timeout=60_000)
+    notebook.start(".lambda-slider")
     view = View(page)
     view.stands_at(3)
     height = view.root.bounding_box()["height"]

@@ -11,13 +11,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from pix2pix_colab.data import Pairs
+from pix2pix_colab.data import Pairs, synthetic_facades
 from pix2pix_colab.evaluation import Measurement, Report
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
 from pix2pix_colab.interpolation import LambdaPath
 from pix2pix_colab.slider import build
-from pix2pix_colab.slider.build import LONGEST, encode, slider_of_image, slider_of_pairs
+from pix2pix_colab.slider.build import LONGEST, encode, slider_of_image, slider_of_pairs, slider_of_path
 
 COLOURS = {
     "red": (250, 5, 5),
@@ -199,6 +199,18 @@ def test_an_image_is_translated_all_along_a_path(path):
     for (shown,), lambda_l1 in zip(slider.data["outputs"], path.grid(), strict=True):
         output = torch.from_numpy(np.array(translate(path.generator(lambda_l1), image))).permute(2, 0, 1)
         assert shown == encode(output[None])[0]
+
+
+def test_pairs_or_sources_or_neither_are_translated_all_along_a_path(path):
+    pairs = synthetic_facades(2, 128)
+    shown = slider_of_path(path, pairs)
+    assert (shown.lambdas, shown.stops) == (path.grid(), [1, 100])
+    assert shown.data["targets"] == encode(pairs.target) and shown.data["names"] == pairs.names
+    bare = slider_of_path(path, pairs.source)
+    assert bare.data["outputs"] == shown.data["outputs"] and bare.data["sources"] == shown.data["sources"]
+    assert bare.data["targets"] == []
+    assert shown.data["outputs"][0] == encode(path.translate(pairs.source, [1])[1])
+    assert len(slider_of_path(path).data["sources"]) == 6, "label maps that are rendered on the spot"
 
 
 def test_a_large_image_is_scaled_to_1024_px_for_a_path(path):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..utils.files import atomic_write
+from ..utils.int8 import quantize
 
 WEIGHTS = ("float32", "float16", "int8")
 DEFAULT_WEIGHTS = "int8"  # a quarter of the bytes, and no λ's L1 or SSIM moved by over 0.0002 (docs/export.md)
@@ -67,10 +68,8 @@ class OnnxGraph:
             return self.constant(values, name)
         if self.weights == "float16":
             return self.cast(self.constant(values.half(), name), "FLOAT")
-        others = [axis for axis in range(values.ndim) if axis not in channels]
-        scale = values.detach().abs().amax(others, keepdim=True).clamp(min=1e-30) / 127
-        whole = self.constant((values / scale).round().to(torch.int8), name)
-        return self.node("Mul", self.cast(whole, "FLOAT"), self.constant(scale, f"{name}.scale"))
+        whole, scale = quantize(values, channels)
+        return self.node("Mul", self.cast(self.constant(whole, name), "FLOAT"), self.constant(scale, f"{name}.scale"))
 
     def save(self, file: str | Path, metadata: Mapping[str, str]) -> Path:
         """Write the graph, atomically."""

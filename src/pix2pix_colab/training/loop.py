@@ -12,14 +12,15 @@ import torch
 
 from ..data import Pairs
 from ..generator import UNetGenerator
+from ..interpolation import LambdaPath
 from ..utils.device import default_device, explain_out_of_memory, fast_cudnn, fork_rng
 from .checkpoint import check_same
 from .config import TrainConfig
 from .interrupt import catch_interrupt
-from .run_folder import RunFolder, load_newest, name_weights
+from .run_folder import RunFolder, load_newest
+from .start import load_start
 from .step import Training, make_generator
 
-NETWORK = ("width", "image_size", "source_channels", "target_channels", "dropout", "dropout_layers")  # settings of it
 DIGEST = 16  # characters of a pair's digest in a checkpoint
 SAVE_SECONDS = 30  # between checkpoints: the most that a power cut can cost
 
@@ -92,7 +93,8 @@ def train(
     on_progress: Callable[[Progress], None] | None = None,
     device: torch.device | str | None = None,
     log_every: int = 20,
-    start: Run | None = None,
+    start: Run | LambdaPath | None = None,
+    layers: Sequence[str] | None = None,
 ) -> Run:
     """Train G and D on ``pairs`` for ``config.epochs``, and save checkpoints and history in ``run_dir``.
 
@@ -108,12 +110,15 @@ def train(
         on_progress: called before the first step, every ``log_every`` steps and after the last.
         device: None takes the GPU if there is one.
         log_every: the number of steps per row of the history.
-        start: the run whose G and D this one begins with; of G only the last ``config.late_layers`` learn, if that is
-            set. None begins with random weights.
+        start: the run whose G and D this one begins with; or a λ path, such as ``load_pretrained()``, of which it is
+            the G of λ, and D if the path has one. None begins with random weights. Of G only the last
+            ``config.late_layers`` learn, if that is set.
+        layers: which layers begin with the weights of the start, by name: "encoder", "decoder" or one of theirs, such
+            as "encoder.0", and "discriminator". The others are random, and may have other channels. None: all.
 
     Raises:
         ValueError: for zero pairs, pairs smaller than ``image_size`` or of other channels, a ``run_dir`` that holds
-            another run or one of another start, or a start with other networks.
+            another run or one of another start, or a start that doesn't fit.
         FolderInUseError: if another training is running in ``run_dir``.
         OSError: if the disk is full, or ``run_dir`` can't be written.
         MemoryError: if the memory of the GPU or the machine doesn't suffice.
@@ -121,11 +126,12 @@ def train(
         KeyboardInterrupt: after Ctrl-C, when the step is finished and saved.
     """
     device, folder = torch.device(device or default_device()), RunFolder(run_dir)
-    state_of_start, digests = _load_start(start, config), pairs.digests
+    weights, started_from = load_start(start, config, layers)
+    digests = pairs.digests
     identity = {
         "config": asdict(config),
         "pairs": pairs.fingerprint(digests),
-        "start": state_of_start and name_weights(state_of_start),
+        "start": started_from,
         "direction": pairs.direction,
         "digests": [digest[:DIGEST] for digest in digests],
     }
@@ -138,8 +144,8 @@ def train(
             if state := folder.load():
                 _check_identity(folder.path, state, identity)
                 training.load_state_dict(state)
-            elif state_of_start:
-                training.start_from(state_of_start)
+            elif weights:
+                training.start_from(weights)
             return training.steps_done == training.steps
 
         def report() -> None:
@@ -187,25 +193,6 @@ def saved_config(state: dict) -> dict:
 
 def _is_finished(state: dict) -> bool:
     return state["steps_done"] == state["steps"]
-
-
-def _load_start(start: Run | None, config: TrainConfig) -> dict | None:
-    """Load the checkpoint of a start. Raise ValueError if its networks differ from those of ``config``."""
-    if start is None:
-        if config.late_layers:
-            raise ValueError(
-                f"late_layers is {config.late_layers}, but without a start the other layers would stay random: give "
-                "train(start=…) a finished run, or set late_layers to None."
-            )
-        return None
-    differ = [f"{name} = {getattr(start.config, name)}" for name in NETWORK if not _same(name, start.config, config)]
-    if differ:
-        raise ValueError(f"The networks of the start in {start.folder} have {', '.join(differ)}: train with the same.")
-    return load_newest(start.folder)[0]
-
-
-def _same(name: str, one: TrainConfig, other: TrainConfig) -> bool:
-    return getattr(one, name) == getattr(other, name)
 
 
 def _check_identity(path: Path, state: dict, identity: dict) -> None:

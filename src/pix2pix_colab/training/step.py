@@ -1,6 +1,7 @@
 """One step of training: the two networks, their optimisers, and how they are updated."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -37,6 +38,11 @@ def make_generator(config: TrainConfig) -> UNetGenerator:
     return UNetGenerator(config.width, config.image_size, config.dropout, **channels, dropout_layers=layers)
 
 
+def make_discriminator(config: TrainConfig) -> PatchDiscriminator:
+    """The discriminator that the settings describe, untrained."""
+    return PatchDiscriminator(config.width, config.source_channels, config.target_channels)
+
+
 class Training:
     """State of a training: the two networks, their optimisers and all else that a step changes, seeded.
 
@@ -50,7 +56,7 @@ class Training:
         self.generator = make_generator(config).to(device)
         if config.late_layers:
             self.generator.freeze_early_layers(config.late_layers)
-        self.discriminator = PatchDiscriminator(config.width, config.source_channels, config.target_channels).to(device)
+        self.discriminator = make_discriminator(config).to(device)
         self.learning_rate = torch.tensor(config.learning_rate, device=device)  # where the optimisers read it
         self.optimizer_g, self.optimizer_d = self._adam(self.generator), self._adam(self.discriminator)
         self.dtype = autocast_dtype(self.device)
@@ -63,10 +69,10 @@ class Training:
         self.pending: list[Tensor] = []  # the losses of the steps since the last row of the history
         self._captured = CapturedStep(self.device) if self.device.type == "cuda" else None
 
-    def start_from(self, state: dict) -> None:
-        """Begin with the G and D of another run's checkpoint. The optimisers begin anew."""
-        self.generator.load_state_dict(state["generator"])
-        self.discriminator.load_state_dict(state["discriminator"])
+    def start_from(self, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
+        """Begin with these weights of "generator" and "discriminator". What is missing stays random."""
+        self.generator.load_state_dict(weights["generator"], strict=False)
+        self.discriminator.load_state_dict(weights["discriminator"], strict=False)
 
     @property
     def epoch(self) -> int:

@@ -62,7 +62,8 @@ def lambda_path(
     rank, processes = (distributed.get_rank(), distributed.get_world_size()) if shared else (0, 1)
     runs: dict[float, Run] = {}
     if rank == 0:
-        runs[start] = train(pairs, trunk, folder_of(root, start), on_progress, device)
+        where = folder_of(root, start)
+        runs[start] = read_run(where) if adopted else train(pairs, trunk, where, on_progress, device)
     if shared:
         distributed.barrier()
     for legs in directions[rank::processes]:

@@ -15,19 +15,22 @@ from ...utils.files import atomic_write, copy_whole, require_space
 from ...utils.images import is_image
 from .archives import unpack
 from .drive import drive_id, fetch_drive
-from .fetch import fetch, part_of, sha256
+from .fetch import PATIENCE, Patience, fetch, part_of, sha256
 from .registry import DATASETS, Dataset
 
 CHECKSUMS = "sha256.txt"  # none is published: the first one seen is recorded, in the format of sha256sum
 DISK_FACTOR = 2.2  # times the archive's size, for it and its images, which hardly shrink, at once
 
 
-def download(name: str, root: str | Path = "data", cache: str | Path | None = None) -> Path:
+def download(
+    name: str, root: str | Path = "data", cache: str | Path | None = None, patience: Patience = PATIENCE
+) -> Path:
     """Download a data set by name, with a progress bar, check and unpack it, unless it is there already.
 
     Args:
         cache: a folder of archives, such as on Google Drive: one that is there isn't fetched, and one fetched is copied
             there, with its sha256, by which the next machine checks it.
+        patience: with the servers.
 
     Returns:
         The folder ``root/name``, which holds a folder for each split. It appears when all is checked, not before.
@@ -44,12 +47,12 @@ def download(name: str, root: str | Path = "data", cache: str | Path | None = No
     if not folder.exists():
         with _lock(root, name):
             if not folder.exists():  # another process may have downloaded it meanwhile
-                _install(dataset, root, Path(cache, f"{name}.tar.gz") if cache else None)
+                _install(dataset, root, Path(cache, f"{name}.tar.gz") if cache else None, patience)
     _check_splits(folder, dataset, f"{folder} is incomplete: delete it and download again.")
     return folder
 
 
-def _install(dataset: Dataset, root: Path, cached: Path | None) -> None:
+def _install(dataset: Dataset, root: Path, cached: Path | None, patience: Patience) -> None:
     archive, unpacked, checksum = root / f".{dataset.name}.tar.gz", root / f".{dataset.name}", ""
     other = "holds other images than expected: try later, or set PIX2PIX_MIRROR to another server."
 
@@ -65,7 +68,7 @@ def _install(dataset: Dataset, root: Path, cached: Path | None) -> None:
     try:
         found = cached and _copy_from_cache(cached, archive, check)
         if not found:
-            fetch(dataset.addresses, archive, dataset.size, dataset.tolerance, check, room=DISK_FACTOR)
+            fetch(dataset.addresses, archive, dataset.size, dataset.tolerance, check, patience, room=DISK_FACTOR)
         if cached:
             _copy_to_cache(None if found else archive, cached, checksum)
         with _lock(root, CHECKSUMS):  # other data sets are recorded in it, too
@@ -141,14 +144,16 @@ def known_dataset(where: str | Path, root: str | Path = "data") -> Dataset | Non
     return None if own else dataset
 
 
-def open_dataset(where: str | Path, root: str | Path = "data", cache: str | Path | None = None) -> Path:
+def open_dataset(
+    where: str | Path, root: str | Path = "data", cache: str | Path | None = None, patience: Patience = PATIENCE
+) -> Path:
     """Find the folder of a data set. An archive is downloaded and unpacked once, and again if the file has changed.
 
     Args:
         where: a folder, an image of a pair side by side, a .zip or .tar file of any compression, the http address of
             one, the link or id of one on Google Drive, or a name in DATASETS. A file or folder of such a name is read,
             and a warning says so.
-        cache: as ``download`` takes it, for a data set by name.
+        cache, patience: as ``download`` takes them, for a data set by name.
 
     Returns:
         The folder or image itself, or the folder in ``root`` which holds what the archive does. Nothing is written
@@ -161,7 +166,7 @@ def open_dataset(where: str | Path, root: str | Path = "data", cache: str | Path
     where, root = str(where).strip(), Path(root)
     path, address = Path(where).expanduser(), urlsplit(where)
     if known_dataset(where, root):
-        return download(where, root, cache)
+        return download(where, root, cache, patience)
     if where in DATASETS:
         advice = f"to download the data set {where}, rename it or work in another folder"
         warnings.warn(f"{path.resolve()} is read, as pairs of your own (AtoB by default): {advice}.", stacklevel=2)
