@@ -54,9 +54,9 @@ format: $(VENV)/.ready-test
 outputs: $(VENV)/.ready-test
 	PIX2PIX_PRESET=quick $(BIN)/python tools/tidy_notebooks.py --run
 
-# The pictures of the README and docs. FACADES=folder-of-pairs RUNS=their-sweep redraws those of the real facades too.
+# The pictures of the README and docs. FACADES=folder-of-the-real-facades redraws those of their test pairs, too.
 assets: $(VENV)/.ready-test
-	$(BIN)/python tools/draw_assets.py $(if $(RUNS),$(FACADES) $(RUNS))
+	$(BIN)/python tools/draw_assets.py $(FACADES)
 
 clean:
 	rm -rf $(VENV) $(VENV)-colab data runs build site/node_modules src/*.egg-info

@@ -1,19 +1,21 @@
 """Draw the pictures of the README and docs into assets/: `make assets`.
 
-With a folder of pairs and the runs of a sweep, `python tools/draw_assets.py PAIRS RUNS`, also those of these runs: only
-what they generated, nothing of the pairs. With build/site (`make site`), also the drawing board.
+With the folder of the real facades, `python tools/draw_assets.py FACADES` (make assets FACADES=…), also those of the
+real test pairs: only what the pretrained network generated, nothing of the pairs. With build/site (`make site`), also
+the drawing board.
 """
 
 import argparse
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
-from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades
-from pix2pix_colab.discriminator import PatchDiscriminator
-from pix2pix_colab.evaluation import evaluate
+from pix2pix_colab import LambdaPath, PatchDiscriminator, UNetGenerator, load_pretrained, translate
+from pix2pix_colab.data import read_pairs, synthetic_facades
+from pix2pix_colab.evaluation import Report, evaluate
 from pix2pix_colab.figures import (
     disagreement_grid,
     draw_discriminator,
@@ -23,18 +25,17 @@ from pix2pix_colab.figures import (
     pair_grid,
     tradeoff_plot,
 )
-from pix2pix_colab.generator import UNetGenerator
-from pix2pix_colab.inference import translate
-from pix2pix_colab.interpolation import LambdaPath
 from pix2pix_colab.loss import LAMBDAS, lambda_label
-from pix2pix_colab.notebook import Workspace, open_workspace
-from pix2pix_colab.slider import slider_of_pairs
-from pix2pix_colab.training import ProgressBar, Run, lambda_path, read_sweep, sweep
+from pix2pix_colab.notebook import open_workspace
+from pix2pix_colab.slider import LambdaSlider, encode
+from pix2pix_colab.training import ProgressBar, sweep
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tools.browser import chromium, serve
 
-ASSETS = Path(__file__).resolve().parents[1] / "assets"
+ROOT = Path(__file__).resolve().parents[1]
+ASSETS = ROOT / "assets"
+LABEL_MAPS = 6  # in the film strip
 HOUSE = (  # what is drawn on the board: class, and left, top, right and bottom as shares of the board
     ("cornice", 0, 0.03, 0.999, 0.09),
     *(("window", x, y, x + 0.16, y + 0.22) for y in (0.17, 0.47) for x in (0.1, 0.42, 0.74)),
@@ -48,52 +49,62 @@ HOUSE = (  # what is drawn on the board: class, and left, top, right and bottom 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pairs", nargs="?", help="a folder of side-by-side pairs")
-    parser.add_argument("runs", nargs="?", help="where a sweep left its runs")
-    options = parser.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("facades", nargs="?", help="the folder of the real facades")
+    facades = parser.parse_args().facades
 
     pair_grid(synthetic_facades(12)).savefig(ASSETS / "image_pairs.png", dpi=110)
     draw_generator(UNetGenerator()).savefig(ASSETS / "gen_architecture.png", dpi=160)
     drawing = draw_discriminator(PatchDiscriminator(), image=synthetic_facades(1).target[0])
     drawing.savefig(ASSETS / "discr_architecture.png", dpi=160)
 
+    path, sources = load_pretrained(), synthetic_facades(LABEL_MAPS, seed=2).source
+    strip = path.translate(sources, LAMBDAS)
+    draw_strip([("label map", sources), *named(strip)], "lambda.jpg")
+    draw_quick()
+    photograph_board()
+    if facades:
+        pairs = read_pairs(facades, 256, "BtoA", "test")
+        train_pairs = read_pairs(facades, 286, "BtoA", "train")
+        outputs = path.translate(pairs.source, LAMBDAS)
+        report = evaluate(outputs, pairs, train_pairs, ROOT / "runs/pretrained")
+        tradeoff_plot(report, outputs, image=36).savefig(ASSETS / "facades_tradeoff.png", dpi=110)
+        draw_strip(named({k: output[:108:18] for k, output in outputs.items()}), "facades_lambda.jpg")  # not chosen
+        grid = disagreement_grid(100, math.inf, outputs, pairs, with_pair=False)
+        grid.savefig(ASSETS / "disagreement.png", dpi=120)
+        photograph_slider(path, sources, report)
+
+
+def named(outputs: Mapping[float, Tensor]) -> list[tuple[str, Tensor]]:
+    return [(lambda_label(lambda_l1), images) for lambda_l1, images in outputs.items()]
+
+
+def draw_strip(columns: list[tuple[str, Tensor]], name: str) -> None:
+    image_grid(columns).savefig(ASSETS / name, dpi=120, pil_kwargs={"quality": 85})
+
+
+def draw_quick() -> None:
+    """The sweep of the preset quick, as notebook 4 trains it."""
     workspace = open_workspace("quick")
     train_pairs, test_pairs = workspace.load_pairs()
     runs = sweep(train_pairs, LAMBDAS, workspace.config(train_pairs), workspace.runs, ProgressBar())
-    outputs = translated(runs, test_pairs.source)
-    first = {k: output[:4] for k, output in outputs.items()}
-    lambda_grid(test_pairs[:4], first).savefig(ASSETS / "lambda.jpg", dpi=120)
-    disagreement_grid(100, math.inf, outputs, test_pairs).savefig(ASSETS / "disagreement.png", dpi=120)
-    draw_path(workspace, train_pairs, test_pairs)
-    photograph_board()
-
-    if options.runs:
-        pairs, runs = read_pairs(options.pairs, 256, "BtoA"), read_sweep(options.runs)
-        outputs = translated(runs, pairs.source)
-        report = evaluate(outputs, pairs, folder=options.runs)
-        tradeoff_plot(report, outputs, image=36).savefig(ASSETS / "facades_tradeoff.png", dpi=110)
-        columns = [(lambda_label(k), output[:108:18]) for k, output in outputs.items()]  # six of 106, without choosing
-        image_grid(columns).savefig(ASSETS / "facades_lambda.jpg", dpi=120)
+    outputs = {k: translate(run.load_generator(), test_pairs.source[:4]) for k, run in runs.items()}
+    lambda_grid(test_pairs[:4], outputs).savefig(ASSETS / "quick.jpg", dpi=120)
 
 
-def draw_path(workspace: Workspace, train_pairs: Pairs, test_pairs: Pairs) -> None:
-    """A film strip of the λ path, and the slider that goes along it."""
-    config = workspace.path_config(train_pairs)
-    runs = lambda_path(train_pairs, LAMBDAS, config, workspace.runs / "path", ProgressBar())
-    path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
-    strip = path.translate(test_pairs.source[:4], path.grid(between=1))
-    lambda_grid(test_pairs[:4], strip).savefig(ASSETS / "path.jpg", dpi=90)
-    outputs = path.translate(test_pairs.source, path.grid())
-    report = evaluate(outputs, test_pairs, train_pairs, workspace.runs)
-    page = slider_of_pairs(test_pairs[:12], outputs, report, path.lambdas).save_page(workspace.runs / "path.html")
+def photograph_slider(path: LambdaPath, sources: Tensor, report: Report) -> None:
+    """The slider along the pretrained path, with the metrics of the real test images."""
+    encoded = {k: encode(output) for k, output in path.translate(sources, path.grid()).items()}
+    caption = f"of {report.images} real test images"
+    slider = LambdaSlider(encoded, encode(sources), None, report.named, caption, stops=path.lambdas)
+    page = slider.save_page(ROOT / "runs/pretrained/slider.html")
     photograph(page, "slider.png", "side", "light")
     photograph(page, "slider_wipe.png", "wipe", "dark")
 
 
 def photograph_board() -> None:
     """The page with the drawing board, if `make site` has built it: a house that is drawn by the mouse."""
-    if not (site := ASSETS.parent / "build/site").is_dir():
+    if not (site := ROOT / "build/site").is_dir():
         return
     with chromium() as browser, serve(site) as address:
         tab = browser.new_page(viewport={"width": 1112, "height": 900})
@@ -110,11 +121,6 @@ def photograph_board() -> None:
             tab.mouse.up()
         tab.locator(".output[aria-busy=false]").wait_for()
         tab.locator(".drawing-board").screenshot(path=ASSETS / "board.jpg", quality=85)
-
-
-def translated(runs: dict[float, Run], source: Tensor) -> dict[float, Tensor]:
-    """What each λ makes of the sources."""
-    return {k: translate(run.load_generator(), source) for k, run in runs.items()}
 
 
 def photograph(page: Path, name: str, view: str, scheme: str) -> None:

@@ -20,7 +20,7 @@ from tools.browser import Quiet, serve
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
-from pix2pix_colab import LambdaPath
+from pix2pix_colab import LambdaPath, load_pretrained
 from pix2pix_colab.data import LABEL_COLOURS, jitter_size, synthetic_facades
 from pix2pix_colab.training import TrainConfig, lambda_path
 
@@ -171,6 +171,23 @@ def test_the_pixels_are_those_of_translate(board, path) -> None:
             apart = (board.picture() - outputs[i].int()).abs()
             assert apart.float().mean() < 1 and apart.max() <= 8, f"label map {i}, position {position}"
     assert board.say.inner_text() == ""
+
+
+def test_without_runs_the_page_has_the_pretrained_network(browser, site, tmp_path) -> None:
+    """Its weights are int8 already, so that the page has them exactly; and it is no larger than a page may be."""
+    out, label_map = tmp_path / "page", synthetic_facades(1, SIZE, seed=5).source[0]
+    command = [sys.executable, ROOT / "tools/build_site.py", "--out", out]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    page, network = map(float, re.search(r"runtime (.*) MB, network (.*) MB", said).groups())
+    assert page < 5 and network < 16
+    with serve(out) as address, opened(browser, address) as board:
+        assert "400 photos of facades" in board.page.locator("#training").inner_text()
+        board.ready()
+        board.upload(png(label_map))
+        expected = load_pretrained().translate(label_map, [0, 100])
+        for position, output in ((0, expected[0]), (30, expected[100])):
+            board.range.fill(str(position))
+            assert (board.picture() - output.int()).abs().max() <= 2
 
 
 def test_a_drawing_is_translated_as_it_is_saved(board, path) -> None:

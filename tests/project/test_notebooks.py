@@ -104,6 +104,8 @@ def test_nbval_with_todays_versions(workspace: Path) -> None:
     assert page.count('"UklGR') == (6 + 2) * 12, "WebPs of twelve sources, targets and outputs of six λ"
     page = (workspace / "runs" / "quick" / "path.html").read_text()
     assert page.count('"UklGR') == (21 + 2) * 12, "and of 21 λ along the path"
+    page = (workspace / "runs" / "quick" / "pretrained.html").read_text()
+    assert page.count('"UklGR') == (21 + 1) * 6, "of six label maps, which have no targets"
 
 
 FEW_TEST_IMAGES = """

@@ -81,16 +81,22 @@ def feature_grid(features: Tensor, count: int = 8) -> Figure:
     return image_grid([(f"channel {i}", each.expand(1, 3, -1, -1)) for i, each in enumerate(grey, start=1)], 1.3)
 
 
-def disagreement_grid(first: float, second: float, outputs: Mapping[float, Tensor], pairs: Pairs) -> Figure:
-    """The detail on which L1 prefers the λ ``second`` and sharpness the λ ``first`` (see ``find_disagreement``)."""
+def disagreement_grid(
+    first: float, second: float, outputs: Mapping[float, Tensor], pairs: Pairs, with_pair: bool = True
+) -> Figure:
+    """The detail on which L1 prefers the λ ``second`` and sharpness the λ ``first`` (see ``find_disagreement``).
+
+    Args:
+        with_pair: whether its source and target stand beside the outputs.
+    """
     image, rows, columns = find_disagreement(outputs[first], outputs[second], pairs.target)
     source, target, *details = (
         images[image : image + 1, :, rows, columns]
         for images in (pairs.source, pairs.target, outputs[first], outputs[second])
     )
-    grid = [("source", source)]
+    grid = []
     for k, detail in zip((first, second), details, strict=True):
         found = {key: m.value for key, m in measure(detail, target).items()}
         heading = f"{lambda_label(k)}: L1 {found['l1']:.2f}, SSIM {found['ssim']:.2f}"
         grid.append((f"{heading}\nsharpness {found['sharpness']:.2f}", detail))
-    return image_grid([*grid, ("target", target)], image_inches=2.6)
+    return image_grid([("source", source), *grid, ("target", target)] if with_pair else grid, image_inches=2.6)
