@@ -253,16 +253,23 @@ def test_it_prints_table_differences_and_claims(folder, offline, capsys):
     assert tables[-1].startswith("| the paper says |") and tables[-1].count("L1 only |") == 3
 
 
-def test_without_runs_it_measures_the_pretrained_path(offline, tmp_path, capsys):
-    write_pairs(synthetic_facades(2, 256), tmp_path / "test")
-    with pytest.warns(UserWarning, match="The weights of the pretrained path don't say their direction"):
-        main(["evaluate", str(tmp_path), "--split", "test"])
+def test_without_runs_it_measures_the_pretrained_path(offline, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for split in ("train", "test"):
+        write_pairs(synthetic_facades(2, 256), tmp_path / "data" / split)
+    before = sorted((tmp_path / "data").rglob("*"))
+    main(["evaluate", "data", "--split", "test"])
     found = capsys.readouterr().out
-    assert "| 2 images | λ = 0 | λ = 1 | λ = 10 | λ = 100 | λ = 1000 | L1 only |" in found
-    path, pairs = load_pretrained(), read_pairs(tmp_path, 256, "AtoB", "test")
+    assert "| 2 images | λ = 0 | λ = 1 | λ = 10 | λ = 100 | λ = 1000 | L1 only | targets |" in found
+    path, pairs = load_pretrained(), read_pairs("data", 256, "AtoB", "test")
     report = evaluate(path.translate(pairs.source, path.lambdas), pairs)
-    rows = report.table().splitlines()
-    assert all(row in found for row in rows if row.startswith(("| L1 ", "| sharpness")))
+    rows = [row.split(" | ")[:7] for row in report.table().splitlines() if row.startswith(("| L1 ", "| sharpness"))]
+    assert len(rows) == 2 and all(" | ".join(row) in found for row in rows)
+    assert sorted((tmp_path / "data").rglob("*")) == before, "nothing is written among one's images"
+    with pytest.raises(SystemExit):
+        main(["evaluate", "data", "--split", "test", "--direction", "BtoA"])
+    said = capsys.readouterr().err
+    assert "no label maps" in said and "They were read BtoA: try the other --direction" in said
 
 
 @pytest.mark.parametrize(("split", "count"), [("train", 10), ("test", 6)])

@@ -122,13 +122,31 @@ def test_a_path_is_saved_and_loaded(tmp_path: Path) -> None:
     assert again.read_bytes() == (tmp_path / "path.npz").read_bytes(), "int8 again: nothing more is lost"
 
 
-@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "another"])
+@pytest.mark.parametrize("change", ["dropout", "grey", "no discriminator"])
+def test_what_would_come_back_otherwise_is_not_saved(change: str, tmp_path: Path) -> None:
+    settings = {"dropout": {"dropout": 0.0}, "grey": {"source_channels": 1}}.get(change, {})
+    discriminator = None if change == "no discriminator" else PatchDiscriminator(4, settings.get("source_channels", 3))
+    (tmp_path / "path.npz").write_text("the old one")
+    with pytest.raises(ValueError, match="Only a path in colour, with the default dropout and a discriminator"):
+        save_path(LambdaPath({100: UNetGenerator(4, 128, **settings)}, discriminator), tmp_path / "path.npz")
+    assert (tmp_path / "path.npz").read_text() == "the old one"
+
+
+def test_a_device_that_is_not_there_is_not_taken_for_damage() -> None:
+    with pytest.raises(RuntimeError, match="device"):
+        load_pretrained("nothing")
+
+
+@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "another", "no scale"])
 def test_a_damaged_file_is_a_sentence(damage: str, tmp_path: Path) -> None:
     file = save_path(small_path(), tmp_path / "path.npz")
     whole = file.read_bytes()
     middle = len(whole) // 2
     if damage == "another":
         np.savez(file, something=np.zeros(3))
+    elif damage == "no scale":
+        with np.load(file) as arrays:
+            np.savez(file, **{name: arrays[name] for name in arrays.files if name != "encoder.0.0.weight.scale"})
     else:
         flipped = whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 99]) + whole[middle + 99 :]
         file.write_bytes({"cut": whole[:middle], "noise": flipped, "empty": b""}[damage])

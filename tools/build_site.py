@@ -19,7 +19,7 @@ from PIL import Image
 from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab import LambdaPath, load_pretrained
-from pix2pix_colab.data import LABEL_COLOURS, synthetic_facades
+from pix2pix_colab.data import LABEL_COLOURS, example_label_maps
 from pix2pix_colab.drawing import empty_wall
 from pix2pix_colab.export import OnnxMissingError, export_parts, read_network
 from pix2pix_colab.slider import describe_positions
@@ -30,7 +30,6 @@ SHARED = ("lambda_control.js", "lambda_control.css", "elements.js")  # what the 
 RUNTIME_FOLDER = PAGE / "node_modules/onnxruntime-web/dist"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web: CPU, one thread, SIMD
 PRETRAINED = "It learned from 400 photos of facades and their label maps, the CMP Facade Database, in 60 epochs."
-EXAMPLES, SEED = 6, 2  # synthetic label maps to start from, not among the training pairs
 BETWEEN, FRAME_STEP = 9, 5  # positions between two anchors; a frame that is shown during loading for every fifth
 
 
@@ -119,7 +118,7 @@ def pack(file: Path, to: Path) -> None:
 
 def draw_examples(path: LambdaPath, lambdas: list[float], out: Path) -> list[dict[str, str]]:
     """Write some label maps, and for each a strip of its outputs along λ. Returns their addresses."""
-    source = synthetic_facades(EXAMPLES, path.anchors[0].image_size, SEED).source
+    source = example_label_maps(path.anchors[0].image_size)
     strips = torch.cat(list(path.translate(source, lambdas).values()), dim=3)  # side by side
     (out / "examples").mkdir()
     examples = []

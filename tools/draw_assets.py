@@ -14,7 +14,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pix2pix_colab import LambdaPath, PatchDiscriminator, UNetGenerator, load_pretrained, translate
-from pix2pix_colab.data import read_pairs, synthetic_facades
+from pix2pix_colab.data import example_label_maps, read_pairs, synthetic_facades
 from pix2pix_colab.evaluation import Report, evaluate
 from pix2pix_colab.figures import (
     disagreement_grid,
@@ -35,7 +35,6 @@ from tools.browser import chromium, serve
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSETS = ROOT / "assets"
-LABEL_MAPS = 6  # in the film strip
 HOUSE = (  # what is drawn on the board: class, and left, top, right and bottom as shares of the board
     ("cornice", 0, 0.03, 0.999, 0.09),
     *(("window", x, y, x + 0.16, y + 0.22) for y in (0.17, 0.47) for x in (0.1, 0.42, 0.74)),
@@ -58,7 +57,7 @@ def main() -> None:
     drawing = draw_discriminator(PatchDiscriminator(), image=synthetic_facades(1).target[0])
     drawing.savefig(ASSETS / "discr_architecture.png", dpi=160)
 
-    path, sources = load_pretrained(), synthetic_facades(LABEL_MAPS, seed=2).source
+    path, sources = load_pretrained(), example_label_maps()
     strip = path.translate(sources, LAMBDAS)
     draw_strip([("label map", sources), *named(strip)], "lambda.jpg")
     draw_quick()

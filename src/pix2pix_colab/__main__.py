@@ -24,6 +24,7 @@ from .utils.device import default_device
 from .utils.markdown import markdown_table
 
 SETTINGS = ("width", "epochs", "batch_size", "image_size", "source_channels", "target_channels")
+PRETRAINED = Path("runs/pretrained")
 SWEEP = "Train one run for each λ, all else equal."
 PATH = (
     "Train one run with λ = 100, the trunk, for all epochs; then go from λ to λ in both directions, with about a fifth "
@@ -72,10 +73,10 @@ def _add_evaluate(commands) -> None:
         "claims. With the split test or val the FCN score is measured, too, by a segmentation network trained on "
         "the training split."
     )
-    command = commands.add_parser("evaluate", help="print the metrics of a sweep", description=words)
+    command = commands.add_parser("evaluate", help="print the metrics of a sweep or path", description=words)
     command.set_defaults(run=run_evaluate)
     _add_pairs(command)
-    words = "the folder of the runs; default: the pretrained path"
+    words = f"the folder of the runs; default: the pretrained path, measured by what is kept in {PRETRAINED}"
     command.add_argument("runs", metavar="RUNS", type=Path, nargs="?", help=words)
 
 
@@ -154,22 +155,20 @@ def run_evaluate(options: Namespace) -> None:
     from .evaluation import decode_label_maps, evaluate  # here: a sweep needs no torchmetrics, which imports slowly
 
     runs, device, asked = read_sweep(options.runs) if options.runs else {}, default_device(), options.direction
-    config = next((run.config for run in runs.values()), TrainConfig())
+    config = next(iter(runs.values())).config if runs else TrainConfig()  # size and channels of the pairs
     directions = {run.direction for run in runs.values()} - {None}
-    if len(directions) > 1 or not _are_comparable([run.config for run in runs.values()]):
+    if runs and (len(directions) > 1 or not _are_comparable([run.config for run in runs.values()])):
         raise ValueError(f"The runs in {options.runs} differ in more than λ: move those of other settings elsewhere.")
     options.direction = asked or next(iter(directions), None)
-    if not options.direction and not known_dataset(options.pairs, options.data):
-        who = f"The runs in {options.runs} don't" if runs else "The weights of the pretrained path don't"
+    if runs and not options.direction and not known_dataset(options.pairs, options.data):
         words = "the pairs are read AtoB. If they were trained the other way round, add --direction BtoA."
-        warnings.warn(f"{who} say their direction: {words}", stacklevel=2)
+        warnings.warn(f"The runs in {options.runs} don't say their direction: {words}", stacklevel=2)
     words = "the random tenth is measured that --split train leaves out. --split all measures all."
     split = _split(options, "test", "test", words)
     pairs, train_pairs = _read_pairs(options, split, config.image_size, config)[:].to(device), None  # in memory
     if asked and pairs.direction not in (directions or {pairs.direction}):
         raise ValueError(f"--direction {asked} is the reverse of that of the runs in {options.runs}: leave it out.")
-    if runs:
-        _warn_if_trained_on(options, split, runs, config)
+    _warn_if_trained_on(options, split, runs, config) if runs else _check_label_maps(pairs, decode_label_maps)
     if split in ("val", "test"):
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
             decode_label_maps(pairs.source[:1])
@@ -179,10 +178,19 @@ def run_evaluate(options: Namespace) -> None:
         path = LambdaPath(generators) if runs else load_pretrained(device)  # ValueError for legs of another trunk
         generators = dict(zip(path.lambdas, path.anchors, strict=True))
     outputs = {k: translate(generator, pairs.source) for k, generator in generators.items()}
-    report = evaluate(outputs, pairs, train_pairs, options.runs or Path(options.data), device)
+    report = evaluate(outputs, pairs, train_pairs, options.runs or PRETRAINED, device)
     print(report.table(), *filter(None, map(report.difference_table, report.measured)), sep="\n\n")
     if claims := report.claims():
         print(f"\n{markdown_table(claims)}")
+
+
+def _check_label_maps(pairs: Pairs, decode: Callable) -> None:
+    """Raise ValueError if the sources are not what the pretrained path takes."""
+    try:
+        decode(pairs.source)
+    except ValueError as error:
+        words = f"They were read {pairs.direction}: try the other --direction, or give the RUNS of your own networks."
+        raise ValueError(f"{error} The pretrained path takes no others. {words}") from error
 
 
 def _warn_if_trained_on(options: Namespace, split: str, runs: dict[float, Run], config: TrainConfig) -> None:
@@ -207,7 +215,7 @@ def _are_comparable(configs: list[TrainConfig]) -> bool:
     """Whether the runs differ only in λ; those of a path, with one trunk, also in epochs and in what learns."""
     whole = [config for config in configs if not config.late_layers]
     path = {"late_layers": None, "epochs": 1} if len(whole) < min(2, len(configs)) else {}
-    return len({replace(config, lambda_l1=0, **path) for config in configs}) <= 1
+    return len({replace(config, lambda_l1=0, **path) for config in configs}) == 1
 
 
 def run_export(options: Namespace) -> None:

@@ -41,33 +41,48 @@ def load_path(file: str | Path, device: torch.device | str = "cpu") -> LambdaPat
     if not file.is_file():
         raise FileNotFoundError(f"There are no weights at {file}: install the package again.")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
-            settings = json.loads(str(arrays[SETTINGS]))
-            first, late = UNetGenerator(settings["width"], settings["image_size"]), settings["late_layers"]
-            discriminator = PatchDiscriminator(settings["width"])
-            for name, network in _shared(first, late, discriminator).items():
-                network.load_state_dict(_read(arrays, name))
-            weights = {float(label): _read(arrays, label) for label in settings["lambdas"]}
-            generators = {k: with_late_layers(first, late, each).to(device) for k, each in weights.items()}
+        path = _load(file)
     except (KeyError, TypeError, RuntimeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{file} is damaged, or holds no λ path: install the package again.") from error
-    return LambdaPath(generators, discriminator.to(device))
+    for network in (*path.anchors, path.discriminator):
+        network.to(device)
+    return path
+
+
+def _load(file: Path) -> LambdaPath:
+    with np.load(file, allow_pickle=False) as arrays:
+        settings = json.loads(str(arrays[SETTINGS]))
+        first, late = UNetGenerator(settings["width"], settings["image_size"]), settings["late_layers"]
+        discriminator = PatchDiscriminator(settings["width"])
+        for name, network in _shared(first, late, discriminator).items():
+            network.load_state_dict(_read(arrays, name))
+        weights = {float(label): _read(arrays, label) for label in settings["lambdas"]}
+    return LambdaPath({k: with_late_layers(first, late, each) for k, each in weights.items()}, discriminator)
 
 
 def save_path(path: LambdaPath, file: str | Path) -> Path:
     """Write a λ path with its discriminator: convolutions as int8, with a scale per output channel; all else float32.
 
-    What all λ share is written once. The networks must be a ``UNetGenerator(width, image_size)`` and a
-    ``PatchDiscriminator(width)``, with the defaults for all else.
+    What all λ share is written once. It is read back before it takes the place of an old file.
+
+    Raises:
+        ValueError: if the path has no discriminator, or if the networks have other settings than the defaults of
+            ``UNetGenerator(width, image_size)`` and ``PatchDiscriminator(width)``.
+        OSError: if the file can't be written.
     """
-    first, late, labels = path.anchors[0], path.late_layers, [f"{k:g}" for k in path.lambdas]
+    first, late, labels = path.anchors[0], path.late_layers, [str(float(k)) for k in path.lambdas]
+    width = first.encoder[0][0].out_channels
+    defaults = UNetGenerator(width, first.image_size), PatchDiscriminator(width)
+    if [repr(each) for each in defaults] != [repr(first), repr(path.discriminator)]:
+        raise ValueError("Only a path in colour, with the default dropout and a discriminator, can be saved so.")
     networks = _shared(first, late, path.discriminator)
     networks |= {label: each.decoder[-late:] for label, each in zip(labels, path.anchors, strict=True)}
     arrays = {f"{name}.{key}": array for name, network in networks.items() for key, array in _arrays(network)}
-    width = first.encoder[0][0].out_channels
     settings = {"width": width, "image_size": first.image_size, "late_layers": late, "lambdas": labels}
-    with atomic_write(Path(file)) as partial, partial.open("wb") as stream:
-        np.savez_compressed(stream, **{SETTINGS: np.array(json.dumps(settings))}, **arrays)
+    with atomic_write(Path(file)) as partial:
+        with partial.open("wb") as stream:
+            np.savez_compressed(stream, **{SETTINGS: np.array(json.dumps(settings))}, **arrays)
+        _load(partial)
     return Path(file)
 
 
@@ -95,4 +110,4 @@ def _read(arrays: np.lib.npyio.NpzFile, network: str) -> dict[str, Tensor]:
         if name.startswith(f"{network}.")
     }
     scales = {name.removesuffix(SCALE): found.pop(name) for name in list(found) if name.endswith(SCALE)}
-    return {name: values * scales[name] if name in scales else values for name, values in found.items()}
+    return {name: each * scales[name] if each.dtype == torch.int8 else each for name, each in found.items()}

@@ -398,6 +398,27 @@ def test_real_facades_are_six_of_the_test_pairs(tmp_path, monkeypatch):
     assert_direction(shown, pixels[0, ::3], pixels[1, ::3])
 
 
+@pytest.mark.parametrize("count", [0, 4])
+def test_few_or_no_sound_facades_stop_nothing(tmp_path, monkeypatch, capsys, count):
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path))
+    monkeypatch.setitem(DATASETS, "facades", replace(DATASETS["facades"], splits={"test": 4}))
+    write_splits(tmp_path / "data" / "facades", "BtoA", test=4)
+    for i in range(count, 4):
+        (tmp_path / "data" / "facades" / "test" / f"{i + 1}.png").write_bytes(b"damaged")
+    shown = real_facades()
+    assert len(shown) == count if count else shown is None
+    assert count or "No real facades are shown now" in capsys.readouterr().out
+
+
+def test_a_folder_of_ones_own_is_not_shown_as_the_real_facades(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / "root"))
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    write_splits(tmp_path / "facades", "BtoA", test=10)
+    monkeypatch.chdir(tmp_path)
+    assert real_facades() is None
+
+
 def test_without_a_network_no_real_facades_are_shown_and_all_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path))
     for variable in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):

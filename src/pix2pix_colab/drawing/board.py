@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from ..data import LABEL_COLOURS, Pairs
+from ..data import LABEL_COLOURS, Pairs, example_label_maps
 from ..generator import UNetGenerator
 from ..inference import translate
 from ..interpolation import LambdaPath
@@ -115,11 +115,15 @@ class DrawingBoard(anywidget.AnyWidget):
 
 
 def board_of_pairs(
-    networks: Mapping[float, UNetGenerator] | LambdaPath, pairs: Pairs
+    networks: Mapping[float, UNetGenerator] | LambdaPath, pairs: Pairs | None = None
 ) -> DrawingBoard | ipywidgets.HTML:
-    """The drawing board with the sources of some pairs; or a sentence, if these are no label maps."""
+    """The drawing board with the sources of some pairs; or a sentence, if these are no label maps.
+
+    Args:
+        pairs: some pairs; None takes ``example_label_maps`` of facades, for the pretrained path.
+    """
     try:
-        return DrawingBoard(networks, pairs.source)
+        return DrawingBoard(networks, pairs.source if pairs else example_label_maps())
     except ValueError as error:
         return ipywidgets.HTML(f"{error} So there is nothing to draw with.")
 

@@ -9,7 +9,7 @@ from zlib import crc32
 
 import torch
 
-from ..data import Pairs, Patience, jitter_size, known_dataset, open_dataset, read_pairs, synthetic_facades
+from ..data import Pairs, Patience, download, jitter_size, known_dataset, open_dataset, read_pairs, synthetic_facades
 from ..generator import check_image_size
 from ..training import TrainConfig
 from ..utils.device import default_device
@@ -18,7 +18,7 @@ from .colab import DISK, on_colab, upload
 
 SYNTHETIC = "synthetic"  # facades, rendered on the spot
 UPLOAD = "upload"  # files chosen in the browser, on Colab
-BRIEF = Patience(rounds=1, timeout=5, slowest=2**18, grace=10)  # for what is nice to have: no one waits for it
+BRIEF = Patience(rounds=1, timeout=5, slowest=2**20, grace=5)  # for what is nice to have: no one waits for it
 
 
 @dataclass(frozen=True)
@@ -200,12 +200,12 @@ def real_facades(count: int = 6) -> Pairs | None:
     """Some test pairs of the real facades, evenly spaced. If they can't be downloaded now: a message, and None."""
     backup = os.environ.get("PIX2PIX_KEEP")
     try:
-        folder = open_dataset("facades", find_root() / "data", backup and Path(backup) / "data", BRIEF)
+        folder = download("facades", find_root() / "data", backup and Path(backup) / "data", BRIEF)
+        pairs = read_pairs(folder, 256, "BtoA", "test")
     except (OSError, ValueError) as error:
         print(f"{error}\nNo real facades are shown now. All else goes on without them.")
         return None
-    pairs = read_pairs(folder, 256, "BtoA", "test")
-    return pairs[:: len(pairs) // count][:count]
+    return pairs[:: max(1, len(pairs) // count)][:count]
 
 
 def default_preset(device: torch.device) -> str:

@@ -9,7 +9,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
-from ..data import Pairs, synthetic_facades
+from ..data import Pairs, example_label_maps
 from ..generator import UNetGenerator
 from ..inference import check_source, translate
 from ..interpolation import LambdaPath
@@ -22,7 +22,6 @@ if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
 LONGEST = 2048  # px; a larger image is scaled down, or else six λ of it take minutes and gigabytes
 LONGEST_ON_PATH = LONGEST // 2  # 21 outputs hold as many pixels then as five
 LABELS = 64  # an image of more colours is no label map
-EXAMPLES, EXAMPLES_SEED = 6, 2  # synthetic facades to look at, not among those that the notebooks train or test on
 
 
 def encode(images: Tensor) -> list[bytes]:
@@ -60,11 +59,11 @@ def slider_of_path(path: LambdaPath, pairs: Pairs | Tensor | None = None) -> Lam
     """The slider of a λ path, which translates some pairs by 21 λ.
 
     Args:
-        pairs: some pairs; or only sources, uint8 (N, C, S, S). None takes the label maps of six synthetic facades.
+        pairs: some pairs; or only sources, uint8 (N, C, S, S). None takes ``example_label_maps``.
     """
     if isinstance(pairs, Pairs):
         return slider_of_pairs(pairs, path.translate(pairs.source, path.grid()), stops=path.lambdas)
-    sources = synthetic_facades(EXAMPLES, path.anchors[0].image_size, EXAMPLES_SEED).source if pairs is None else pairs
+    sources = example_label_maps(path.anchors[0].image_size) if pairs is None else pairs
     encoded = {k: encode(output) for k, output in path.translate(sources, path.grid()).items()}
     return LambdaSlider(encoded, encode(sources), stops=path.lambdas)
 

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from threading import Event
@@ -94,7 +94,7 @@ def train(
     device: torch.device | str | None = None,
     log_every: int = 20,
     start: Run | LambdaPath | None = None,
-    layers: Sequence[str] | None = None,
+    layers: Iterable[str] | None = None,
 ) -> Run:
     """Train G and D on ``pairs`` for ``config.epochs``, and save checkpoints and history in ``run_dir``.
 

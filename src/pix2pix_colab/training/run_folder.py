@@ -4,6 +4,7 @@ import csv
 import errno
 import hashlib
 import warnings
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -167,12 +168,17 @@ def copy_run(source: Path, target: Path) -> None:
 
 def name_weights(state: dict) -> str:
     """Name of a checkpoint for error messages, with a digest of its weights."""
+    digest = digest_weights([state["generator"], state["discriminator"]])
+    return f"{lambda_label(state['config']['lambda_l1'])} at step {state['steps_done']:,} (weights {digest})"
+
+
+def digest_weights(networks: Iterable[Mapping[str, torch.Tensor]]) -> str:
+    """Digest of the weights of networks, 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for network in ("generator", "discriminator"):
-        for weights in state[network].values():
-            digest.update(weights.contiguous().numpy().tobytes())
-    label = lambda_label(state["config"]["lambda_l1"])
-    return f"{label} at step {state['steps_done']:,} (weights {digest.hexdigest()[:16]})"
+    for network in networks:
+        for weights in network.values():
+            digest.update(weights.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _to_cpu(state):

@@ -9,6 +9,7 @@ import torch
 from torch import distributed
 
 from ..data import Pairs
+from ..interpolation import LambdaPath
 from ..loss import LAMBDAS, lambda_label
 from .config import TrainConfig
 from .lambda_sweep import check_folder_names, folder_of
@@ -50,6 +51,8 @@ def lambda_path(
         leg: the epochs of a leg, as a fraction of the trunk's. A leg to L1 only takes twice as many: its steps, without
             a D, cost less than half, and in as many as the others it stays a little sharper than a training of its own.
     """
+    if isinstance(start, LambdaPath):
+        raise ValueError("A λ path can't be the trunk: first run = train(…, start=path), then start=run.")
     root, lambdas, adopted = Path(root), [float(lambda_l1) for lambda_l1 in lambdas], None
     if isinstance(start, Run):
         _check_start(start, config, pairs)

@@ -144,16 +144,14 @@ def known_dataset(where: str | Path, root: str | Path = "data") -> Dataset | Non
     return None if own else dataset
 
 
-def open_dataset(
-    where: str | Path, root: str | Path = "data", cache: str | Path | None = None, patience: Patience = PATIENCE
-) -> Path:
+def open_dataset(where: str | Path, root: str | Path = "data", cache: str | Path | None = None) -> Path:
     """Find the folder of a data set. An archive is downloaded and unpacked once, and again if the file has changed.
 
     Args:
         where: a folder, an image of a pair side by side, a .zip or .tar file of any compression, the http address of
             one, the link or id of one on Google Drive, or a name in DATASETS. A file or folder of such a name is read,
             and a warning says so.
-        cache, patience: as ``download`` takes them, for a data set by name.
+        cache: as ``download`` takes it, for a data set by name.
 
     Returns:
         The folder or image itself, or the folder in ``root`` which holds what the archive does. Nothing is written
@@ -166,7 +164,7 @@ def open_dataset(
     where, root = str(where).strip(), Path(root)
     path, address = Path(where).expanduser(), urlsplit(where)
     if known_dataset(where, root):
-        return download(where, root, cache, patience)
+        return download(where, root, cache)
     if where in DATASETS:
         advice = f"to download the data set {where}, rename it or work in another folder"
         warnings.warn(f"{path.resolve()} is read, as pairs of your own (AtoB by default): {advice}.", stacklevel=2)

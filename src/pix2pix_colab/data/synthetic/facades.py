@@ -10,6 +10,7 @@ from random import Random
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
 from ..pairs import Pairs
 from .canvas import UNIT, Box, Canvas, mix, tint
@@ -42,6 +43,11 @@ def synthetic_facades(count: int, size: int = 256, seed: int = 0) -> Pairs:
     images = np.stack([_render(size, Random(f"{seed}/{i} plan"), Random(f"{seed}/{i} chance")) for i in range(count)])
     source, target = torch.from_numpy(images).permute(1, 0, 4, 2, 3).contiguous()  # (N, 2, size, size, 3) -> 2 × NCHW
     return Pairs(source, target, [f"synthetic-{i:04d}" for i in range(count)])
+
+
+def example_label_maps(size: int = 256) -> Tensor:
+    """Six label maps to look at, uint8 (6, 3, size, size): no notebook trains or tests on them."""
+    return synthetic_facades(6, size, seed=2).source
 
 
 class _House(Canvas):
