@@ -60,6 +60,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=16)
     parser.add_argument("--runs", type=Path, default=Path("runs/bench-finetune"), help="must not hold runs yet")
     options = parser.parse_args()
+    if options.runs.exists():
+        parser.error(f"{options.runs} is there already: delete it, or choose another folder by --runs.")
     pairs, test_pairs = synthetic_facades(64, 286), synthetic_facades(24, seed=1)
     config, found = TrainConfig(width=32, epochs=options.epochs), []
     for name, start in (("nothing", None), ("trained", load_pretrained())):

@@ -1,12 +1,11 @@
 """The λ slider's time for a move, and the size of its page: `python benchmarks/bench_slider.py`.
 
-A page of a λ path, 21 positions × twelve images of 256 px, in headless Chromium, moved by keys and by dragging with the
+A page of the pretrained λ path, 21 positions × twelve images of 256 px, in headless Chromium, moved by keys and by dragging with the
 mouse. Each time is from when the browser got the key or the mouse's move to the first frame after the one that shows
 it. So it holds up to two intervals of a 60 Hz screen, 33 ms, however fast the drawing is. Beside it stands the time of
 the drawing alone, with pixels read back, so that nothing is left to do. Needs `make test`'s environment and Chromium.
 
-The path is a small one, of half the quick preset's trunk, trained in --runs on the first call. With --formats only the
-page's size is measured, and what other image formats would take.
+With --formats only the page's size is measured, and what other image formats would take.
 """
 
 import argparse
@@ -28,10 +27,9 @@ from torchvision.transforms.functional import to_pil_image
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tools.browser import chromium
 
+from pix2pix_colab import load_pretrained
 from pix2pix_colab.data import Pairs, synthetic_facades
-from pix2pix_colab.interpolation import LambdaPath
 from pix2pix_colab.slider import slider_of_pairs
-from pix2pix_colab.training import ProgressBar, TrainConfig, lambda_path
 from pix2pix_colab.utils.markdown import markdown_table
 
 LAST = 20  # position
@@ -97,14 +95,6 @@ def summary(times: list[float]) -> str:
     return f"{statistics.median(times):.1f} ({sorted(times)[math.ceil(0.95 * len(times)) - 1]:.1f})"
 
 
-def quick_path(root: Path, pairs: Pairs) -> tuple[dict[float, Tensor], list[float]]:
-    """Outputs of all positions of a small λ path, and its stops."""
-    config = TrainConfig(width=16, epochs=9)
-    runs = lambda_path(synthetic_facades(64, 286), config=config, root=root, on_progress=ProgressBar())
-    path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
-    return path.translate(pairs.source, path.grid()), path.lambdas
-
-
 def measure_format(images: list[Image.Image], form: str, options: dict) -> dict[str, str]:
     """Bytes, mean error, and encoding time of an image in a format."""
     began, encoded = time.process_time(), [io.BytesIO() for _ in images]
@@ -131,22 +121,21 @@ def print_formats(pairs: Pairs, outputs: dict[float, Tensor]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--moves", type=int, default=100)
-    parser.add_argument("--runs", type=Path, default=Path("runs/bench-slider"))
     parser.add_argument("--formats", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    pairs = synthetic_facades(12, seed=1)
-    outputs, stops = quick_path(options.runs, pairs)
+    pairs, path = synthetic_facades(12, seed=1), load_pretrained()
+    outputs = path.translate(pairs.source, path.grid())
     began = time.process_time()
-    slider = slider_of_pairs(pairs, outputs, stops=stops)
+    slider = slider_of_pairs(pairs, outputs, stops=path.lambdas)
     print(f"{len(outputs)} λ × {len(pairs)} images encoded in {time.process_time() - began:.1f} s of one core")
     if options.formats:
         print_formats(pairs, outputs)
     with tempfile.TemporaryDirectory() as folder:
-        path = slider.save_page(Path(folder) / "lambda.html")
-        print(f"page: {path.stat().st_size / 1e6:.1f} MB")
+        page = slider.save_page(Path(folder) / "lambda.html")
+        print(f"page: {page.stat().st_size / 1e6:.1f} MB")
         if not options.formats:
-            time_moves(path, options.moves)
+            time_moves(page, options.moves)
 
 
 def time_moves(path: Path, moves: int) -> None:

@@ -24,13 +24,26 @@ COUNT, SEED = 2, 7  # label maps
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", type=Path, help="the folder of the runs of a λ path")
-    runs = read_sweep(parser.parse_args().runs)
-    trunk = next(run for run in runs.values() if not run.config.late_layers)
-    discriminator = make_discriminator(trunk.config)
-    discriminator.load_state_dict(load_newest(trunk.folder)[0]["discriminator"])
-    save_path(LambdaPath({k: run.load_generator() for k, run in runs.items()}, discriminator), FILE)
+    try:
+        save_path(read_path(parser.parse_args().runs), FILE)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"error: {error}") from error
     record(load_pretrained(), RECORDED)
     print(f"{FILE}: {FILE.stat().st_size / 1e6:.2f} MB")
+
+
+def read_path(folder: Path) -> LambdaPath:
+    """Read a λ path with the discriminator of its trunk. Raise ValueError if there is no trunk, or no path."""
+    runs = read_sweep(folder)
+    path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
+    trunks = [run for run in runs.values() if not run.config.late_layers]
+    if len(trunks) != 1:
+        raise ValueError(
+            f"{folder} holds {len(trunks)} runs of which all layers learned, but a path has one, its trunk."
+        )
+    path.discriminator = make_discriminator(trunks[0].config)
+    path.discriminator.load_state_dict(load_newest(trunks[0].folder)[0]["discriminator"])
+    return path
 
 
 def record(path: LambdaPath, folder: Path) -> None:
