@@ -1,9 +1,10 @@
 """The λ slider's time for a move, and the size of its page: `python benchmarks/bench_slider.py`.
 
-A page of the pretrained λ path, 21 positions × twelve images of 256 px, in headless Chromium, moved by keys and by dragging with the
-mouse. Each time is from when the browser got the key or the mouse's move to the first frame after the one that shows
-it. So it holds up to two intervals of a 60 Hz screen, 33 ms, however fast the drawing is. Beside it stands the time of
-the drawing alone, with pixels read back, so that nothing is left to do. Needs `make test`'s environment and Chromium.
+A page of the pretrained λ path, 21 positions × twelve images of 256 px, in headless Chromium, moved by keys and by
+dragging with the mouse. Each time is from when the browser got the key or the mouse's move to the first frame after the
+one that shows it. So it holds up to two intervals of a 60 Hz screen, 33 ms, however fast the drawing is. Beside it
+stands the time of the drawing alone, with pixels read back, so that nothing is left to do. Needs `make test`'s
+environment and Chromium.
 
 With --formats only the page's size is measured, and what other image formats would take.
 """
