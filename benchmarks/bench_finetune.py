@@ -1,11 +1,11 @@
-"""How many steps trained weights save: training on synthetic facades from them, and from nothing.
+"""How many steps trained weights save: training on synthetic facades from nothing, and from ``load_pretrained()``.
 
 Run: python benchmarks/bench_finetune.py [--epochs 16] [--runs runs/bench-finetune]
 
-Both trainings have the same settings, pairs and order, and differ only in the weights they begin with: random ones, or
-those of ``load_pretrained()``, which has never seen a synthetic facade. After each epoch the test pairs are translated
-and, in the end, measured: the table has the values after 0, 64, 128, 256, … steps. Below it stands, for each metric,
-after how many steps the training from trained weights was as good as the one from nothing at its best.
+The trainings have the same settings, pairs and order. They differ in the weights that they begin with: random ones; G
+and D of the pretrained path, which has never seen a synthetic facade; or only its G. After each epoch the test pairs
+are translated and, in the end, measured: the table has the values after 0, 64, 128, 256, … steps, of the three in this
+order. Below it stands, for each metric, after how many steps they were as good as from nothing at its best.
 """
 
 import argparse
@@ -20,11 +20,12 @@ from pix2pix_colab.training import Progress, TrainConfig, train
 from pix2pix_colab.utils.markdown import markdown_table
 
 SHOWN = {"l1": min, "ssim": max, "pixel_accuracy": max, "class_iou": max}  # and which value is the best
+ARMS = {"nothing": (False, None), "G and D": (True, None), "G": (True, ["encoder", "decoder"])}  # start, layers
 Values = dict[str, dict[int, float]]  # of a metric, after a number of steps
 
 
 def outputs_by_step(
-    pairs: Pairs, source: Tensor, config: TrainConfig, folder: Path, start: LambdaPath | None
+    pairs: Pairs, source: Tensor, config: TrainConfig, folder: Path, start: LambdaPath | None, layers: list[str] | None
 ) -> dict[int, Tensor]:
     """What the generator makes of the sources, before the first step and after each epoch."""
     found: dict[int, Tensor] = {}
@@ -32,27 +33,30 @@ def outputs_by_step(
     def translate_now(progress: Progress) -> None:
         found[progress.step] = translate(progress.generator, source)
 
-    train(pairs, config, folder, translate_now, log_every=len(pairs), start=start)
+    train(pairs, config, folder, translate_now, log_every=len(pairs), start=start, layers=layers)
     return found
 
 
-def table(nothing: Values, trained: Values) -> str:
-    rows = []
-    for step in nothing["l1"]:
-        if step.bit_count() <= 1 or step == max(nothing["l1"]):  # 0, and those that double
-            cells = {f"{METRICS[key].name} {METRICS[key].better}": key for key in SHOWN}
-            both = {name: f"{nothing[key][step]:.3f} · {trained[key][step]:.3f}" for name, key in cells.items()}
-            rows.append({"steps": f"{step:,}"} | both)
+def table(found: list[Values]) -> str:
+    rows, steps = [], list(found[0]["l1"])
+    for step in steps:
+        if step.bit_count() <= 1 or step == steps[-1]:  # 0, and those that double
+            cells = {
+                f"{METRICS[key].name} {METRICS[key].better}": " · ".join(f"{each[key][step]:.3f}" for each in found)
+                for key in SHOWN
+            }
+            rows.append({"steps": f"{step:,}"} | cells)
     return markdown_table(rows)
 
 
-def compare(key: str, nothing: Values, trained: Values) -> str:
-    """After how many steps trained weights are as good as random ones at their best."""
-    goal = SHOWN[key](nothing[key].values())
-    at = next(step for step, value in nothing[key].items() if value == goal)
-    reached = [step for step, value in trained[key].items() if SHOWN[key](value, goal) == value]
-    words = f"after {reached[0]:,} steps" if reached else "never"
-    return f"{METRICS[key].name}: {goal:.3f} from nothing, after {at:,} steps; from trained weights {words}"
+def compare(key: str, found: list[Values]) -> str:
+    """After how many steps each start is as good as random weights at their best."""
+    best, reached = SHOWN[key], []
+    goal = best(found[0][key].values())
+    for name, values in zip(ARMS, found, strict=True):
+        steps = [step for step, value in values[key].items() if best(value, goal) == value]
+        reached.append(f"{name} {f'after {steps[0]:,} steps' if steps else 'never'}")
+    return f"{METRICS[key].name} {goal:.3f}: {', '.join(reached)}"
 
 
 def main() -> None:
@@ -64,11 +68,12 @@ def main() -> None:
         parser.error(f"{options.runs} is there already: delete it, or choose another folder by --runs.")
     pairs, test_pairs = synthetic_facades(64, 286), synthetic_facades(24, seed=1)
     config, found = TrainConfig(width=32, epochs=options.epochs), []
-    for name, start in (("nothing", None), ("trained", load_pretrained())):
-        outputs = outputs_by_step(pairs, test_pairs.source, config, options.runs / name, start)
+    for name, (start, layers) in ARMS.items():
+        path = load_pretrained() if start else None
+        outputs = outputs_by_step(pairs, test_pairs.source, config, options.runs / name, path, layers)
         report = evaluate(outputs, test_pairs, pairs, options.runs)
         found.append({key: {step: float(m.value) for step, m in report.measured[key].items()} for key in SHOWN})
-    print("from nothing · from trained weights\n", table(*found), *(compare(key, *found) for key in SHOWN), sep="\n")
+    print(" · ".join(ARMS), table(found), "\n".join(compare(key, found) for key in SHOWN), sep="\n\n")
 
 
 if __name__ == "__main__":
