@@ -181,7 +181,7 @@ def test_without_runs_the_page_has_the_pretrained_network(browser, site, tmp_pat
     page, network = map(float, re.search(r"runtime (.*) MB, network (.*) MB", said).groups())
     assert page < 5 and network < 16
     with serve(out) as address, opened(browser, address) as board:
-        assert "400 photos of facades" in board.page.locator("#training").inner_text()
+        playwright.expect(board.page.locator("#training")).to_contain_text("400 photos of facades")
         board.ready()
         board.upload(png(label_map))
         expected = load_pretrained().translate(label_map, [0, 100])
