@@ -129,7 +129,7 @@ def photograph(page: Path, name: str, view: str, scheme: str) -> None:
         tab.goto(page.as_uri())
         tab.locator(".lambda-slider[aria-busy=false]").wait_for()
         tab.locator(f"input[value={view}]").check(force=True)
-        tab.locator(".thumbnails button").nth(4).click()
+        tab.locator(".thumbnails button").nth(2).click()
         tab.locator("main").screenshot(path=ASSETS / name)
 
 

@@ -34,7 +34,6 @@ RESUMED = (
     "A finished run is skipped and an interrupted one resumed. To spread the runs over N processes and all GPUs: "
     "torchrun --nproc_per_node=N -m pix2pix_colab"
 )
-# Errors with a sentence for the user
 USER_ERRORS = (ValueError, OSError, MemoryError, FloatingPointError, FolderInUseError, OnnxMissingError)
 
 
@@ -168,7 +167,10 @@ def run_evaluate(options: Namespace) -> None:
     pairs, train_pairs = _read_pairs(options, split, config.image_size, config)[:].to(device), None  # in memory
     if asked and pairs.direction not in (directions or {pairs.direction}):
         raise ValueError(f"--direction {asked} is the reverse of that of the runs in {options.runs}: leave it out.")
-    _warn_if_trained_on(options, split, runs, config) if runs else _check_label_maps(pairs, decode_label_maps)
+    if runs:
+        _warn_if_trained_on(options, split, runs, config)
+    else:
+        _check_label_maps(pairs, decode_label_maps)
     if split in ("val", "test"):
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
             decode_label_maps(pairs.source[:1])
