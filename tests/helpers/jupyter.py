@@ -40,15 +40,19 @@ class Notebook:
         self.page.keyboard.press("Control+Enter")
 
     def start(self, shown: str) -> None:
-        """Run the first cell, and wait for what it shows: on a loaded machine a kernel may import torch for minutes."""
+        """Run the first cell until it has run and shows that. A request before the kernel is connected may be lost."""
         from playwright.sync_api import TimeoutError
 
+        for patience in (15_000, 45_000, 90_000, 90_000):  # on a loaded machine a kernel imports torch for a minute
+            with suppress(TimeoutError):
+                self.run(0)  # again: keys go nowhere until the kernel is connected, or a prompt stays [*] for good
+                self.page.locator(shown).wait_for(timeout=patience)
+                break
+        prompt = self.page.locator(self.prompt).first
         end = time.monotonic() + 90
-        while not re.search(r"\d|\*", self.page.locator(self.prompt).first.inner_text()) and time.monotonic() < end:
-            with suppress(TimeoutError):  # on a loaded machine the cells may move for long
-                self.run(0)  # again, as keys go nowhere until the kernel is connected
-            self.page.wait_for_timeout(2000)
-        self.page.locator(shown).wait_for(timeout=240_000)
+        while not re.search(r"\d", prompt.inner_text()) and time.monotonic() < end:
+            self.page.wait_for_timeout(500)  # for a second run that had to wait for the first
+        self.page.locator(shown).wait_for(timeout=60_000)
 
     def active_prompt(self) -> str:
         return self.page.locator(f"{self.active} {self.prompt}").inner_text()
