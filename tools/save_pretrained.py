@@ -14,7 +14,7 @@ from torchvision.transforms.functional import to_pil_image
 from pix2pix_colab import LambdaPath
 from pix2pix_colab.data import synthetic_facades
 from pix2pix_colab.pretrained import FILE, load_pretrained, save_path
-from pix2pix_colab.training import load_newest, make_discriminator, read_sweep
+from pix2pix_colab.training import read_sweep
 
 RECORDED = Path(__file__).parents[1] / "tests/pretrained"
 LAMBDAS = (0, 30, 100, float("inf"))  # that are recorded, side by side; 30 is interpolated
@@ -35,15 +35,12 @@ def main() -> None:
 def read_path(folder: Path) -> LambdaPath:
     """Read a λ path with the discriminator of its trunk. Raise ValueError if there is no trunk, or no path."""
     runs = read_sweep(folder)
-    path = LambdaPath({k: run.load_generator() for k, run in runs.items()})
     trunks = [run for run in runs.values() if not run.config.late_layers]
     if len(trunks) != 1:
         raise ValueError(
             f"{folder} holds {len(trunks)} runs of which all layers learned, but a path has one, its trunk."
         )
-    path.discriminator = make_discriminator(trunks[0].config)
-    path.discriminator.load_state_dict(load_newest(trunks[0].folder)[0]["discriminator"])
-    return path
+    return LambdaPath({k: run.load_generator() for k, run in runs.items()}, trunks[0].load_discriminator())
 
 
 def record(path: LambdaPath, folder: Path) -> None:

@@ -34,6 +34,7 @@ RESUMED = (
     "A finished run is skipped and an interrupted one resumed. To spread the runs over N processes and all GPUs: "
     "torchrun --nproc_per_node=N -m pix2pix_colab"
 )
+# Errors with a sentence for the user
 USER_ERRORS = (ValueError, OSError, MemoryError, FloatingPointError, FolderInUseError, OnnxMissingError)
 
 
@@ -68,14 +69,13 @@ def _add_training(commands, name: str, train_all: Callable, words: str, descript
 
 def _add_evaluate(commands) -> None:
     words = (
-        "Print the tables of a sweep, or of the pretrained path: all metrics, their differences, and the paper's "
-        "claims. With the split test or val the FCN score is measured, too, by a segmentation network trained on "
-        "the training split."
+        "Print all metrics of a sweep, or of the pretrained path, their differences, and the paper's claims. With the "
+        "split test or val also the FCN score, by a segmentation network that is trained on the training split."
     )
     command = commands.add_parser("evaluate", help="print the metrics of a sweep or path", description=words)
     command.set_defaults(run=run_evaluate)
     _add_pairs(command)
-    words = f"the folder of the runs; default: the pretrained path, measured by what is kept in {PRETRAINED}"
+    words = f"the folder of the runs; default: the pretrained path, its segmentation network in {PRETRAINED}"
     command.add_argument("runs", metavar="RUNS", type=Path, nargs="?", help=words)
 
 
@@ -96,8 +96,7 @@ def _add_export(commands) -> None:
 
 def _add_pairs(command: ArgumentParser) -> None:
     """The arguments that ``_read_pairs`` reads."""
-    names = ", ".join(DATASETS)
-    where = f"a data set ({names}), a folder of pairs, a .zip or .tar file, or a link to one"
+    where = f"a data set ({', '.join(DATASETS)}), a folder of pairs, a .zip or .tar file, or a link to one"
     command.add_argument("pairs", metavar="PAIRS", help=where)
     command.add_argument("--targets", metavar="FOLDER", help="the folder of the targets, if PAIRS holds only sources")
     words = "default: train, and test to evaluate. If PAIRS has no splits, a random tenth is test; all is trained on"
@@ -178,8 +177,9 @@ def run_evaluate(options: Namespace) -> None:
     generators = {k: run.load_generator(device) for k, run in runs.items()}
     if not runs or any(run.config.late_layers for run in runs.values()):
         path = LambdaPath(generators) if runs else load_pretrained(device)  # ValueError for legs of another trunk
-        generators = dict(zip(path.lambdas, path.anchors, strict=True))
-    outputs = {k: translate(generator, pairs.source) for k, generator in generators.items()}
+        outputs = path.translate(pairs.source, path.lambdas)  # what they share only once
+    else:
+        outputs = {k: translate(generator, pairs.source) for k, generator in generators.items()}
     report = evaluate(outputs, pairs, train_pairs, options.runs or PRETRAINED, device)
     print(report.table(), *filter(None, map(report.difference_table, report.measured)), sep="\n\n")
     if claims := report.claims():

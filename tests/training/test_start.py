@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers.noise import noise_pairs
 
-from pix2pix_colab import LambdaPath, PatchDiscriminator
+from pix2pix_colab import LambdaPath
 from pix2pix_colab.training.checkpoint import load_checkpoint
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.loop import Run, train
@@ -32,9 +32,7 @@ def runs(pairs, tmp_path_factory) -> dict[float, Run]:
 
 @pytest.fixture
 def path(runs) -> LambdaPath:
-    discriminator = PatchDiscriminator(CONFIG.width)
-    discriminator.load_state_dict(load_checkpoint(runs[100].folder / NEWEST)["discriminator"])
-    return LambdaPath({k: run.load_generator() for k, run in runs.items()}, discriminator)
+    return LambdaPath({k: run.load_generator() for k, run in runs.items()}, runs[100].load_discriminator())
 
 
 def taken(path: LambdaPath, layers: Iterable[str] | None = None) -> set[str]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import torch
 
 from ..data import Pairs
+from ..discriminator import PatchDiscriminator
 from ..generator import UNetGenerator
 from ..interpolation import LambdaPath
 from ..utils.device import default_device, explain_out_of_memory, fast_cudnn, fork_rng
@@ -19,7 +20,7 @@ from .config import TrainConfig
 from .interrupt import catch_interrupt
 from .run_folder import RunFolder, load_newest
 from .start import load_start
-from .step import Training, make_generator
+from .step import Training, make_discriminator, make_generator
 
 DIGEST = 16  # characters of a pair's digest in a checkpoint
 SAVE_SECONDS = 30  # between checkpoints: the most that a power cut can cost
@@ -56,6 +57,12 @@ class Run:
         generator = make_generator(self.config)
         generator.load_state_dict(load_newest(self.folder)[0]["generator"])
         return generator.to(device)
+
+    def load_discriminator(self, device: torch.device | str = "cpu") -> PatchDiscriminator:
+        """Load the trained discriminator from the checkpoint."""
+        discriminator = make_discriminator(self.config)
+        discriminator.load_state_dict(load_newest(self.folder)[0]["discriminator"])
+        return discriminator.to(device)
 
 
 def read_run(folder: str | Path) -> Run:
