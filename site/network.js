@@ -12,7 +12,7 @@ const NO_SIMD =
   "The examples can be seen at some λ.";
 
 const PATIENCE = 30_000; // ms; a slow phone takes seconds
-const LATE = "The network does not answer: reload the page. The address keeps your drawing.";
+const LATE = "The network does not answer: save the drawing, and reload the page.";
 
 export class Network {
   /** @param {Site} site @param {(part: number) => void} onload called with the part that is loaded, 1 also after a failure */
@@ -46,7 +46,7 @@ export class Network {
 
   /** The output for a label map. Until the network is there, an example's frame near λ, and null for a drawing.
    * @param {Job} job
-   * @returns {Promise<ImageBitmap | null>}
+   * @returns {Promise<import("./drawing/board.js").Output | null>}
    */
   async translate({ labels, index, example }) {
     if (!this.ready) {
@@ -60,7 +60,7 @@ export class Network {
     const answer = this.#ask({ source, position: this.site.positions[index].at });
     const bitmap = await Promise.race([answer, late]);
     this.known = labels;
-    return bitmap;
+    return { bitmap, index };
   }
 
   #planes(labels) {
@@ -75,7 +75,9 @@ export class Network {
     const { size, frameStep, examples } = this.site;
     try {
       if (!this.frames.has(example)) this.frames.set(example, await (await fetch(examples[example].frames)).blob());
-      return await createImageBitmap(this.frames.get(example), Math.round(index / frameStep) * size, 0, size, size);
+      const frame = Math.round(index / frameStep);
+      const bitmap = await createImageBitmap(this.frames.get(example), frame * size, 0, size, size);
+      return { bitmap, index: frame * frameStep, preview: true };
     } catch {
       return null; // the file is not there; the network may come
     }

@@ -17,9 +17,19 @@ self.onactivate = (event) => {
 };
 
 self.onfetch = (event) => {
-  if (event.request.method !== "GET" || !event.request.url.startsWith(self.registration.scope)) return;
-  const kept = caches.open(BUILD).then((cache) => cache.match(event.request, { ignoreSearch: true }));
-  const either = () => kept.then((response) => response ?? fetch(event.request));
-  // The page itself comes from the network if there is one: another page may stand at this address by now.
-  event.respondWith(event.request.mode === "navigate" ? fetch(event.request).catch(either) : either());
+  const { request } = event;
+  if (request.method !== "GET" || !request.url.startsWith(self.registration.scope)) return;
+  event.respondWith(request.mode === "navigate" ? page(request) : keptOr(() => fetch(request), request));
 };
+
+async function keptOr(other, request) {
+  const cache = await caches.open(BUILD);
+  return (await cache.match(request, { ignoreSearch: true })) ?? other();
+}
+
+/** This build's page, which fits its other files, also if a newer one is there; but not if a foreign page is at this address by now. */
+async function page(request) {
+  const fetched = await fetch(request).catch(() => null);
+  const ours = !fetched || (await fetched.clone().text()).includes('content="pix2pix-colab"');
+  return ours ? keptOr(() => fetched ?? Response.error(), request) : fetched;
+}

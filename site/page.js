@@ -1,6 +1,6 @@
 // The page: the drawing board with a network in the browser. What is drawn stands in the address.
 
-import { decodeDrawing, encodeDrawing } from "./drawing/address.js";
+import { decodeDrawing, encodeDrawing, fitsAddress } from "./drawing/address.js";
 import { Board } from "./drawing/board.js";
 import { Network } from "./network.js";
 
@@ -12,11 +12,16 @@ import { Network } from "./network.js";
  */
 
 const SAVE_AFTER = 300; // ms without a move of λ: browsers allow few changes of the address a second
+const SAVE_AGAIN = 5000; // ms after a browser has refused one
 
 async function open() {
   /** @type {Site} */
   const site = await (await fetchFile("site.json")).json();
-  const load = async (example) => ({ ...example, image: await (await fetchFile(example.image)).blob() });
+  const load = async (example) => {
+    const image = await (await fetchFile(example.image)).blob();
+    (await createImageBitmap(image)).close(); // or it is damaged
+    return { ...example, image };
+  };
   const loaded = await Promise.allSettled(site.examples.map(load));
   site.examples = site.examples.filter((_, i) => loaded[i].status === "fulfilled"); // without the others it works, too
   const data = { ...site, examples: loaded.flatMap((each) => (each.status === "fulfilled" ? [each.value] : [])) };
@@ -26,10 +31,17 @@ async function open() {
   const network = new Network(site, (part) => board.showLoading(part));
   let timer = 0;
   let saved = null;
+  const save = () => {
+    try {
+      saveToAddress(board, site);
+    } catch {
+      timer = setTimeout(save, SAVE_AGAIN);
+    }
+  };
   const onchange = () => {
     clearTimeout(timer);
-    if (board.shapes === saved) timer = setTimeout(() => saveToAddress(board, site), SAVE_AFTER);
-    else saveToAddress(board, site);
+    if (board.shapes === saved) timer = setTimeout(save, SAVE_AFTER);
+    else save();
     saved = board.shapes;
   };
   const board = new Board(main, data, (job) => network.translate(job), { onchange, share: () => share(board, site) });
@@ -47,43 +59,47 @@ async function open() {
 
 // --- the address
 
-/** #drawing=…&at=…: the shapes, and the position of λ. What can't be read is said, and an example takes its place. */
+/** #drawing=…&at=…: the shapes, and the position of λ. What can't be read is said; then the drawing stays as it is, or an
+ * example takes its place.
+ */
 async function openAddress(board, site) {
   const asked = new URLSearchParams(location.hash.slice(1));
   const at = Number.parseFloat(asked.get("at") ?? "");
   const apart = site.positions.map((position) => Math.abs(position.at - at));
   if (Number.isFinite(at)) board.index = apart.indexOf(Math.min(...apart));
   board.lambda.show(board.index);
+  const first = !board.wanted;
+  const take = (shapes) => (first ? board.begin(shapes) : board.draw(shapes));
   let words = "";
   if (asked.has("drawing")) {
     try {
       const shapes = decodeDrawing(asked.get("drawing"), board.size, board.palette.length);
-      return board.begin((await exampleOf(asked.get("drawing"), board)) ?? shapes);
+      return take((await exampleOf(asked.get("drawing"), board)) ?? shapes);
     } catch (error) {
-      words = `${error.message} So an example is shown.`;
+      words = `${error.message} So ${first ? "an example is shown" : "your drawing stays"}.`;
     }
   }
-  board.begin(board.data.examples.length ? await board.example(0) : site.empty);
+  if (first) board.begin(board.data.examples.length ? await board.example(0) : site.empty);
+  else board.refresh();
   if (words) board.say(words);
 }
 
 /** The shapes of the example that a text holds, if it is one: its frames are there before the network is. */
 async function exampleOf(text, board) {
   const examples = await Promise.all(board.data.examples.map((_, i) => board.example(i)));
-  return examples.find((shapes) => shapes.every(({ kind }) => kind !== "pixels") && encodeDrawing(shapes, board.size) === text);
+  return examples.find((shapes) => fitsAddress(shapes) && encodeDrawing(shapes, board.size) === text);
 }
 
 function saveToAddress(board, site) {
   const asked = new URLSearchParams({ at: String(site.positions[board.index].at) });
-  if (board.shapes.every(({ kind }) => kind !== "pixels")) asked.set("drawing", encodeDrawing(board.shapes, board.size));
+  if (fitsAddress(board.shapes)) asked.set("drawing", encodeDrawing(board.shapes, board.size));
   history.replaceState(null, "", `#${asked}`);
 }
 
 async function share(board, site) {
-  saveToAddress(board, site);
-  const own = board.shapes.some(({ kind }) => kind === "pixels");
-  if (own) return "A link can't hold your image: save the drawing as a PNG and send that.";
+  if (!fitsAddress(board.shapes)) return "A link can't hold so many parts: save the drawing as a PNG and send that.";
   try {
+    saveToAddress(board, site);
     await navigator.clipboard.writeText(location.href);
     return "The link to your drawing is copied.";
   } catch {
@@ -117,11 +133,11 @@ function isActive({ active, installing, waiting }) {
 
 async function fetchFile(file) {
   const response = await fetch(file).catch(() => null);
-  if (!response?.ok) throw new Error(`${file} can't be loaded (${response?.status ?? "no answer"})`);
+  if (!response?.ok) throw new Error(`${file} can't be loaded (${response?.status ?? "no answer"}).`);
   return response;
 }
 
 open().catch((error) => {
   const place = document.querySelector(".waiting") ?? document.querySelector("[role=status]");
-  place.textContent = `The page can't be loaded: ${error.message}. Reload it.`;
+  place.textContent = `The page can't be opened: ${error.message} Reload it.`;
 });

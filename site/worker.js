@@ -24,6 +24,9 @@ async function load(files, size) {
   network.early = await start(GRAPHS[0], graphs[0], (session) => session.inputNames.includes("source"));
   const fits = (session) => [...network.early.outputNames, "position"].every((name) => session.inputNames.includes(name));
   network.late = await start(GRAPHS[1], graphs[1], fits);
+  await translate(new Uint8Array(3 * size * size), 0).catch(() => {
+    throw new Error(`${GRAPHS.join(" and ")} are a network, but not one of this page.`);
+  });
 }
 
 /** Fetch a file and unpack it; gzip's checksum tells if it is damaged. Some servers unpack it themselves. */

@@ -163,8 +163,8 @@ def test_it_exports_a_run_and_a_path(path, tmp_path, capsys):
             ["sweep"],
             "take those of a λ path (lambda_path), not of a sweep. Or export one run, from its own",
         ),
-        (["missing"], "missing holds no lambda_… folder"),
-        (["path/lambda_100", "--parts"], "--parts is for a λ path, but path/lambda_100 is one run: leave it out."),
+        (["missing"], "There is no folder missing: name that of a run"),
+        (["path/lambda_100", "--parts"], "Parts are for a λ path, but this is one generator"),
         (
             ["path", "--size", "100"],
             "size is (100, 100), but it must be (H, W), both multiples",

@@ -222,11 +222,8 @@ def _are_comparable(configs: list[TrainConfig]) -> bool:
 
 def run_export(options: Namespace) -> None:
     """Write a run's generator, or a λ path, as ONNX."""
-    network, size = read_network(options.network), None if options.size is None else (options.size, options.size)
-    if options.parts and not isinstance(network, LambdaPath):
-        raise ValueError(f"--parts is for a λ path, but {options.network} is one run: leave it out.")
     export = export_parts if options.parts else export_onnx
-    written = export(network, options.file, size, options.seed, options.weights)
+    written = export(read_network(options.network), options.file, options.size, options.seed, options.weights)
     for file in written if options.parts else [written]:
         print(f"{file}: {file.stat().st_size / 1e6:.1f} MB")
 

@@ -3,11 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decodeDrawing, encodeDrawing } from "../../src/pix2pix_colab/drawing/address.js";
-import { fromPixels, rasterise, smooth, toPixels } from "../../src/pix2pix_colab/drawing/label_map.js";
+import { decodeDrawing, encodeDrawing, fitsAddress } from "../../src/pix2pix_colab/drawing/address.js";
+import { fromPixels, paintOver, rasterise, toPixels } from "../../src/pix2pix_colab/drawing/label_map.js";
 import { latest } from "../../src/pix2pix_colab/drawing/latest.js";
 import { partsOf } from "../../src/pix2pix_colab/drawing/parts.js";
-import { History, moved, rectangleBetween, shapeAt } from "../../src/pix2pix_colab/drawing/shapes.js";
+import { distance, History, moved, rectangleBetween, segments, shapeAt } from "../../src/pix2pix_colab/drawing/shapes.js";
 import { TOOLS } from "../../src/pix2pix_colab/drawing/tools.js";
 
 const SIZE = 32;
@@ -45,20 +45,48 @@ test("a stroke is as wide as its radius, and a point of it a disc", () => {
   assert.deepEqual(rasterise([{ ...stroke, points: [0, 4] }], 5, 0), picture("00000", "00000", "00000", "10000", "11000"));
 });
 
-test("colours and classes convert both ways", () => {
-  const labels = Uint8Array.from({ length: 100 }, (_, i) => i % PALETTE.length);
-  const found = fromPixels(toPixels(labels, PALETTE), PALETTE);
-  assert.deepEqual(found, { labels, near: 1 });
-  const [label] = fromPixels(Uint8ClampedArray.of(0, 255, 0, 255), PALETTE).labels;
-  assert.equal(label, 2, "the nearest");
-  assert.equal(fromPixels(Uint8ClampedArray.of(0, 255, 0, 255), PALETTE).near, 0);
+test("a stroke covers the pixels within its radius, and no other", () => {
+  for (let seed = 0; seed < 100; seed++) {
+    const random = randomNumbers(seed);
+    const points = Array.from({ length: 2 * (1 + random(6)) }, () => random(SIZE + 8) - 4);
+    const stroke = { kind: "stroke", label: 1, radius: 1 + random(6), points };
+    rasterise([stroke], SIZE, 0).forEach((label, i) => {
+      const away = Math.min(...segments(stroke).map((line) => distance(i % SIZE, (i / SIZE) | 0, ...line)));
+      if (Math.abs(away - stroke.radius) > 1e-6) assert.equal(label, away < stroke.radius ? 1 : 0, `seed ${seed}, pixel ${i}`);
+    });
+  }
 });
 
-test("smoothing removes what is thinner than edges of parts, and moves no edge", () => {
-  const half = Uint8Array.from({ length: 144 }, (_, i) => (i % 12 < 6 ? 0 : 1));
-  const blurred = half.map((label, i) => (i % 12 === 6 && i % 24 < 12 ? 3 : label));
-  assert.deepEqual(smooth(half, 12), half);
-  assert.ok(!smooth(blurred, 12).includes(3));
+test("painting over a map is the same as painting all", () => {
+  const shapes = randomShapes(randomNumbers(4));
+  const below = rasterise(shapes.slice(0, 2), SIZE, 0);
+  assert.deepEqual(paintOver(below, shapes.slice(2), SIZE), rasterise(shapes, SIZE, 0));
+});
+
+test("colours and classes convert both ways", () => {
+  const labels = Uint8Array.from({ length: 100 }, (_, i) => i % PALETTE.length);
+  const found = fromPixels(toPixels(labels, PALETTE), 10, PALETTE);
+  assert.deepEqual(found, { labels, near: 1 });
+  const green = fromPixels(Uint8ClampedArray.of(0, 255, 0, 255), 1, PALETTE);
+  assert.deepEqual(green, { labels: Uint8Array.of(2), near: 0 }, "the nearest, in what is no label map");
+});
+
+test("a pixel of no class gets the one around it, and no other pixel changes", () => {
+  const labels = rasterise([rectangleBetween([4, 4], [20, 12], 2), rectangleBetween([9, 0], [10, 31], 3)], SIZE, 0);
+  const pixels = toPixels(labels, PALETTE);
+  pixels.set([120, 120, 120], 0);
+  pixels.set([120, 120, 120], 4 * (8 * SIZE + 6));
+  assert.deepEqual(fromPixels(pixels, SIZE, PALETTE), { labels, near: 1 - 2 / SIZE ** 2 });
+});
+
+test("a blurred edge between two classes makes none of a third", () => {
+  const half = Uint8Array.from({ length: SIZE * SIZE }, (_, i) => (i % SIZE < 16 ? 0 : 3));
+  const pixels = toPixels(half, PALETTE);
+  for (let y = 0; y < SIZE; y++) {
+    pixels.set([70, 0, 160], 4 * (y * SIZE + 15));
+    pixels.set([170, 0, 60], 4 * (y * SIZE + 16)); // the nearest is that of a shop, not of either side
+  }
+  assert.deepEqual(fromPixels(pixels, SIZE, PALETTE).labels, half);
 });
 
 test("parts, painted, give back any drawing of rectangles, and no more rectangles than pixels", () => {
@@ -78,6 +106,13 @@ test("a house is a wall with windows, so that each can be moved", () => {
   assert.equal(parts[shapeAt(parts, [15, 6], SIZE)].label, 2);
   assert.equal(shapeAt(parts, [1, 1], SIZE), -1, "the wall stays");
   assert.equal(shapeAt([rectangleBetween([0, 3], [31, 30], 1)], [5, 5], SIZE), -1, "and also below the sky");
+});
+
+test("what is seen is moved, however large it is, and nothing below it", () => {
+  const window = rectangleBetween([4, 5], [8, 12], 2);
+  const shop = rectangleBetween([0, 0], [31, 29], 4);
+  assert.equal(shapeAt([rectangleBetween([0, 0], [31, 31], 1), window, shop], [5, 6], SIZE), 2);
+  assert.equal(shapeAt([{ kind: "pixels", labels: new Uint8Array(SIZE * SIZE) }, window], [20, 20], SIZE), -1);
 });
 
 test("noise has too many parts", () => {
@@ -101,6 +136,9 @@ test("a stroke of any length can be written, and is thinned", () => {
   let shapes;
   for (let n = 0; n < 20_000; n++) shapes = drag([random(256), n % 256]);
   assert.deepEqual(decodeDrawing(encodeDrawing(shapes, 256), 256, 2), shapes);
+  assert.ok(fitsAddress(shapes) && !fitsAddress([...shapes, ...shapes, ...shapes]));
+  assert.throws(() => decodeDrawing(encodeDrawing([...shapes, ...shapes, ...shapes], 256), 256, 2), /too many parts/);
+  assert.throws(() => decodeDrawing(encodeDrawing([{ ...shapes[0], radius: 33 }], 256), 256, 2), /damaged/);
   const slow = TOOLS.brush.start({ shapes: [], size: 256, label: 1, radius: 8 }, [0, 0]);
   for (let n = 0; n < 200; n++) shapes = slow([n, 5]);
   assert.ok(shapes[0].points.length < 120 && shapes[0].points.at(-2) === 199, "up to the pointer");
@@ -151,6 +189,7 @@ test("the tools", () => {
   const setting = { shapes: [rectangleBetween([4, 4], [9, 9], 1)], size: SIZE, label: 2, radius: 3 };
   const rectangle = TOOLS.rectangle.start(setting, [20, 20]);
   assert.equal(rectangle([21, 21]), setting.shapes, "too small");
+  assert.equal(rectangle([31, 20]).at(-1).height, 1, "but a thin bar is none too small");
   assert.deepEqual(rectangle([12, 25]).at(-1), { kind: "rectangle", label: 2, x: 12, y: 20, width: 9, height: 6 });
   const brush = TOOLS.brush.start(setting, [1, 1]);
   brush([1, 1]);

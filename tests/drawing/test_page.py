@@ -22,6 +22,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from pix2pix_colab import LambdaPath, load_pretrained
 from pix2pix_colab.data import LABEL_COLOURS, jitter_size, synthetic_facades
+from pix2pix_colab.export import export_parts
 from pix2pix_colab.training import TrainConfig, lambda_path
 
 pytestmark = pytest.mark.slow
@@ -287,6 +288,15 @@ def test_a_house_by_keys(board) -> None:
     for key in ("Space", "ArrowLeft", "ArrowUp", "Escape"):
         keys.press(key)
     assert torch.equal(board.saved("Save the drawing"), drawn), "Escape drops what was begun"
+    board.choose("Move")
+    board.page.evaluate("scrollTo(0, 0)")
+    board.page.mouse.click(*board.place(130, 140))
+    board.page.locator(".palette input").first.focus()
+    keys.press("Delete")
+    assert not (board.saved("Save the drawing") == window).all(dim=0).any(), "wherever on the board the focus is"
+    cyrillic = {"key": "я", "code": "KeyZ", "ctrlKey": True, "bubbles": True}
+    board.drawing.dispatch_event("keydown", cyrillic)
+    assert torch.equal(board.saved("Save the drawing"), drawn)
     board.drawing.focus()
     keys.press("Delete")
     assert not (board.saved("Save the drawing") == window).all(dim=0).any()
@@ -405,8 +415,15 @@ def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, add
     board.button("An empty wall").click()
     wall = board.saved("Save the drawing")
     board.button("Save the picture").click()
-    playwright.expect(board.say).to_have_text("The picture of this drawing is not there yet.")
+    playwright.expect(board.say).to_have_text("There is no picture of this drawing yet.")
     assert page.locator(".output").get_attribute("aria-busy") == "true", "there is no frame of a drawing"
+    board.example(1)
+    board.range.fill("12")
+    playwright.expect(page.locator(".output figcaption")).to_have_text("λ = 1")  # and not 1.6: there is no frame of it
+    board.button("Save the picture").click()
+    playwright.expect(board.say).to_have_text("There is no picture of this drawing yet.")
+    board.stop(5)
+    board.button("An empty wall").click()
     held[0].continue_()
     expected = path.translate(wall, [math.inf])
     assert (board.picture() - expected[math.inf].int()).abs().max() <= 8
@@ -475,7 +492,9 @@ def fulfill(answer: dict, route) -> None:
     route.fulfill(**answer)
 
 
-def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, site) -> None:
+def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, site, path, tmp_path) -> None:
+    other_size = tmp_path / "early.onnx.gz"
+    other_size.write_bytes(gzip.compress(export_parts(path, tmp_path, (512, 256))[0].read_bytes()))
     good = {name: (site / name).read_bytes() for name in NETWORK}
     damaged = bytearray(good[NETWORK[1]])
     damaged[len(damaged) // 2] ^= 255
@@ -483,6 +502,7 @@ def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, sit
         (NETWORK[1], bytes(damaged), "model/late.onnx.gz is damaged or was cut off: reload the page."),
         (NETWORK[1], good[NETWORK[1]][:-1000], "model/late.onnx.gz is damaged or was cut off: reload the page."),
         (NETWORK[1], good[NETWORK[0]], "model/late.onnx.gz is a network, but not one of this page."),
+        (NETWORK[0], other_size.read_bytes(), "are a network, but not one of this page."),
         (NETWORK[0], gzip.compress(b"no network"), "model/early.onnx.gz is no network that this page can run"),
         (NETWORK[0], None, "model/early.onnx.gz can't be loaded (404)"),
         ("ort/ort.wasm.bundle.min.mjs", None, "This browser can't run the network: a file of it is missing."),
@@ -499,18 +519,22 @@ def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, sit
         assert board.stop(0).picture().float().std() > 5, "the examples can still be seen"
         board.button("An empty wall").click()
         playwright.expect(board.say).to_contain_text(sentence)
+        playwright.expect(board.output).to_have_attribute("aria-label", "There is no output for your drawing")
+        board.button("Save the picture").click()
+        playwright.expect(board.say).to_contain_text("There is no picture of this drawing")
         session.close()
 
 
 def test_lost_examples_are_left_out_and_a_lost_list_gets_a_sentence(browser, address) -> None:
-    for lost, sentence in (
-        ("examples/1.png", ""),
-        ("examples/*", ""),
-        ("site.json", "site.json can't be loaded (404)"),
+    for lost, answer, sentence in (
+        ("examples/1.png", {"status": 404}, ""),
+        ("examples/1.png", {"body": "damaged"}, ""),
+        ("examples/*", {"status": 404}, ""),
+        ("site.json", {"status": 404}, "The page can't be opened: site.json can't be loaded (404). Reload it."),
     ):
         session = browser.new_context(service_workers="block")
         page = session.new_page()
-        page.route(f"**/{lost}", partial(fulfill, {"status": 404}))
+        page.route(f"**/{lost}", partial(fulfill, answer))
         page.goto(address)
         board = Board(page)
         if sentence:
@@ -556,6 +580,57 @@ def test_no_address_does_anything_but_a_sentence(browser, address, text: str) ->
         assert board.page.locator(".drawing-board img").count() == 6 and dialogs == []
 
 
+def test_a_damaged_link_leaves_the_drawing(board) -> None:
+    draw_a_house(board)
+    good = board.page.evaluate("location.href")
+    board.page.evaluate("location.hash = 'drawing=AQ'")
+    playwright.expect(board.say).to_contain_text("So your drawing stays.")
+    assert torch.equal(board.saved("Save the drawing"), house())
+    playwright.expect(board.page).to_have_url(good)
+    board.page.evaluate("location.hash = 'drawing=AYACAQAkgALkAQI8UDNH&at=3'")
+    playwright.expect(board.say).to_have_text("")
+    assert not torch.equal(board.saved("Save the drawing"), house())
+    board.button("Undo").click()
+    assert torch.equal(board.saved("Save the drawing"), house())
+
+
+def test_where_the_address_can_not_be_changed_one_can_still_draw(browser, address) -> None:
+    with opened(browser, address) as board:
+        board.ready()
+        board.page.evaluate("void (history.replaceState = () => { throw new DOMException('too often') })")
+        before = board.picture()
+        draw_a_house(board)
+        assert not torch.equal(board.picture(), before)
+        board.button("Copy a link").click()
+        playwright.expect(board.say).to_contain_text("Copy the address of this page")
+
+
+def test_a_drawing_of_very_many_strokes_is_still_quick(board) -> None:
+    """It froze the page when each pixel around a stroke was measured, for all strokes at each move of the pointer."""
+    zigzag = [coordinate for i in range(3000) for coordinate in ((0, 0) if i % 2 else (255, 255))]
+    stroke = {"kind": "stroke", "label": 2, "radius": 32, "points": zigzag}
+    code = "async (stroke) => (await import('./drawing/address.js')).encodeDrawing([stroke], 256)"
+    text = board.page.evaluate(code, stroke)
+    board.page.evaluate("text => (location.hash = `drawing=${text}`)", text)
+    board.settled()
+    board.page.set_default_timeout(5000)
+    board.drag((20, 200), (60, 240))
+    board.settled()
+
+
+def test_a_jpeg_of_a_label_map_is_read_and_said(board) -> None:
+    label_map = synthetic_facades(2, SIZE, 2).source[1]
+    buffer = io.BytesIO()
+    to_pil_image(label_map).save(buffer, "JPEG", quality=90)
+    board.upload(buffer.getvalue(), "map.jpg")
+    playwright.expect(board.say).to_contain_text("they got the class around them")
+    wrong = (board.saved("Save the drawing") != label_map).any(dim=0).float().mean()
+    jpeg = pil_to_tensor(Image.open(buffer)).flatten(1).T.float()
+    colours = torch.tensor(list(LABEL_COLOURS.values()))
+    nearest = colours[torch.cdist(jpeg, colours.float()).argmin(dim=1)].T.view_as(label_map)
+    assert wrong < 0.7 * (nearest != label_map).any(dim=0).float().mean()
+
+
 def test_no_file_does_anything_but_a_sentence(board) -> None:
     evil = "<img src=x onerror=alert(1)>.png"
     board.upload(b"no image", evil)
@@ -567,7 +642,7 @@ def test_no_file_does_anything_but_a_sentence(board) -> None:
     playwright.expect(board.say).to_contain_text("save the drawing before you leave")
     assert not torch.equal(board.saved("Save the drawing"), before)
     board.button("Copy a link").click()
-    playwright.expect(board.say).to_contain_text("A link can't hold your image")
+    playwright.expect(board.say).to_contain_text("A link can't hold so many parts")
     board.button("Undo").click()
     assert torch.equal(board.saved("Save the drawing"), before)
 
@@ -584,7 +659,7 @@ def test_everything_has_a_name_and_is_reached_by_tab_in_order(board) -> None:
     for _ in range(30):
         board.page.keyboard.press("Tab")
         reached.append(board.page.locator(":focus").evaluate(NAME) if board.page.locator(":focus").count() else "")
-    order = ["λ", "Your drawing", "Rectangle", "window", "example 1", "An empty wall", "Your label map…"]
+    order = ["λ", "Rectangle", "window", "Your drawing", "example 1", "An empty wall", "Your label map…"]
     found = [next((i for i, name in enumerate(reached) if name.startswith(each)), -1) for each in order]
     assert found[0] >= 0 and found == sorted(set(found)), reached
     assert all(reached[: found[-1]])

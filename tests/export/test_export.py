@@ -233,7 +233,7 @@ def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):
     assert np.abs(output - path.translate(image, [k])[k]).max() <= 1
 
 
-@pytest.mark.parametrize("size", [(100, 128), (0, 128), (128,), (128, -128), (128, 128.5)])
+@pytest.mark.parametrize("size", [100, 128 * 5000, (100, 128), (0, 128), (128,), (128, -128), (128, 128.5)])
 def test_another_size_gets_a_sentence(size, path, tmp_path):
     for network in (path, path.anchors[0]):
         with pytest.raises(ValueError, match=r"size is \(.*, both multiples of this U-Net's 128 px"):
@@ -241,6 +241,23 @@ def test_another_size_gets_a_sentence(size, path, tmp_path):
     with pytest.raises(ValueError, match="size is"):
         export_parts(path, tmp_path, size)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", [".", "folder.onnx", "model", "model.txt"])
+def test_a_name_of_no_onnx_file_gets_a_sentence(name, path, tmp_path):
+    (tmp_path / "folder.onnx").mkdir()
+    with pytest.raises(ValueError, match=r"is no name for an ONNX file: choose one that ends in \.onnx"):
+        export_onnx(path, tmp_path / name)
+    with pytest.raises(ValueError, match="one generator: export it as one file"):
+        export_parts(path.anchors[0], tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(ValueError, match="file is a file, but the two parts go into a folder"):
+        export_parts(path, tmp_path / "file")
+
+
+def test_one_number_is_the_size_of_both_sides(path, tmp_path):
+    files = [export_onnx(path, tmp_path / f"{i}.onnx", size) for i, size in enumerate((128, (128, 128)))]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_other_weights_get_a_sentence(path, tmp_path):

@@ -1,11 +1,22 @@
 // A drawing as text for the address of a page, and back. Nothing here needs a browser.
 
+import { largestRadius } from "./shapes.js";
+
 /** @typedef {import("./shapes.js").Rectangle | import("./shapes.js").Stroke} Drawn what an address can hold */
 
 const VERSION = 1;
 const KINDS = ["rectangle", "stroke"];
 const LABELS = 64; // at most
-const MOST = 100_000; // shapes, and points of a stroke: far more than a hand draws
+const MOST = 25_000; // rectangles and points of strokes: more than a hand draws, and painted in a second
+
+/** Whether an address can hold shapes.
+ * @param {import("./shapes.js").Shape[]} shapes
+ * @returns {shapes is Drawn[]}
+ */
+export function fitsAddress(shapes) {
+  const points = shapes.reduce((sum, shape) => sum + (shape.kind === "stroke" ? shape.points.length / 2 : 1), 0);
+  return points <= MOST && shapes.every(({ kind }) => kind !== "pixels");
+}
 
 /** Write shapes as text of letters, digits, - and _: every number as a varint (LEB128), then base64url.
  * @param {Drawn[]} shapes @param {number} size of the label map, in px
@@ -17,8 +28,8 @@ export function encodeDrawing(shapes, size) {
     if (shape.kind === "rectangle") numbers.push(signed(shape.x), signed(shape.y), shape.width, shape.height);
     else numbers.push(shape.radius, shape.points.length / 2, ...differences(shape.points).map(signed));
   }
-  const bytes = numbers.flatMap(varint);
-  return btoa(String.fromCharCode(...bytes)).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  const bytes = numbers.flatMap(varint).map((byte) => String.fromCharCode(byte));
+  return btoa(bytes.join("")).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 /** Read such text. Whatever it holds, the shapes are sound.
@@ -43,16 +54,17 @@ export function decodeDrawing(text, size, labels) {
   while (at < numbers.length) {
     const code = take(0, KINDS.length * LABELS - 1);
     const label = code % LABELS;
-    if (label >= labels || shapes.length >= MOST) throw new Error("The address holds a damaged drawing.");
+    if (label >= labels) throw new Error("The address holds a damaged drawing.");
     if (KINDS[(code / LABELS) | 0] === "rectangle") {
       const [x, y] = [takeSigned(), takeSigned()];
       shapes.push({ kind: /** @type {const} */ ("rectangle"), label, x, y, width: take(1, size), height: take(1, size) });
     } else {
-      const radius = take(1, size);
+      const radius = take(1, largestRadius(size));
       const points = sums(Array.from({ length: 2 * take(1, MOST) }, takeSigned));
       shapes.push({ kind: /** @type {const} */ ("stroke"), label, radius, points });
     }
   }
+  if (!fitsAddress(shapes)) throw new Error("The address holds a drawing of too many parts.");
   return shapes;
 }
 

@@ -7,7 +7,7 @@ import { readLabelMap } from "./files.js";
 import { rasterise } from "./label_map.js";
 import { latest } from "./latest.js";
 import { History } from "./shapes.js";
-import { addControls } from "./toolbar.js";
+import { addControls, FILES, TOOLBAR } from "./toolbar.js";
 
 /**
  * @typedef {import("../slider/lambda_control.js").Position} Position
@@ -25,7 +25,9 @@ import { addControls } from "./toolbar.js";
  *
  * @typedef {{labels: Uint8Array, index: number, example: number}} Job a label map and a position of λ; the number of
  *   the example if it is exactly that, else -1
- * @typedef {(job: Job) => Promise<ImageBitmap | null>} Translate null: not yet, and the board is asked to refresh later.
+ * @typedef {{bitmap: ImageBitmap, index: number, preview?: boolean}} Output of a network, and the position of its λ;
+ *   a preview is not for saving, and may be of another λ than the job
+ * @typedef {(job: Job) => Promise<Output | null>} Translate null: not yet, and the board is asked to refresh later.
  *   Rejects with an Error whose message is a sentence
  *
  * @typedef {object} Options
@@ -34,11 +36,11 @@ import { addControls } from "./toolbar.js";
  */
 
 const BODY = `
-  <div class="panes">
-    <figure class="drawing"><figcaption>your drawing</figcaption><canvas tabindex="0" role="application"></canvas></figure>
-    <figure class="output" aria-busy="true"><figcaption></figcaption><canvas role="img"></canvas></figure>
-  </div>
-  <div class="say"><span role="status"></span><label hidden>Loading the network <progress max="1"></progress></label></div>`;
+  <figure class="output" aria-busy="true"><figcaption></figcaption><canvas role="img"></canvas></figure>
+  <div class="say"><span role="status"></span><label hidden>Loading the network <progress max="1"></progress></label></div>
+  ${TOOLBAR}
+  <figure class="drawing"><figcaption>your drawing</figcaption><canvas tabindex="0" role="application"></canvas></figure>
+  ${FILES}`;
 const KEYS = "Arrow keys move the cursor, Space begins and ends a part, Escape drops it, Delete removes what is there.";
 
 export class Board {
@@ -58,6 +60,10 @@ export class Board {
     this.history = new History([]);
     this.origins = new WeakMap(); // of shapes: the example that they are
     this.maps = new WeakMap(); // of shapes: their label map
+    /** @type {Job | null} */
+    this.wanted = null;
+    /** @type {Job | null} */
+    this.shown = null;
     this.ask = latest((job) => this.#show(job));
     this.#build(parent);
   }
@@ -135,7 +141,7 @@ export class Board {
 
   /** @param {number} number of an example @returns {Promise<Shape[]>} */
   async example(number) {
-    const { shapes } = await readLabelMap(this.data.examples[number].image, this.size, this.palette);
+    const { shapes } = await readLabelMap(this.data.examples[number].image, this.size, this.palette, this.fill);
     this.origins.set(shapes, number);
     return shapes;
   }
@@ -144,7 +150,7 @@ export class Board {
   async open(file) {
     this.#wait();
     try {
-      const { shapes, words } = await readLabelMap(file, this.size, this.palette);
+      const { shapes, words } = await readLabelMap(file, this.size, this.palette, this.fill);
       this.draw(shapes);
       this.say(words);
     } catch (error) {
@@ -173,9 +179,11 @@ export class Board {
   onKey(event) {
     event.stopPropagation();
     const command = event.ctrlKey || event.metaKey;
-    const letter = command ? (event.shiftKey ? "shift " : "") + event.key.toLowerCase() : "";
+    const latin = /^[a-z]$/i.test(event.key) ? event.key.toLowerCase() : event.code.slice(-1).toLowerCase(); // or KeyZ
+    const letter = command ? (event.shiftKey ? "shift " : "") + latin : "";
     if (letter === "z") this.undo();
     else if (["shift z", "y"].includes(letter)) this.redo();
+    else if (["Delete", "Backspace"].includes(event.key) && this.selected >= 0) this.removeSelected();
     else if (event.target === this.lambda.range && !command && !event.altKey) {
       const to = lambdaKey(event.key, this.index, this.lambda.stops, this.data.positions.length - 1);
       if (to === undefined) return;
@@ -196,9 +204,9 @@ export class Board {
     if (!this.root.parentNode) return; // closed meanwhile
     this.controls.show();
     this.#wait();
-    this.options.onchange?.(this);
     this.wanted = { labels: this.labels, index: this.index, example: this.origins.get(this.shapes) ?? -1 };
     this.ask(this.wanted);
+    this.options.onchange?.(this);
   }
 
   close() {
@@ -209,21 +217,28 @@ export class Board {
   /** @param {Job} job */
   async #show(job) {
     try {
-      const bitmap = await this.translate(job);
-      if (!bitmap) return;
+      const output = await this.translate(job);
+      if (!output) return;
+      const { bitmap, index, preview } = output;
       const { width, height } = bitmap;
       if (this.output.width !== width || this.output.height !== height) Object.assign(this.output, { width, height });
       this.output.getContext("2d").drawImage(bitmap, 0, 0);
-      this.shown = job;
-      const { label } = this.data.positions[job.index];
-      this.output.previousSibling.textContent = label;
-      this.output.setAttribute("aria-label", `The network's output for your drawing, ${label}`);
+      this.shown = preview ? null : job;
+      const { label } = this.data.positions[index];
+      this.#describe(label, `The network's output for your drawing, ${label}`, false);
       if (this.failed) this.say(""); // that is over
     } catch (error) {
+      this.#describe("no picture of this drawing", "There is no output for your drawing", true);
       this.say(error.message);
       this.failed = true;
     }
     if (job === this.wanted) this.output.parentNode.setAttribute("aria-busy", "false");
+  }
+
+  #describe(caption, label, stale) {
+    this.output.previousSibling.textContent = caption;
+    this.output.setAttribute("aria-label", label);
+    this.output.parentNode.classList.toggle("stale", stale);
   }
 
   /** @param {string} words to tell the user, or nothing */

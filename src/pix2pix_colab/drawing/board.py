@@ -37,7 +37,7 @@ class DrawingBoard(anywidget.AnyWidget):
         classes: the colour of each class by its name; None takes those of the examples (``label_classes``).
 
     Attributes:
-        source: the label map that was translated last, uint8 (3, S, S).
+        source: the label map that was translated last, uint8 (3, S, S); at first that to start from.
 
     Raises:
         ValueError: if there is no generator; if the examples have another size, or are no label maps.
@@ -54,17 +54,14 @@ class DrawingBoard(anywidget.AnyWidget):
         classes: Mapping[str, Colour] | None = None,
     ):
         path = networks if isinstance(networks, LambdaPath) else None
+        self.size = _image_size(networks)
         self.networks = path or dict(sorted(networks.items()))
-        if not self.networks:
-            raise ValueError("A drawing board needs the generator of at least one λ.")
         self.lambdas = path.grid(BETWEEN) if path else list(self.networks)
-        first = path.anchors[0] if path else self.networks[self.lambdas[0]]
-        self.size = first.image_size
         if examples.shape[2:] != (self.size, self.size):
             raise ValueError(f"The examples are {tuple(examples.shape)}, but the board has {self.size} px.")
         classes = label_classes(examples) if classes is None else classes
         self.palette = torch.tensor(list(classes.values()), dtype=torch.uint8)
-        self.source = examples.new_zeros(3, self.size, self.size)
+        self.source = examples[0].cpu() if len(examples) else self._decode(bytes(self.size**2))
         data = {  # described as BoardData in board.js
             "size": self.size,
             "classes": [{"name": name, "colour": list(colour)} for name, colour in classes.items()],
@@ -120,10 +117,10 @@ def board_of_pairs(
     """The drawing board with the sources of some pairs; or a sentence, if these are no label maps.
 
     Args:
-        pairs: some pairs; None takes ``example_label_maps`` of facades, for the pretrained path.
+        pairs: some pairs; None takes ``example_label_maps`` of facades, for networks that were trained on such.
     """
     try:
-        return DrawingBoard(networks, pairs.source if pairs else example_label_maps())
+        return DrawingBoard(networks, pairs.source if pairs else example_label_maps(_image_size(networks)))
     except ValueError as error:
         return ipywidgets.HTML(f"{error} So there is nothing to draw with.")
 
@@ -133,6 +130,13 @@ def empty_wall(size: int) -> list[dict]:
     top, bottom = round(0.07 * size), round(0.04 * size)
     box = {"x": 0, "y": top, "width": size, "height": size - top - bottom}
     return [{"kind": "rectangle", "label": list(LABEL_COLOURS).index("facade")} | box]  # a Rectangle of shapes.js
+
+
+def _image_size(networks: Mapping[float, UNetGenerator] | LambdaPath) -> int:
+    generators = networks.anchors if isinstance(networks, LambdaPath) else list(networks.values())
+    if not generators:
+        raise ValueError("A drawing board needs the generator of at least one λ.")
+    return generators[0].image_size
 
 
 def _jpeg(output: Tensor) -> bytes:

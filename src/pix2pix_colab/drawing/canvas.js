@@ -1,7 +1,7 @@
 // The canvas on which one draws: by mouse, pen, finger and keys.
 
 import { element } from "../slider/elements.js";
-import { rasterise, toPixels } from "./label_map.js";
+import { paintOver, rasterise, toPixels } from "./label_map.js";
 import { boundsOf, shapeAt } from "./shapes.js";
 import { TOOLS } from "./tools.js";
 
@@ -114,8 +114,7 @@ function listenToKeys(canvas, board, state, paint) {
 
 function paintDrawing(canvas, map, board, { preview, cursor }) {
   const shapes = preview ?? board.shapes;
-  const pixels = toPixels(rasterise(shapes, board.size, board.fill), board.palette);
-  map.getContext("2d").putImageData(new ImageData(pixels, board.size), 0, 0);
+  map.getContext("2d").putImageData(new ImageData(toPixels(labelsOf(shapes, board), board.palette), board.size), 0, 0);
   const side = Math.round(canvas.clientWidth * devicePixelRatio) || board.size;
   if (canvas.width !== side) Object.assign(canvas, { width: side, height: side });
   const context = canvas.getContext("2d");
@@ -130,6 +129,14 @@ function paintDrawing(canvas, map, board, { preview, cursor }) {
       outline(context, box, scale);
     }
   }
+}
+
+/** The label map of what is drawn so far; of the board's own shapes it is known. */
+function labelsOf(shapes, board) {
+  if (shapes === board.shapes) return board.labels;
+  const above = shapes.slice(board.shapes.length);
+  if (above.length) return paintOver(board.labels.slice(), above, board.size); // a new part
+  return rasterise(shapes, board.size, board.fill); // one was moved
 }
 
 /** A frame that is seen on every colour. */

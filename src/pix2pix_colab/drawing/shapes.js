@@ -8,7 +8,10 @@
  * @typedef {[number, number]} Point x and y in px of the label map
  */
 
-export const LEAST = 3; // px; a smaller rectangle is a slip of the finger
+export const LEAST = 3; // px; a rectangle that is smaller both ways is a slip of the finger
+
+/** The largest radius of a brush, in px. @param {number} size of the label map */
+export const largestRadius = (size) => Math.floor(size / 8);
 
 /** The rectangle between two corners, whichever they are, both included.
  * @param {Point} from @param {Point} to @param {number} label
@@ -19,18 +22,19 @@ export function rectangleBetween([x, y], [u, v], label) {
   return { kind: "rectangle", label, x: Math.min(x, u), y: Math.min(y, v), ...size };
 }
 
-/** The index of the topmost shape at a point that can be moved, or -1. What covers half of the map stays: the wall.
+/** The index of the topmost shape at a point, or -1. The lowest can't be moved if it covers half of the map: it is the wall.
  * @param {Shape[]} shapes @param {Point} point @param {number} size of the label map
  */
 export function shapeAt(shapes, point, size) {
-  return shapes.findLastIndex((shape) => !stays(shape, size) && contains(shape, point));
+  const i = shapes.findLastIndex((shape) => contains(shape, point));
+  return i === 0 && coversHalf(shapes[0], size) ? -1 : i;
 }
 
-function stays(shape, size) {
-  return shape.kind === "pixels" || (shape.kind === "rectangle" && shape.width * shape.height > size ** 2 / 2);
-}
+const coversHalf = (shape, size) =>
+  shape.kind === "pixels" || (shape.kind === "rectangle" && shape.width * shape.height > size ** 2 / 2);
 
 function contains(shape, [x, y]) {
+  if (shape.kind === "pixels") return true;
   if (shape.kind === "rectangle") {
     return x >= shape.x && y >= shape.y && x < shape.x + shape.width && y < shape.y + shape.height;
   }

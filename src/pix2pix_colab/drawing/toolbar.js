@@ -1,13 +1,14 @@
-// The controls of the board: tools, classes, what to start from, and what to save.
+// The controls of the board: tools and classes above the drawing; what to start from and what to save below.
 
 import { element } from "../slider/elements.js";
 import { savePng } from "./files.js";
 import { toPixels } from "./label_map.js";
+import { largestRadius } from "./shapes.js";
 import { TOOLS } from "./tools.js";
 
 /** @typedef {import("./board.js").Board} Board */
 
-const CONTROLS = `
+export const TOOLBAR = `
   <div class="tools">
     <fieldset class="pills"><legend>Tool</legend></fieldset>
     <label class="radius">size <input type="range" min="1"></label>
@@ -18,7 +19,9 @@ const CONTROLS = `
     </span>
     <span class="hint"></span>
   </div>
-  <fieldset class="palette"><legend>What you draw</legend></fieldset>
+  <fieldset class="palette"><legend>What you draw</legend></fieldset>`;
+
+export const FILES = `
   <div class="start" role="group" aria-label="Start from"><span>Start from</span></div>
   <div class="save" role="group" aria-label="Save">
     <button type="button" data-do="save-drawing">Save the drawing</button>
@@ -26,12 +29,11 @@ const CONTROLS = `
     <button type="button" data-do="share">Copy a link</button>
   </div>`;
 
-/** Add the controls below a board.
+/** Make the controls of a board work.
  * @param {Board} board
  * @returns {{show: () => void}} shows the board's state: what can be done, and what is chosen
  */
 export function addControls(board) {
-  board.root.insertAdjacentHTML("beforeend", CONTROLS);
   const find = (selector) => board.root.querySelector(selector);
   addTools(board, find);
   addPalette(board, find(".palette"));
@@ -43,14 +45,18 @@ export function addControls(board) {
   button("save-drawing").onclick = () => savePng(labelMap(board), "label-map.png");
   button("save-output").onclick = () => {
     if (board.shown === board.wanted) savePng(board.output, "output.png");
-    else board.say("The picture of this drawing is not there yet.");
+    else board.say("There is no picture of this drawing yet.");
   };
   button("share").hidden = !board.options.share;
   button("share").onclick = async () => board.say(await board.options.share(board));
+  const enable = (name, can) => {
+    if (!can && document.activeElement === button(name)) board.drawing.focus(); // or the keys would go nowhere
+    button(name).disabled = !can;
+  };
   const show = () => {
-    button("undo").disabled = !board.history.canUndo;
-    button("redo").disabled = !board.history.canRedo;
-    button("delete").disabled = board.selected < 0;
+    enable("undo", board.history.canUndo);
+    enable("redo", board.history.canRedo);
+    enable("delete", board.selected >= 0);
     find(".radius").hidden = board.tool !== "brush";
     find(".hint").textContent = TOOLS[board.tool].hint;
   };
@@ -75,7 +81,7 @@ function addTools(board, find) {
     find(".pills").append(radio(group, tool, tool === board.tool, name, choose));
   }
   const radius = find(".radius input");
-  Object.assign(radius, { max: board.size / 8, value: board.radius });
+  Object.assign(radius, { max: largestRadius(board.size), value: board.radius });
   radius.oninput = () => (board.radius = +radius.value);
 }
 

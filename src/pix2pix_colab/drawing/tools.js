@@ -21,7 +21,7 @@ export const TOOLS = {
 function drawRectangle({ shapes, label }, from) {
   return (to) => {
     const rectangle = rectangleBetween(from, to, label);
-    return rectangle.width < LEAST || rectangle.height < LEAST ? shapes : [...shapes, rectangle];
+    return Math.max(rectangle.width, rectangle.height) < LEAST ? shapes : [...shapes, rectangle];
   };
 }
 

@@ -36,7 +36,7 @@ function connect(model, onlate) {
       const take = (error, [image]) => {
         clearTimeout(last.timer);
         if (error) fail(new Error(error));
-        else done(createImageBitmap(new Blob([image], { type: "image/jpeg" })));
+        else done(createImageBitmap(new Blob([image], { type: "image/jpeg" })).then((bitmap) => ({ bitmap, index })));
       };
       const giveUp = () => {
         last.take = onlate;

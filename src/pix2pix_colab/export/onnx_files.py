@@ -16,12 +16,13 @@ from .unet_layers import (
 )
 
 Size = tuple[int, int]
+LARGEST = 4096  # px; a path of width 64 then takes about 8 GB
 
 
 def export_onnx(
     network: UNetGenerator | LambdaPath,
     file: str | Path,
-    size: Size | None = None,
+    size: int | Size | None = None,
     seed: int = 0,
     weights: str = DEFAULT_WEIGHTS,
 ) -> Path:
@@ -37,18 +38,20 @@ def export_onnx(
         output: uint8 (1, target_channels, H, W)
 
     Args:
-        size: (H, W) in multiples of the generator's image size; None takes that size. It is fixed in the file, for the
-            dropout masks have it.
+        size: (H, W) in multiples of the generator's image size, or one number for both; None takes that size. It is
+            fixed in the file, for the dropout masks have it.
         seed: that of ``translate``. The masks are those of the device that the network is on.
         weights: how those of the convolutions are stored: "float32"; "float16", half the size and within one level
-            of 255; or "int8", a quarter of the size. On a path of width 16 int8 moved L1 and SSIM by at most 0.0002 at
-            any λ, and the sharpness by 0.002 (``benchmarks/bench_export.py``).
+            of 255; or "int8", a quarter of the size. It moved the L1, SSIM and sharpness of the pretrained path by at
+            most 0.0004 at any λ (docs/export.md).
 
     Raises:
-        ValueError: for another size or other ``weights``.
+        ValueError: for another size or other ``weights``; if the file does not end in .onnx.
         OnnxMissingError: if the package onnx is not installed.
         OSError: if the file can't be written.
     """
+    if Path(file).suffix != ".onnx" or Path(file).is_dir():
+        raise ValueError(f"{file} is no name for an ONNX file: choose one that ends in .onnx.")
     anchors, late, kind = _anchors(network)
     graph, size = OnnxGraph(weights), _check_size(anchors[0], size)
     masks = sample_masks(anchors[0], size, seed)
@@ -61,7 +64,7 @@ def export_onnx(
 
 
 def export_parts(
-    path: LambdaPath, folder: str | Path, size: Size | None = None, seed: int = 0, weights: str = DEFAULT_WEIGHTS
+    path: LambdaPath, folder: str | Path, size: int | Size | None = None, seed: int = 0, weights: str = DEFAULT_WEIGHTS
 ) -> tuple[Path, Path]:
     """Export a λ path as ``early.onnx`` and ``late.onnx``, so that λ can move without the early layers being run again.
 
@@ -70,7 +73,14 @@ def export_parts(
 
     Returns:
         The two files.
+
+    Raises:
+        ValueError: also for a single generator, and for a file in place of the folder.
     """
+    if not isinstance(path, LambdaPath):
+        raise ValueError("Parts are for a λ path, but this is one generator: export it as one file, without --parts.")
+    if Path(folder).is_file():
+        raise ValueError(f"{folder} is a file, but the two parts go into a folder: name one, or a new one.")
     anchors, late, _ = _anchors(path)
     size, folder = _check_size(anchors[0], size), Path(folder)
     masks, shapes = sample_masks(anchors[0], size, seed), _feature_shapes(anchors[0], late, size)
@@ -97,12 +107,14 @@ def _anchors(network: UNetGenerator | LambdaPath) -> tuple[list[UNetGenerator], 
     return [network], 1, "generator"
 
 
-def _check_size(generator: UNetGenerator, size: Size | None) -> Size:
-    """The size, or the generator's. Raise ValueError for one that the layers can't halve."""
+def _check_size(generator: UNetGenerator, size: int | Size | None) -> Size:
+    """The size, or the generator's. Raise ValueError for one that the layers can't halve, or that no memory holds."""
     multiple = generator.image_size
-    size = (multiple, multiple) if size is None else tuple(size)
-    if len(size) != 2 or any(pixels <= 0 or pixels % multiple for pixels in size):
-        raise ValueError(f"size is {size}, but it must be (H, W), both multiples of this U-Net's {multiple} px.")
+    size = multiple if size is None else size
+    size = (size, size) if isinstance(size, int) else tuple(size)
+    if len(size) != 2 or any(pixels % multiple or not 0 < pixels <= LARGEST for pixels in size):
+        words = f"both multiples of this U-Net's {multiple} px and at most {LARGEST} px"
+        raise ValueError(f"size is {size}, but it must be (H, W), {words}.")
     return size
 
 
