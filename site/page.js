@@ -17,34 +17,16 @@ const SAVE_AGAIN = 5000; // ms after a browser has refused one
 async function open() {
   /** @type {Site} */
   const site = await (await fetchFile("site.json")).json();
-  const load = async (example) => {
-    const image = await (await fetchFile(example.image)).blob();
-    (await createImageBitmap(image)).close(); // or it is damaged
-    return { ...example, image };
-  };
-  const loaded = await Promise.allSettled(site.examples.map(load));
-  site.examples = site.examples.filter((_, i) => loaded[i].status === "fulfilled"); // without the others it works, too
-  const data = { ...site, examples: loaded.flatMap((each) => (each.status === "fulfilled" ? [each.value] : [])) };
+  const images = await Promise.all(site.examples.map(({ image }) => loadImage(image)));
+  site.examples = site.examples.filter((_, i) => images[i]); // without the others it works, too
+  const loaded = images.filter(Boolean);
+  const data = { ...site, examples: site.examples.map((each, i) => ({ ...each, image: loaded[i] })) };
   const main = document.getElementById("board");
   main.replaceChildren();
   document.getElementById("training").textContent = site.training;
   const network = new Network(site, (part) => board.showLoading(part));
-  let timer = 0;
-  let saved = null;
-  const save = () => {
-    try {
-      saveToAddress(board, site);
-    } catch {
-      timer = setTimeout(save, SAVE_AGAIN);
-    }
-  };
-  const onchange = () => {
-    clearTimeout(timer);
-    if (board.shapes === saved) timer = setTimeout(save, SAVE_AFTER);
-    else save();
-    saved = board.shapes;
-  };
-  const board = new Board(main, data, (job) => network.translate(job), { onchange, share: () => share(board, site) });
+  const options = { onchange: saver(site), share: () => share(board, site) };
+  const board = new Board(main, data, (job) => network.translate(job), options);
   addEventListener("hashchange", () => openAddress(board, site));
   addEventListener("keydown", (event) => event.target === document.body && board.onKey(event));
   await openAddress(board, site);
@@ -90,6 +72,25 @@ async function exampleOf(text, board) {
   return examples.find((shapes) => fitsAddress(shapes) && encodeDrawing(shapes, board.size) === text);
 }
 
+/** What saves each change of a board: of the drawing at once, of λ when it has come to rest. */
+function saver(site) {
+  let timer = 0;
+  let saved = null;
+  const save = (board) => {
+    try {
+      saveToAddress(board, site);
+    } catch {
+      timer = setTimeout(save, SAVE_AGAIN, board);
+    }
+  };
+  return (board) => {
+    clearTimeout(timer);
+    if (board.shapes === saved) timer = setTimeout(save, SAVE_AFTER, board);
+    else save(board);
+    saved = board.shapes;
+  };
+}
+
 function saveToAddress(board, site) {
   const asked = new URLSearchParams({ at: String(site.positions[board.index].at) });
   if (fitsAddress(board.shapes)) asked.set("drawing", encodeDrawing(board.shapes, board.size));
@@ -129,6 +130,17 @@ function isActive({ active, installing, waiting }) {
       if (["activated", "redundant"].includes(worker.state)) done(worker.state === "activated");
     };
   });
+}
+
+/** @returns {Promise<Blob | null>} null if the file is lost, or no image */
+async function loadImage(file) {
+  try {
+    const image = await (await fetchFile(file)).blob();
+    (await createImageBitmap(image)).close();
+    return image;
+  } catch {
+    return null;
+  }
 }
 
 async function fetchFile(file) {

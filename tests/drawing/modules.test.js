@@ -8,6 +8,7 @@ import { fromPixels, paintOver, rasterise, toPixels } from "../../src/pix2pix_co
 import { latest } from "../../src/pix2pix_colab/drawing/latest.js";
 import { partsOf } from "../../src/pix2pix_colab/drawing/parts.js";
 import { distance, History, moved, rectangleBetween, segments, shapeAt } from "../../src/pix2pix_colab/drawing/shapes.js";
+import { shortcut } from "../../src/pix2pix_colab/drawing/shortcuts.js";
 import { TOOLS } from "../../src/pix2pix_colab/drawing/tools.js";
 
 const SIZE = 32;
@@ -199,6 +200,18 @@ test("the tools", () => {
   assert.deepEqual(move([7, 4]), [rectangleBetween([6, 3], [11, 8], 1)]);
   assert.deepEqual(move([500, 4])[0].x, SIZE - 1, "a part never leaves the map as a whole");
   assert.equal(TOOLS.move.start(setting, [30, 30])([1, 1]), setting.shapes, "there is nothing");
+});
+
+const press = (key, code, more) => shortcut({ key, code, ctrlKey: false, metaKey: false, shiftKey: false, ...more });
+
+test("shortcuts, also where letters are not Latin", () => {
+  assert.equal(press("z", "KeyY", { ctrlKey: true }), "undo", "a German keyboard");
+  assert.equal(press("я", "KeyZ", { ctrlKey: true }), "undo");
+  assert.equal(press("Z", "KeyZ", { metaKey: true, shiftKey: true }), "redo");
+  assert.equal(press("y", "KeyY", { ctrlKey: true }), "redo");
+  assert.equal(press("Backspace", "Backspace"), "delete");
+  assert.equal(press("z", "KeyZ"), "");
+  assert.equal(press("1", "Digit1", { ctrlKey: true }), "");
 });
 
 test("of the jobs that are asked for meanwhile only the newest is run", async () => {

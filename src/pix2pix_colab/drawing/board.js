@@ -7,6 +7,7 @@ import { readLabelMap } from "./files.js";
 import { rasterise } from "./label_map.js";
 import { latest } from "./latest.js";
 import { History } from "./shapes.js";
+import { shortcut } from "./shortcuts.js";
 import { addControls, FILES, TOOLBAR } from "./toolbar.js";
 
 /**
@@ -60,10 +61,7 @@ export class Board {
     this.history = new History([]);
     this.origins = new WeakMap(); // of shapes: the example that they are
     this.maps = new WeakMap(); // of shapes: their label map
-    /** @type {Job | null} */
-    this.wanted = null;
-    /** @type {Job | null} */
-    this.shown = null;
+    this.wanted = this.shown = /** @type {Job | null} */ (null);
     this.ask = latest((job) => this.#show(job));
     this.#build(parent);
   }
@@ -129,14 +127,8 @@ export class Board {
   }
 
   /** @param {number} number of the example to start from */
-  async start(number) {
-    this.#wait();
-    try {
-      this.draw(await this.example(number));
-    } catch (error) {
-      this.refresh();
-      this.say(error.message);
-    }
+  start(number) {
+    return this.#load(async () => ({ shapes: await this.example(number), words: "" }));
   }
 
   /** @param {number} number of an example @returns {Promise<Shape[]>} */
@@ -147,10 +139,14 @@ export class Board {
   }
 
   /** @param {Blob} file a label map of the user's own */
-  async open(file) {
+  open(file) {
+    return this.#load(() => readLabelMap(file, this.size, this.palette, this.fill));
+  }
+
+  async #load(read) {
     this.#wait();
     try {
-      const { shapes, words } = await readLabelMap(file, this.size, this.palette, this.fill);
+      const { shapes, words } = await read();
       this.draw(shapes);
       this.say(words);
     } catch (error) {
@@ -178,13 +174,11 @@ export class Board {
   /** @param {KeyboardEvent} event */
   onKey(event) {
     event.stopPropagation();
-    const command = event.ctrlKey || event.metaKey;
-    const latin = /^[a-z]$/i.test(event.key) ? event.key.toLowerCase() : event.code.slice(-1).toLowerCase(); // or KeyZ
-    const letter = command ? (event.shiftKey ? "shift " : "") + latin : "";
-    if (letter === "z") this.undo();
-    else if (["shift z", "y"].includes(letter)) this.redo();
-    else if (["Delete", "Backspace"].includes(event.key) && this.selected >= 0) this.removeSelected();
-    else if (event.target === this.lambda.range && !command && !event.altKey) {
+    const asked = shortcut(event);
+    if (asked === "undo") this.undo();
+    else if (asked === "redo") this.redo();
+    else if (asked === "delete") this.removeSelected();
+    else if (event.target === this.lambda.range && !event.ctrlKey && !event.metaKey && !event.altKey) {
       const to = lambdaKey(event.key, this.index, this.lambda.stops, this.data.positions.length - 1);
       if (to === undefined) return;
       this.move(to);
@@ -220,8 +214,7 @@ export class Board {
       const output = await this.translate(job);
       if (!output) return;
       const { bitmap, index, preview } = output;
-      const { width, height } = bitmap;
-      if (this.output.width !== width || this.output.height !== height) Object.assign(this.output, { width, height });
+      Object.assign(this.output, { width: bitmap.width, height: bitmap.height });
       this.output.getContext("2d").drawImage(bitmap, 0, 0);
       this.shown = preview ? null : job;
       const { label } = this.data.positions[index];
