@@ -78,7 +78,7 @@ function saver(site) {
   let saved = null;
   const save = (board) => {
     try {
-      saveToAddress(board, site);
+      history.replaceState(null, "", hashOf(board, site));
     } catch {
       timer = setTimeout(save, SAVE_AGAIN, board);
     }
@@ -91,17 +91,17 @@ function saver(site) {
   };
 }
 
-function saveToAddress(board, site) {
+/** The end of an address that holds a board's drawing and λ. */
+function hashOf(board, site) {
   const asked = new URLSearchParams({ at: String(site.positions[board.index].at) });
   if (fitsAddress(board.shapes)) asked.set("drawing", encodeDrawing(board.shapes, board.size));
-  history.replaceState(null, "", `#${asked}`);
+  return `#${asked}`;
 }
 
 async function share(board, site) {
   if (!fitsAddress(board.shapes)) return "A link can't hold so many parts: save the drawing as a PNG and send that.";
   try {
-    saveToAddress(board, site);
-    await navigator.clipboard.writeText(location.href);
+    await navigator.clipboard.writeText(new URL(hashOf(board, site), location.href).href);
     return "The link to your drawing is copied.";
   } catch {
     return "Copy the address of this page: it holds your drawing.";

@@ -16,7 +16,7 @@ from .unet_layers import (
 )
 
 Size = tuple[int, int]
-LARGEST = 4096  # px; a path of width 64 then takes about 8 GB
+LARGEST = 4096  # px; memory grows with the square, so that far more would end the process without a word
 
 
 def export_onnx(
