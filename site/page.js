@@ -104,7 +104,13 @@ async function share(board, site) {
     await navigator.clipboard.writeText(new URL(hashOf(board, site), location.href).href);
     return "The link to your drawing is copied.";
   } catch {
+    // the user copies it, then
+  }
+  try {
+    history.replaceState(null, "", hashOf(board, site));
     return "Copy the address of this page: it holds your drawing.";
+  } catch {
+    return "The browser allows no link now: try again in a minute, or save the drawing.";
   }
 }
 
@@ -112,12 +118,18 @@ async function share(board, site) {
 
 const sayBelow = (words) => (document.getElementById("offline").textContent = words);
 
+const serviceWorker = navigator.serviceWorker; // none, if the page does not come by https
+const old = serviceWorker?.controller; // which gave this page; a new build may take its place before the network is loaded
+let renewed = false;
+serviceWorker?.addEventListener("controllerchange", () => {
+  renewed = Boolean(old);
+  if (renewed) sayBelow("There is a new version of this page: reload it.");
+});
+
 async function keepOffline() {
-  const worker = navigator.serviceWorker; // none, if the page does not come by https
-  const known = worker?.controller;
-  worker?.addEventListener("controllerchange", () => known && sayBelow("There is a new version of this page: reload it."));
-  const registered = await worker?.register("offline.js").catch(() => null); // or the user allows none
+  const registered = await serviceWorker?.register("offline.js").catch(() => null); // or the user allows none
   const kept = registered && (await isActive(registered));
+  if (renewed) return;
   sayBelow(kept ? "This page now works without a network, too." : "This browser does not keep the page for times without a network.");
 }
 

@@ -103,6 +103,8 @@ def test_noise_of_512_px_stays_below_50_kb() -> None:
 def test_before_a_stroke_the_source_is_what_one_starts_from() -> None:
     networks = {100: make_generator()}
     assert torch.equal(DrawingBoard(networks, SOURCE).source, SOURCE[0])
+    grey = torch.zeros(1, 1, SIZE, SIZE, dtype=torch.uint8)
+    assert torch.equal(DrawingBoard(networks, grey).source, torch.zeros(3, SIZE, SIZE, dtype=torch.uint8))
     board = DrawingBoard(networks, SOURCE[:0], LABEL_COLOURS)
     assert labels_of(board.source) == bytes(SIZE**2), "the class that a drawing without shapes has"
 
@@ -111,6 +113,8 @@ def test_without_pairs_the_examples_have_the_size_of_the_networks() -> None:
     for networks in (make_path(), {100: make_generator()}):
         assert board_of_pairs(networks).source.shape == (3, SIZE, SIZE)
     assert "at least one" in board_of_pairs({}).value
+    none = Pairs(SOURCE[:0], SOURCE[:0], [])
+    assert "There are no label maps" in board_of_pairs({100: make_generator()}, none).value
 
 
 def test_the_board_starts_at_the_papers_choice() -> None:

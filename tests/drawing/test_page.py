@@ -303,6 +303,13 @@ def test_a_house_by_keys(board) -> None:
     assert not (board.saved("Save the drawing") == window).all(dim=0).any()
     keys.press("Control+z")
     assert torch.equal(board.saved("Save the drawing"), drawn)
+    board.button("An empty wall").click()
+    board.button("Undo").focus()
+    for _ in range(30):
+        keys.press("Enter")
+    assert board.button("Undo").is_disabled() and board.button("Redo").is_enabled(), "one Enter too many draws nothing"
+    keys.press("Control+y")
+    assert board.button("Undo").is_enabled(), "the keys still reach the board"
     board.range.focus()
     for key, index in (("PageUp", "40"), ("ArrowLeft", "39"), ("Home", "0"), ("End", "50")):
         keys.press(key)
@@ -416,13 +423,14 @@ def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, add
     board.button("An empty wall").click()
     wall = board.saved("Save the drawing")
     board.button("Save the picture").click()
-    playwright.expect(board.say).to_have_text("There is no picture of this drawing yet.")
+    playwright.expect(board.say).to_have_text("The network has not computed this picture, so it can't be saved.")
     assert page.locator(".output").get_attribute("aria-busy") == "true", "there is no frame of a drawing"
+    playwright.expect(board.output).to_have_attribute("aria-label", "There is no output for your drawing yet")
     board.example(1)
     board.range.fill("12")
     playwright.expect(page.locator(".output figcaption")).to_have_text("λ = 1")  # and not 1.6: there is no frame of it
     board.button("Save the picture").click()
-    playwright.expect(board.say).to_have_text("There is no picture of this drawing yet.")
+    playwright.expect(board.say).to_have_text("The network has not computed this picture, so it can't be saved.")
     board.stop(5)
     board.button("An empty wall").click()
     held[0].continue_()
@@ -458,19 +466,22 @@ def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) ->
     shutil.copytree(site, folder)
     with serve(folder, _Kept) as address, opened(browser, address) as board:
         board.ready()
-        for name, old, new in (
-            ("index.html", "<h1>Draw a house, drag λ</h1>", "<h1>New</h1>"),
-            ("page.js", "This page now works without a network, too.", "New: works without a network."),
-            ("offline.js", "pix2pix-colab ", "pix2pix-colab new "),
-        ):
-            file = folder / name
-            assert old in file.read_text()
-            file.write_text(file.read_text().replace(old, new))
-        board.page.reload()
-        playwright.expect(board.page.locator("#offline")).to_contain_text("There is a new version", timeout=30_000)
-        board.page.reload()
-        assert board.page.locator("h1").inner_text() == "New"
-        playwright.expect(board.page.locator("#offline")).to_contain_text("New: works", timeout=30_000)
+        title, kept = "Draw a house, drag λ", "This page now works without a network, too."
+        for new in ("New 1", "New 2", "New 3"):
+            for name, before, after in (
+                ("index.html", f"<h1>{title}</h1>", f"<h1>{new}</h1>"),
+                ("page.js", kept, f"{new}: works without a network."),
+                ("offline.js", "`${PREFIX}", f"`${{PREFIX}}{new}"),
+            ):
+                text = (folder / name).read_text()
+                assert before in text
+                (folder / name).write_text(text.replace(before, after))
+            title, kept = new, f"{new}: works without a network."
+            board.page.reload()
+            playwright.expect(board.page.locator("#offline")).to_contain_text("There is a new version", timeout=30_000)
+            board.page.reload()
+            assert board.page.locator("h1").inner_text() == new
+            playwright.expect(board.page.locator("#offline")).to_contain_text(f"{new}: works", timeout=30_000)
 
 
 def test_it_works_without_a_network_once_it_was_loaded(browser, address) -> None:
@@ -522,7 +533,7 @@ def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, sit
         playwright.expect(board.say).to_contain_text(sentence)
         playwright.expect(board.output).to_have_attribute("aria-label", "There is no output for your drawing")
         board.button("Save the picture").click()
-        playwright.expect(board.say).to_contain_text("There is no picture of this drawing")
+        playwright.expect(board.say).to_contain_text("The network has not computed this picture")
         session.close()
 
 

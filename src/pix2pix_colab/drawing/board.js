@@ -67,7 +67,7 @@ export class Board {
   }
 
   #build(parent) {
-    this.root = parent.appendChild(element("div", { className: "drawing-board" }));
+    this.root = parent.appendChild(element("div", { className: "drawing-board", tabIndex: -1 }));
     this.root.innerHTML = BODY;
     this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab shall not take the keys
     const find = (selector) => this.root.querySelector(selector);
@@ -212,7 +212,7 @@ export class Board {
   async #show(job) {
     try {
       const output = await this.translate(job);
-      if (!output) return;
+      if (!output) return this.#describe("not computed yet", "There is no output for your drawing yet", true);
       const { bitmap, index, preview } = output;
       Object.assign(this.output, { width: bitmap.width, height: bitmap.height });
       this.output.getContext("2d").drawImage(bitmap, 0, 0);

@@ -61,7 +61,7 @@ class DrawingBoard(anywidget.AnyWidget):
             raise ValueError(f"The examples are {tuple(examples.shape)}, but the board has {self.size} px.")
         classes = label_classes(examples) if classes is None else classes
         self.palette = torch.tensor(list(classes.values()), dtype=torch.uint8)
-        self.source = examples[0].cpu() if len(examples) else self._decode(bytes(self.size**2))
+        self.source = examples[0].cpu().expand(3, -1, -1) if len(examples) else self._decode(bytes(self.size**2))
         data = {  # described as BoardData in board.js
             "size": self.size,
             "classes": [{"name": name, "colour": list(colour)} for name, colour in classes.items()],
@@ -120,7 +120,7 @@ def board_of_pairs(
         pairs: some pairs; None takes ``example_label_maps`` of facades, for networks that were trained on such.
     """
     try:
-        return DrawingBoard(networks, pairs.source if pairs else example_label_maps(_image_size(networks)))
+        return DrawingBoard(networks, pairs.source if pairs is not None else example_label_maps(_image_size(networks)))
     except ValueError as error:
         return ipywidgets.HTML(f"{error} So there is nothing to draw with.")
 

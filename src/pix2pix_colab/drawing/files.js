@@ -25,9 +25,10 @@ export async function readLabelMap(file, size, palette, fill) {
   const { labels, near } = fromPixels(context.getImageData(0, 0, size, size).data, size, palette);
   const parts = partsOf(labels, size);
   const words = [];
-  const far = `${Math.ceil(100 * (1 - near))} % of its pixels have the colour of no class`;
+  const percent = Math.round(100 * (1 - near));
+  const far = `${percent || "Less than 1"} % of its pixels have the colour of no class`;
   if (near < LABEL_MAP) words.push(`This is no label map: ${far}. Each got the nearest.`);
-  else if (near < 1) words.push(`${far}, as after JPEG: they got the class around them, so edges may be uneven.`);
+  else if (near < 1) words.push(`${far}: they got the class around them, so edges may be uneven.`);
   if (!parts) words.push("It has too many parts to be moved, or kept in a link: save the drawing before you leave.");
   return { shapes: parts ?? [{ kind: "pixels", labels }], words: words.join(" ") };
 }

@@ -22,7 +22,7 @@ export function rectangleBetween([x, y], [u, v], label) {
   return { kind: "rectangle", label, x: Math.min(x, u), y: Math.min(y, v), ...size };
 }
 
-/** The index of the topmost shape at a point, or -1. The lowest can't be moved if it covers half of the map: it is the wall.
+/** The index of the topmost shape at a point, or -1. The lowest stays if it covers half of the map: an empty wall.
  * @param {Shape[]} shapes @param {Point} point @param {number} size of the label map
  */
 export function shapeAt(shapes, point, size) {

@@ -45,12 +45,12 @@ export function addControls(board) {
   button("save-drawing").onclick = () => savePng(labelMap(board), "label-map.png");
   button("save-output").onclick = () => {
     if (board.shown === board.wanted) savePng(board.output, "output.png");
-    else board.say("There is no picture of this drawing yet.");
+    else board.say("The network has not computed this picture, so it can't be saved.");
   };
   button("share").hidden = !board.options.share;
   button("share").onclick = async () => board.say(await board.options.share(board));
   const enable = (name, can) => {
-    if (!can && document.activeElement === button(name)) board.drawing.focus(); // or the keys would go nowhere
+    if (!can && document.activeElement === button(name)) board.root.focus({ preventScroll: true }); // so that keys still reach it
     button(name).disabled = !can;
   };
   const show = () => {
