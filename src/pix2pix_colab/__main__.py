@@ -23,7 +23,16 @@ from .training import DIGEST, FolderInUseError, ProgressBar, Run, TrainConfig, l
 from .utils.device import default_device
 from .utils.markdown import markdown_table
 
-SETTINGS = ("width", "epochs", "batch_size", "image_size", "source_channels", "target_channels")
+SETTINGS = (
+    "width",
+    "epochs",
+    "batch_size",
+    "image_size",
+    "source_channels",
+    "target_channels",
+    "balanced_layers",
+    "discriminator_shift",
+)
 PRETRAINED = Path("runs/pretrained")
 SWEEP = "Train one run for each λ, all else equal."
 PATH = (

@@ -98,6 +98,22 @@ class UNetGenerator(nn.Module):
             if isinstance(module, nn.BatchNorm2d):
                 module.track_running_stats = False  # in training it then leaves its averages as they are
 
+    @torch.no_grad()
+    def balance_phases(self, late: int) -> None:
+        """Give the four phases of each filter equal sums, in those of the last ``late`` decoder layers that learn.
+
+        Each output pixel of a transposed convolution 4×4, stride 2, comes from one of four 2×2 sub-kernels, chosen by
+        the parity of its row and its column. If their sums differ, a flat input becomes a grid of two pixels. Each tap
+        moves by a quarter of the difference between the mean of the four sums and its own (after Sugawara, Shiota and
+        Kiya 2018, arXiv 1806.02658).
+        """
+        for layer in self.decoder[len(self.decoder) - late :]:
+            weight = layer[1].weight  # (in, out, 4, 4)
+            if weight.requires_grad:
+                phases = weight.unflatten(3, (2, 2)).unflatten(2, (2, 2))  # (in, out, 2, row's parity, 2, column's)
+                sums = phases.sum(dim=(2, 4), keepdim=True)
+                phases += (sums.mean(dim=(3, 5), keepdim=True) - sums) / 4
+
     def _join(self, x: Tensor, skip: Tensor) -> Tensor:
         return torch.cat([skip, x], dim=1) if self.skips else x
 

@@ -24,6 +24,8 @@ class TrainConfig:
     target_channels: int = 3
     dropout_layers: tuple[int, ...] = (1, 2, 3)  # of the decoder, as in the Torch code
     late_layers: int | None = None  # the last layers of the decoder, if only they learn, from a start; None: all of G
+    balanced_layers: int = 0  # the last layers of the decoder whose four phases are kept equal: no grid of two pixels
+    discriminator_shift: int = 0  # px, up to which what D sees is shifted at random: no gradients of a fixed grid
 
     def __post_init__(self):
         if hasattr(self.lambda_l1, "item"):  # NumPy's and torch's numbers can't be loaded without pickle
@@ -36,6 +38,15 @@ class TrainConfig:
         layers = int(math.log2(self.image_size))
         if self.late_layers is not None and self.late_layers not in range(1, layers + 1):
             raise ValueError(f"late_layers is {self.late_layers}, but the decoder has {layers}: choose 1 to {layers}.")
+        if self.balanced_layers not in range(layers + 1):
+            raise ValueError(
+                f"balanced_layers is {self.balanced_layers}, but the decoder has {layers}: choose 0 to {layers}."
+            )
+        if self.discriminator_shift not in range(self.image_size):
+            raise ValueError(
+                f"discriminator_shift is {self.discriminator_shift}, but it must be a whole number of px, from 0 to "
+                f"{self.image_size - 1}."
+            )
         for name in ("source_channels", "target_channels"):
             if getattr(self, name) not in (1, 3):
                 raise ValueError(f"{name} is {getattr(self, name)}, but it must be 3 for colour or 1 for grey.")

@@ -27,38 +27,42 @@ class CapturedStep:
         self.graph: torch.cuda.CUDAGraph | None = None
         self.enabled = os.environ.get("PIX2PIX_CUDA_GRAPH") != "0"
 
-    def __call__(self, step: Callable[[Tensor, Tensor], Tensor], source: Tensor, target: Tensor) -> Tensor:
-        """Run ``step``, the same in every call. It must not wait for the GPU, and must update its tensors in place."""
+    def __call__(self, step: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+        """Run ``step``, the same in every call, on tensors whose first is a batch of images.
+
+        It must not wait for the GPU, and must update its tensors in place.
+        """
         if not self.enabled:
-            return step(source, target)
+            return step(*inputs)
+        shape = inputs[0].shape
         if self.warm_up:
             self.warm_up -= 1
-            self.shape = max(self.shape, source.shape)
-            return self._run_eagerly(step, source, target)
-        if source.shape != self.shape:
-            return self._run_eagerly(step, source, target)
+            self.shape = max(self.shape, shape)
+            return self._run_eagerly(step, *inputs)
+        if shape != self.shape:
+            return self._run_eagerly(step, *inputs)
         if self.graph is None:
-            self._capture(step, source, target)
-        self.source.copy_(source)
-        self.target.copy_(target)
+            self._capture(step, *inputs)
+        for ours, given in zip(self.inputs, inputs, strict=True):
+            ours.copy_(given)
         self.graph.replay()
         return self.losses.clone()  # the next replay overwrites them
 
-    def _run_eagerly(self, step: Callable, source: Tensor, target: Tensor) -> Tensor:
+    def _run_eagerly(self, step: Callable, *inputs: Tensor) -> Tensor:
         """Run the step on a side stream, as a capture requires of the steps before it."""
         self.stream.wait_stream(torch.cuda.current_stream(self.device))
         with torch.cuda.stream(self.stream):
-            losses = step(source, target)
+            losses = step(*inputs)
         torch.cuda.current_stream(self.device).wait_stream(self.stream)
         return losses
 
-    def _capture(self, step: Callable, source: Tensor, target: Tensor) -> None:
+    def _capture(self, step: Callable, *inputs: Tensor) -> None:
         """Capture a step, without computing anything."""
-        self.source, self.target = source.clone(), target.clone()
+        self.inputs = [each.clone() for each in inputs]
         self.graph = torch.cuda.CUDAGraph()
         try:
             with torch.cuda.device(self.device), torch.cuda.graph(self.graph, stream=self.stream):
-                self.losses = step(self.source, self.target)
+                self.losses = step(*self.inputs)
         except RuntimeError as error:
             raise RuntimeError(
                 f"The training step can't be captured as a CUDA graph ({error}). Restart Python (in Colab, Runtime "

@@ -43,6 +43,15 @@ def make_discriminator(config: TrainConfig) -> PatchDiscriminator:
     return PatchDiscriminator(config.width, config.source_channels, config.target_channels)
 
 
+def shift(images: Tensor, offset: Tensor) -> Tensor:
+    """Shift images (N, C, H, W) up and to the left by an offset (2,) in px; what is missing there is reflected."""
+    for axis, pixels in zip((2, 3), offset, strict=True):
+        last = images.shape[axis] - 1
+        index = torch.arange(last + 1, device=images.device) + pixels
+        images = images.index_select(axis, torch.minimum(index, 2 * last - index))
+    return images
+
+
 class Training:
     """State of a training: the two networks, their optimisers and all else that a step changes, seeded.
 
@@ -61,7 +70,9 @@ class Training:
         self.optimizer_g, self.optimizer_d = self._adam(self.generator), self._adam(self.discriminator)
         self.dtype = autocast_dtype(self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
-        self.random = torch.Generator().manual_seed(config.seed)  # for the order, the crops and the mirroring
+        self.random = torch.Generator().manual_seed(
+            config.seed
+        )  # for the order, the crops, the mirroring and the shifts
         self.order: list[int] = []  # the pairs still to come in this epoch
         self.steps_per_epoch = math.ceil(len(pairs) / config.batch_size)
         self.steps, self.steps_done = config.epochs * self.steps_per_epoch, 0
@@ -83,8 +94,8 @@ class Training:
         """Take the next step, at the rate of its epoch, without waiting for a GPU to finish it."""
         self.steps_done += 1
         self.learning_rate.fill_(self.config.learning_rate_in(self.epoch))
-        batch = self.next_batch()
-        self.pending.append(self._captured(self.step, *batch) if self._captured else self.step(*batch))
+        inputs = [*self.next_batch(), *self._next_shifts()]
+        self.pending.append(self._captured(self.step, *inputs) if self._captured else self.step(*inputs))
 
     def next_batch(self) -> tuple[Tensor, Tensor]:
         """Source and target of the next pairs, cropped and mirrored at random; each pair comes once an epoch."""
@@ -95,8 +106,20 @@ class Training:
         indices, self.order = self.order[:size], self.order[size:]
         return self.pairs.batch(indices, self.config.image_size, self.random, self.device)
 
-    def step(self, source: Tensor, target: Tensor) -> Tensor:
+    def _next_shifts(self) -> list[Tensor]:
+        """The shifts of D's three passes in the next step, (3, 2) px, up and to the left; none if there are none.
+
+        They are drawn for L1 only, too, so that all λ see the same crops.
+        """
+        if not (most := self.config.discriminator_shift):
+            return []
+        return [torch.randint(most + 1, (3, 2), generator=self.random).to(self.device)]
+
+    def step(self, source: Tensor, target: Tensor, shifts: Tensor | None = None) -> Tensor:
         """One update of D, then one of G (section 3.3), on a batch in [-1, 1].
+
+        ``shifts`` (3, 2) are those of what D sees: of the output, the target, and the output again, as G learns.
+        They are a tensor, since a CUDA graph would repeat the numbers of its first step.
 
         Returns the losses (3,): D's (NaN where λ is ∞: D is not evaluated), G's adversarial one, and L1 without λ.
         """
@@ -104,26 +127,32 @@ class Training:
             output = self.generator(source)  # once, for both updates
         d_loss = torch.full((), math.nan, device=self.device)
         if self.config.lambda_l1 != math.inf:
-            d_loss = self.update_discriminator(source, target, output)
-        g_loss = self.update_generator(source, target, output)
+            d_loss = self.update_discriminator(source, target, output, shifts)
+        g_loss = self.update_generator(source, target, output, shifts)
         self.scaler.update()
         return torch.stack([d_loss, g_loss.adversarial, g_loss.l1]).detach()
 
-    def update_discriminator(self, source: Tensor, target: Tensor, output: Tensor) -> Tensor:
+    def update_discriminator(
+        self, source: Tensor, target: Tensor, output: Tensor, shifts: Tensor | None = None
+    ) -> Tensor:
         """Update D to tell the target from the output. Each has a pass of its own: BatchNorm would mix one batch."""
         with self._autocast():
-            fake_logits = self.discriminator(source, output.detach())
-            loss = discriminator_loss(self.discriminator(source, target), fake_logits)
+            fake_logits = self._discriminate(source, output.detach(), shifts, 0)
+            loss = discriminator_loss(self._discriminate(source, target, shifts, 1), fake_logits)
         self._update(self.optimizer_d, loss)
         return loss
 
-    def update_generator(self, source: Tensor, target: Tensor, output: Tensor) -> GeneratorLoss:
+    def update_generator(
+        self, source: Tensor, target: Tensor, output: Tensor, shifts: Tensor | None = None
+    ) -> GeneratorLoss:
         """Update G to fool the updated D, which stays as it is, and to come close to the target."""
         self.discriminator.requires_grad_(False)
         with self._autocast():
-            fake_logits = None if self.config.lambda_l1 == math.inf else self.discriminator(source, output)
+            l1_only = self.config.lambda_l1 == math.inf
+            fake_logits = None if l1_only else self._discriminate(source, output, shifts, 2)
             loss = generator_loss(fake_logits, output, target, self.config.lambda_l1)
         self._update(self.optimizer_g, loss.total)
+        self.generator.balance_phases(self.config.balanced_layers)
         self.discriminator.requires_grad_(True)
         return loss
 
@@ -187,6 +216,12 @@ class Training:
         options = {"fused": True, "capturable": self.device.type == "cuda"}  # its step count stays on the device
         learning = [parameter for parameter in net.parameters() if parameter.requires_grad]
         return torch.optim.Adam(learning, self.learning_rate, (self.config.beta1, 0.999), **options)
+
+    def _discriminate(self, source: Tensor, image: Tensor, shifts: Tensor | None, number: int) -> Tensor:
+        """D's logits in its pass ``number`` of a step."""
+        if shifts is not None:
+            source, image = shift(source, shifts[number]), shift(image, shifts[number])
+        return self.discriminator(source, image)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)

@@ -1,0 +1,182 @@
+"""Phase balance and shifted inputs of D: what keeps a grid of two pixels out of the outputs."""
+
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from helpers.noise import noise_pairs
+from torch import Tensor
+
+from pix2pix_colab.discriminator import PatchDiscriminator
+from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab.training import TrainConfig, Training, lambda_path, read_run, train
+from pix2pix_colab.training import loop as module
+from pix2pix_colab.training.step import shift
+
+CONFIG = TrainConfig(epochs=2, width=2, image_size=128, balanced_layers=3, discriminator_shift=1)
+
+
+def spread(generator: UNetGenerator, layer: int) -> float:
+    """How far the sums of the four sub-kernels of a decoder layer's filters lie apart, at most."""
+    weight = generator.decoder[layer][1].weight.detach()
+    sums = torch.stack([weight[:, :, row::2, column::2].sum(dim=(2, 3)) for row in (0, 1) for column in (0, 1)])
+    return (sums.max(dim=0).values - sums.min(dim=0).values).max().item()
+
+
+def test_balance_gives_the_four_phases_the_mean_of_their_sums():
+    generator = UNetGenerator(2, 128)
+    before = generator.decoder[-1][1].weight.detach().clone()
+    generator.balance_phases(1)
+    after = generator.decoder[-1][1].weight.detach()
+    torch.testing.assert_close(after.sum(dim=(2, 3)), before.sum(dim=(2, 3)))  # the mean stays
+    moved = after - before
+    for row in (0, 1):
+        for column in (0, 1):
+            taps = before[:, :, row::2, column::2]
+            by = (before.sum(dim=(2, 3)) / 4 - taps.sum(dim=(2, 3))) / 4
+            torch.testing.assert_close(moved[:, :, row::2, column::2], by[:, :, None, None].expand_as(taps))
+
+
+def test_a_training_keeps_the_sums_of_the_last_layers_equal_and_no_others():
+    training = Training(noise_pairs(), CONFIG)
+    for _ in range(6):
+        training.advance()
+    assert [spread(training.generator, layer) < 1e-6 for layer in range(-4, 0)] == [False, True, True, True]
+
+
+def test_a_flat_input_of_the_last_layer_gives_a_flat_output():
+    flat, inside = torch.rand(1, 4, 1, 1).expand(-1, -1, 64, 64), slice(1, -1)  # at the border taps have no input
+    outputs = {}
+    for balanced in (0, 3):
+        training = Training(noise_pairs(), replace(CONFIG, balanced_layers=balanced))
+        for _ in range(6):
+            training.advance()
+        with torch.no_grad():
+            outputs[balanced] = training.generator.decoder[-1](flat)[..., inside, inside]
+    grids = {
+        balanced: (output.amax(dim=(2, 3)) - output.amin(dim=(2, 3))).max() for balanced, output in outputs.items()
+    }
+    assert grids[3] < 1e-6 < 1e-3 < grids[0]
+
+
+def test_frozen_layers_keep_every_bit():
+    generator = UNetGenerator(2, 128)
+    generator.freeze_early_layers(2)
+    before = [layer[1].weight.detach().clone() for layer in generator.decoder]
+    generator.balance_phases(7)
+    changed = [not torch.equal(a, layer[1].weight) for a, layer in zip(before, generator.decoder, strict=True)]
+    assert changed == [False] * 5 + [True] * 2
+
+
+def test_a_shift_moves_the_image_and_reflects_what_is_missing():
+    rows = torch.arange(5.0)[None, None, :, None] + 10 * torch.arange(5.0)
+    shifted = shift(rows, torch.tensor([1, 2]))
+    assert shifted[0, 0, :, 0].tolist() == [21, 22, 23, 24, 23]
+    assert shifted[0, 0, 0].tolist() == [21, 31, 41, 31, 21]
+    assert torch.equal(shift(rows, torch.tensor([0, 0])), rows)
+
+
+@pytest.fixture
+def seen(monkeypatch) -> list[tuple[Tensor, Tensor]]:
+    """What D is given, pass by pass."""
+    passes, forward = [], PatchDiscriminator.forward
+
+    def note(net: PatchDiscriminator, source: Tensor, image: Tensor) -> Tensor:
+        passes.append((source.detach().clone(), image.detach().clone()))
+        return forward(net, source, image)
+
+    monkeypatch.setattr(PatchDiscriminator, "forward", note)
+    return passes
+
+
+def offset_of(shifted: Tensor, image: Tensor) -> tuple[int, int]:
+    found = [
+        (down, right)
+        for down in (0, 1)
+        for right in (0, 1)
+        if torch.equal(shifted, shift(image, torch.tensor([down, right])))
+    ]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_each_pass_of_d_sees_source_and_image_shifted_alike(seen):
+    training, offsets = Training(noise_pairs(), replace(CONFIG, epochs=20)), []
+    for _ in range(20):
+        batch = []
+        original = training.next_batch
+        training.next_batch = lambda original=original, batch=batch: batch.extend(original()) or tuple(batch)
+        training.advance()
+        training.next_batch = original
+        source, target = batch
+        passes, seen[:] = list(seen), []
+        assert len(passes) == 3
+        offsets += [offset_of(each[0], source) for each in passes]
+        assert offset_of(passes[1][1], target) == offsets[-2]  # the target is moved as its source
+    assert set(offsets) == {(0, 0), (0, 1), (1, 0), (1, 1)}
+    assert any(len({*offsets[i : i + 3]}) == 3 for i in range(0, 60, 3))  # anew for each pass
+
+
+def test_without_a_shift_d_sees_the_batch_as_it_is_and_the_crops_are_the_papers(seen):
+    plain, never = Training(noise_pairs(), replace(CONFIG, discriminator_shift=0)), Training(noise_pairs(), CONFIG)
+    source, target = never.next_batch()
+    plain.advance()
+    assert torch.equal(seen[1][0], source) and torch.equal(seen[1][1], target)
+    assert torch.equal(plain.random.get_state(), never.random.get_state())  # no other random number was taken
+
+
+def test_all_but_lambda_is_equal_with_a_shift():
+    trainings = [Training(noise_pairs(), replace(CONFIG, lambda_l1=k)) for k in (0, 100, math.inf)]
+    for _ in range(3):
+        for training in trainings:
+            training.advance()
+    states = [training.random.get_state() for training in trainings]
+    assert torch.equal(states[0], states[1]) and torch.equal(states[0], states[2])
+
+
+def test_a_resumed_run_is_bit_identical_with_balance_and_shift(tmp_path, monkeypatch):
+    pairs, config = noise_pairs(), replace(CONFIG, epochs=4)
+    whole = train(pairs, config, tmp_path / "whole", log_every=5)
+    monkeypatch.setattr(module, "SAVE_SECONDS", 0)
+
+    def pull_the_plug(progress):
+        if progress.step == 10:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(pairs, config, tmp_path / "torn", pull_the_plug, log_every=5)
+    torn = train(pairs, config, tmp_path / "torn", log_every=5)
+    a, b = (run.load_generator().state_dict() for run in (whole, torn))
+    assert repr(torn.history) == repr(whole.history) and all(torch.equal(a[name], b[name]) for name in a)
+
+
+def test_they_are_recorded_with_the_run_and_legs_keep_them(tmp_path):
+    runs = lambda_path(noise_pairs(), (0, 100, math.inf), CONFIG, tmp_path, late_layers=2)
+    for run in runs.values():
+        config = read_run(run.folder).config
+        assert (config.balanced_layers, config.discriminator_shift) == (3, 1)
+        generator = run.load_generator()
+        assert max(spread(generator, layer) for layer in (-3, -2, -1)) < 1e-6
+    with pytest.raises(ValueError, match="balanced_layers = 3 there, 0 here"):
+        train(noise_pairs(), replace(CONFIG, balanced_layers=0), runs[100].folder)
+
+
+def test_the_defaults_are_the_papers():
+    assert (TrainConfig().balanced_layers, TrainConfig().discriminator_shift) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("balanced_layers", 8, "choose 0 to 7"),
+        ("balanced_layers", -1, "choose 0 to 7"),
+        ("balanced_layers", 1.5, "choose 0 to 7"),
+        ("discriminator_shift", -1, "from 0 to 127"),
+        ("discriminator_shift", 0.5, "whole number of px"),
+        ("discriminator_shift", 128, "from 0 to 127"),
+    ],
+)
+def test_what_cannot_be_is_refused(name, value, words):
+    with pytest.raises(ValueError, match=words):
+        replace(CONFIG, **{name: value})
