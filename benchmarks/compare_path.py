@@ -36,6 +36,7 @@ from pix2pix_colab.utils.markdown import markdown_table
 
 SHOWN = (
     "l1",
+    "psnr",
     "ssim",
     "sharpness",
     "gradient_distance",
@@ -43,6 +44,7 @@ SHOWN = (
     "colour_a",
     "colour_b",
     "pixel_accuracy",
+    "class_accuracy",
     "class_iou",
 )
 VARIANTS = {
@@ -127,7 +129,8 @@ def table(found: dict[str, dict], key: str) -> str:
         row = {METRICS[key].name + " " + METRICS[key].better: name}
         for label in map(lambda_label, LAMBDAS):
             values = [each[key][label][0] for each in seeds.values() if label in each[key]]
-            row[label] = f"{mean(values):.3f} ± {(max(values) - min(values)) / 2:.3f}" if values else ""
+            apart = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""  # one seed has no distance
+            row[label] = f"{mean(values):.3f}{apart}" if values else ""
         rows.append(row)
     return markdown_table(rows)
 

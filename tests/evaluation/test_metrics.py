@@ -87,7 +87,7 @@ def test_a_value_is_the_statistic_of_the_mean_over_images():
 
 def test_equal_images_measure_best(facades):
     found = values(facades, facades)
-    assert (found.pop("l1"), found.pop("gradient_distance"), found.pop("psnr")) == (0, 0, math.inf)
+    assert (found.pop("l1"), found.pop("gradient_distance"), found.pop("psnr")) == (0, 0, 60)
     assert found == pytest.approx(dict.fromkeys(found, 1), abs=1e-5)
 
 
@@ -114,6 +114,16 @@ def test_psnr_is_that_of_scikit_image():
     expected = [peak_signal_noise_ratio(t.numpy(), o.numpy()) for o, t in zip(output, target, strict=True)]
     found = measure(output, target)["psnr"].per_image
     torch.testing.assert_close(found, torch.tensor(expected).float(), rtol=1e-4, atol=0)
+
+
+def test_the_psnr_of_an_exact_image_is_finite():
+    """It is 60 dB; that of others is as it was, up to there: a tenth of the pixels off by one level is 58.1 dB."""
+    target = noise(3, 3, 32, 40, high=200)
+    output = target.clone()
+    output[1, :, :, ::10] += 1
+    output[2] += 20
+    decibels = torch.tensor([60, 20 * math.log10(255) + 10, 20 * math.log10(255 / 20)])
+    torch.testing.assert_close(measure(output, target)["psnr"].per_image, decibels, rtol=1e-4, atol=0)
 
 
 def test_ssim_is_that_of_scikit_image():
@@ -334,8 +344,18 @@ def test_a_disagreement_needs_both():
     assert find_disagreement(ours, theirs, target, size=48) == (2, slice(48, 96), slice(48, 96))
 
 
+@pytest.mark.parametrize("size", [48, 96])
+def test_where_l1_and_sharpness_agree_no_detail_is_found(size):
+    """Two equal outputs, the target itself, and the target moved a little less: better by both."""
+    target = noise(2, 3, 96, 96)
+    blurred = torch.full_like(target, 128)
+    for second in (blurred, target, (blurred + target.float()).div(2).byte()):
+        assert find_disagreement(blurred, second, target, size) is None
+
+
 def test_a_detail_lies_within_the_image():
     for size, side in ((96, 96), (96, 128), (40, 93)):
-        images = [noise(2, 3, side, side, seed=i) for i in range(3)]
-        number, *parts = find_disagreement(*images, size=size)
+        target = noise(2, 3, side, side)
+        moved, blurred = target.roll(1, dims=-1), torch.full_like(target, 128)
+        number, *parts = find_disagreement(moved, blurred, target, size=size)
         assert number in (0, 1) and all(part.stop - part.start == size and part.stop <= side for part in parts)

@@ -336,6 +336,26 @@ def test_the_disagreement_is_shown_with_its_metrics():
     assert_words_apart(figure)
 
 
+@pytest.mark.parametrize("with_pair", [True, False])
+def test_where_there_is_no_disagreement_the_figure_says_so(with_pair):
+    pairs = make_pairs(2, 128)
+    outputs = {100: pairs.source, math.inf: pairs.target}  # better by both
+    figure = disagreement_grid(100, math.inf, outputs, pairs, with_pair)
+    words = "There is no detail on which L1 prefers L1 only and sharpness λ = 100."
+    assert [text.get_text() for text in figure.texts] == [words] and not figure.axes
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure.texts[0].get_window_extent(canvas.get_renderer())
+    picture = Bbox.from_bounds(0, 0, *canvas.get_width_height())
+    assert picture.contains(*box.min) and picture.contains(*box.max)
+
+
+def test_one_image_is_plotted_without_an_interval():
+    report = Report(1, {key: {k: Measurement(torch.rand(1)) for k in LAMBDAS} for key in ("l1", "gradient_distance")})
+    for figure in (metric_plot(report), tradeoff_plot(report, {k: noise(1, 3, 128, 128) for k in LAMBDAS})):
+        size_of(figure)
+
+
 @pytest.mark.parametrize("heading", ["one", "one\ntwo", "one\ntwo\nthree"])
 def test_headings_of_several_lines_fit(heading):
     figure = image_grid([("source", noise(1, 3, 64, 64)), (heading, noise(1, 3, 64, 64))])

@@ -12,6 +12,7 @@ from torchvision.transforms.functional import to_pil_image
 from ..utils.images import to_float
 
 BATCH_SIZE = 8  # images; each takes some 50 MB, as floats and within SSIM
+MAX_PSNR = 60.0  # dB, of an exact image: that of rounding to 8 bits is 59, and libvmaf's cap is 60, too
 GRADIENT_BINS = 362  # one per level of the gradient magnitude, whose maximum is 255 · √2
 
 
@@ -25,7 +26,7 @@ class Metric(NamedTuple):
 
 METRICS = {
     "l1": Metric("L1", "↓", "mean absolute difference of pixel values in [-1, 1]"),
-    "psnr": Metric("PSNR, dB", "↑", "peak signal-to-noise ratio"),
+    "psnr": Metric("PSNR, dB", "↑", "peak signal-to-noise ratio; of an exact image 60"),
     "ssim": Metric("SSIM", "↑", "structural similarity index"),
     "sharpness": Metric("sharpness", "→ 1", "mean gradient magnitude relative to the targets'"),
     "gradient_distance": Metric(
@@ -94,7 +95,8 @@ def measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
 
     The colour metric is the paper's (section 4.2 and figure 7): histogram intersection in CIELAB over the pixels of
     all images. It says whether the targets' colours occur, not where. The gradient distance says the same of gradients:
-    a measure of realism that needs no network.
+    a measure of realism that needs no network. The PSNR of an exact image is infinite, so that of each image is cut off
+    at 60 dB (``MAX_PSNR``): means and intervals are finite.
 
     Raises:
         ValueError: if the shapes differ, or there are no images.
@@ -112,12 +114,13 @@ def measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
 def _measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
     """Measure one batch."""
     scaled = to_float(output), to_float(target)
+    psnr = peak_signal_noise_ratio(*scaled, data_range=2.0, reduction="none", dim=(1, 2, 3))
     levels = output.float(), target.float()  # SSIM compares means, so it is defined on [0, 255], not on [-1, 1]
     gradients = [gradient_magnitude(images) for images in levels]
     lab = torch.stack([lab_histograms(output), lab_histograms(target)], dim=2)  # (N, 3, 2, 256)
     return {
         "l1": Measurement((scaled[0] - scaled[1]).abs().mean(dim=(1, 2, 3))),
-        "psnr": Measurement(peak_signal_noise_ratio(*scaled, data_range=2.0, reduction="none", dim=(1, 2, 3))),
+        "psnr": Measurement(psnr.clamp(max=MAX_PSNR)),
         "ssim": Measurement(structural_similarity_index_measure(*levels, data_range=255.0, reduction="none")),
         "sharpness": Measurement(torch.stack([g.mean(dim=(1, 2)) for g in gradients], dim=1), ratio),
         "gradient_distance": Measurement(
@@ -151,7 +154,9 @@ def lab_histograms(images: Tensor) -> Tensor:
     return counts / images.shape[2:].numel()
 
 
-def find_disagreement(first: Tensor, second: Tensor, target: Tensor, size: int = 128) -> tuple[int, slice, slice]:
+def find_disagreement(
+    first: Tensor, second: Tensor, target: Tensor, size: int = 128
+) -> tuple[int, slice, slice] | None:
     """Find the detail on which L1 and sharpness disagree most about two sets of outputs.
 
     There ``second`` has the lower L1, but ``first`` has the sharpness closer to the target's.
@@ -161,7 +166,7 @@ def find_disagreement(first: Tensor, second: Tensor, target: Tensor, size: int =
         size: side of the detail in px.
 
     Returns:
-        The index of the image, its rows and its columns.
+        The index of the image, its rows and its columns; None if there is no such detail.
     """
 
     def pooled(maps: Tensor) -> Tensor:  # (N, H, W) -> (N, h, w), the mean of each detail
@@ -172,6 +177,8 @@ def find_disagreement(first: Tensor, second: Tensor, target: Tensor, size: int =
     gradients = [pooled(torch.nn.functional.pad(gradient_magnitude(each), (0, 1, 0, 1))) for each in images]
     error = [(each / gradients[2].clamp(min=1)).clamp(min=0.01).log().abs() for each in gradients[:2]]
     disagreement = (l1[0] - l1[1]).clamp(min=0) * (error[1] - error[0]).clamp(min=0)
+    if not disagreement.any():
+        return None
     image, row, column = torch.unravel_index(disagreement.argmax(), disagreement.shape)
     top, left = row.item() * (size // 4), column.item() * (size // 4)
     return image.item(), slice(top, top + size), slice(left, left + size)

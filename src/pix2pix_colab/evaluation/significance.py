@@ -1,5 +1,6 @@
 """Statistical significance: bootstrap confidence intervals and paired permutation tests."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ PERMUTATIONS = 9999  # the smallest p-value is 1 / 10,000; adjusted for fifteen 
 
 
 class Interval(NamedTuple):
-    """A value and its confidence interval; as text, the value ± half the width."""
+    """A value and its confidence interval, NaN of a single image; as text, the value ± half the width, or ± –."""
 
     value: float
     low: float
@@ -20,16 +21,19 @@ class Interval(NamedTuple):
 
     def __str__(self) -> str:
         digits = 3 if abs(self.value) < 10 else 2
-        return f"{self.value:.{digits}f} ± {(self.high - self.low) / 2:.{digits}f}"
+        half = "–" if math.isnan(self.low) else f"{(self.high - self.low) / 2:.{digits}f}"
+        return f"{self.value:.{digits}f} ± {half}"
 
 
 def bootstrap(measurement: Measurement, level: float = 0.95, seed: int = 0) -> Interval:
     """Percentile bootstrap confidence interval (Efron 1979), shifted by the bootstrap estimate of bias.
 
     The images are resampled with replacement. A resample has fewer distinct images, so its histograms are rougher:
-    that biases their intersection downwards.
+    that biases their intersection downwards. A single image has no interval: its bounds are NaN.
     """
     per_image, statistic = measurement
+    if len(per_image) == 1:
+        return Interval(measurement.value, math.nan, math.nan)
     count, random = len(per_image), torch.Generator().manual_seed(seed)
     resamples = torch.randint(count, (RESAMPLES, count), generator=random)
     weights = torch.zeros(RESAMPLES, count).scatter_add_(1, resamples, torch.ones(RESAMPLES, count)) / count

@@ -86,10 +86,17 @@ def disagreement_grid(
 ) -> Figure:
     """The detail on which L1 prefers the λ ``second`` and sharpness the λ ``first`` (see ``find_disagreement``).
 
+    If there is none, the figure says so.
+
     Args:
         with_pair: whether its source and target stand beside the outputs.
     """
-    image, rows, columns = find_disagreement(outputs[first], outputs[second], pairs.target)
+    if (found := find_disagreement(outputs[first], outputs[second], pairs.target)) is None:
+        figure = Figure(figsize=(6, 0.4), dpi=120)
+        words = f"There is no detail on which L1 prefers {lambda_label(second)} and sharpness {lambda_label(first)}."
+        figure.text(0.5, 0.5, words, ha="center", va="center")
+        return figure
+    image, rows, columns = found
     source, target, *details = (
         images[image : image + 1, :, rows, columns]
         for images in (pairs.source, pairs.target, outputs[first], outputs[second])
