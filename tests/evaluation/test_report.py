@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from pix2pix_colab.evaluation.metrics import METRICS, Measurement, histogram_intersection
+from pix2pix_colab.evaluation.metrics import METRICS, Measurement, histogram_intersection, measure
 from pix2pix_colab.evaluation.report import CLAIMS, SIGNIFICANCE_LEVEL, Report
 from pix2pix_colab.evaluation.significance import Interval, bootstrap, holm_bonferroni, permutation_p_value
 from pix2pix_colab.loss import LAMBDAS
@@ -127,8 +127,8 @@ def test_a_claim_holds_or_not_or_is_undecided():
     colour = {0: around(0.8), 100: around(0.5, 1), math.inf: around(0.8, 2)}
     labels = {100: around(0.603), math.inf: around(0.6, 2)}
     found = Report(COUNT, {"sharpness": sharpness, "colour_a": colour, "class_iou": labels}).claims()
-    assert [row["result"] for row in found] == ["holds", "holds", "the opposite holds", "undecided"]
-    compared = [(sharpness, 0), (sharpness, 100), (colour, 100), (labels, 100)]
+    assert [row["result"] for row in found] == ["holds", "holds", "the opposite holds", "undecided", "undecided"]
+    compared = [(sharpness, 0), (sharpness, 100), (colour, 100), (colour, 0), (labels, 100)]
     p = [permutation_p_value(row[higher], row[math.inf]) for row, higher in compared]
     assert [row["adjusted p"] for row in found] == [f"{each:.4f}" for each in holm_bonferroni(p)]
     assert found[0] == {
@@ -136,24 +136,59 @@ def test_a_claim_holds_or_not_or_is_undecided():
         "metric": "sharpness",
         "paper": "section 4.2",
         "here": "1.300, 0.400",
-        "adjusted p": "0.0004",
+        "adjusted p": "0.0005",
         "result": "holds",
     }
     assert found[2]["the paper says"] == "λ = 100 is closer to the targets' colours than L1 only"
     assert (found[2]["paper"], found[2]["here"]) == (".84 > .69", "0.500, 0.800")
-    assert found[3]["the paper says"] == "λ = 100 has a higher FCN score than L1 only"
-    assert (found[3]["metric"], found[3]["here"]) == ("class IoU", "0.603, 0.600")
+    assert found[3]["the paper says"] == "λ = 0 is closer to the targets' colours than L1 only"
+    assert (found[3]["paper"], found[3]["here"]) == (".74 > .69", "0.800, 0.800")
+    assert found[4]["the paper says"] == "λ = 100 has a higher FCN score than L1 only"
+    assert (found[4]["metric"], found[4]["here"]) == ("class IoU", "0.603, 0.600")
+
+
+def test_all_fourteen_claims_are_adjusted_for_fourteen():
+    """Of equal p-values each is fourteen times as large."""
+    order = {0: 1, 100: 2, math.inf: 0}
+    keys = [key for key in METRICS if key != "kid"]
+    rows = Report(COUNT, {key: {k: around(0.5 + 0.1 * i) for k, i in order.items()} for key in keys}).claims()
+    assert [(row["adjusted p"], row["result"]) for row in rows] == [("0.0014", "holds")] * 14
+    colours = [row["metric"] for row in rows if row["the paper says"].startswith("λ = 0 is closer to the targets' col")]
+    assert colours == ["colour L", "colour a", "colour b"]
+
+
+@pytest.mark.parametrize("exact", [1, COUNT])
+def test_the_psnr_of_exact_images_has_an_interval(exact):
+    target = torch.randint(256, (COUNT, 3, 16, 16), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    output = torch.cat([target[:exact], target[exact:].flip(0)])
+    report = Report(COUNT, {"psnr": {100: measure(output, target)["psnr"]}})
+    assert all(map(math.isfinite, report.intervals["psnr"][100]))
+    assert "nan" not in report.table() and "inf" not in report.table()
+
+
+def test_one_image_has_no_interval_in_any_table():
+    """Nor is anything decided by it. That of two equal ones is 0."""
+    images = {0: torch.tensor([0.9]), 100: torch.tensor([0.5]), math.inf: torch.tensor([0.125])}
+    row = {k: Measurement(image) for k, image in images.items()}
+    report = Report(1, {"sharpness": row, "pixel_accuracy": row}, {"pixel_accuracy": row[0]})
+    sharpness, accuracy = parse(report.table())
+    assert list(sharpness.values()) == ["sharpness → 1", "0.900 ± –", "0.500 ± –", "0.125 ± –", ""]
+    assert accuracy["targets"] == "0.900 ± –"
+    assert report.named["sharpness → 1"] == pytest.approx({0: 0.9, 100: 0.5, math.inf: 0.125})
+    assert "(+0.400)" in report.difference_table("sharpness") and "0.000" not in report.table()
+    assert {row["result"] for row in report.claims()} == {"undecided"}
+    assert str(bootstrap(Measurement(images[0].repeat(2)))) == "0.900 ± 0.000"
 
 
 @pytest.mark.parametrize(
-    ("lambdas", "count"), [(LAMBDAS, 11), ((0, 100), 2), ((100, math.inf), 6), ((0, math.inf), 3), ((1, 10, 1000), 0)]
+    ("lambdas", "count"), [(LAMBDAS, 14), ((0, 100), 2), ((100, math.inf), 6), ((0, math.inf), 6), ((1, 10, 1000), 0)]
 )
 def test_claims_of_lambdas_that_are_not_there_are_left_out(lambdas, count):
     keys = [key for key in METRICS if key != "kid"]
     measured = {key: {k: around(0.5, i) for i, k in enumerate(lambdas)} for key in keys}
     report = Report(COUNT, measured)
     assert len(report.claims()) == count
-    assert len(CLAIMS) == 11
+    assert len(CLAIMS) == 14
     assert len(parse(report.table())) == len(keys) and len(parse(report.difference_table("l1"))) == len(lambdas) - 1
 
 
