@@ -1,5 +1,6 @@
 """What several test files need."""
 
+import signal
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +9,8 @@ import pytest
 
 pytest_plugins = ["helpers.colab_machine"]  # the fixtures of simulated machines
 STAND_IN = Path(__file__).parent / "helpers" / "stand_in"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited, as by a script's background job or trap '' INT
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also in children, or tests of Ctrl-C wait for ever
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

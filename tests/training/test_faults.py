@@ -334,6 +334,17 @@ def test_the_callers_ctrl_c_is_given_back(tmp_path):
         signal.signal(signal.SIGINT, before)
 
 
+def test_where_ctrl_c_is_ignored_training_goes_on(tmp_path, whole):
+    """As by a script's background job, or trap '' INT: the training must not take it up."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        go(tmp_path, at(5, press_stop))
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert_same(tmp_path, whole)
+
+
 # --- memory
 
 

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 def catch_interrupt() -> Iterator[threading.Event]:
     """Context in which Ctrl-C, or a notebook's stop button, sets the event it yields; a second one interrupts.
 
-    So the step can be finished and saved first. Only the main thread gets signals: in others nothing is changed.
+    So the step can be finished and saved first. Only the main thread gets signals: in others nothing is changed. Nor is
+    it where Ctrl-C is ignored, as a shell's script does for what it starts in the background.
     """
     interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored or threading.current_thread() is not threading.main_thread():
         yield interrupted
         return
 
