@@ -2,6 +2,7 @@
 
 import math
 import re
+import signal
 import subprocess
 import sys
 import warnings
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.offline import go_offline
+from helpers.tiny_runs import bits
 from torch import Tensor
 
 from pix2pix_colab import __main__ as module
@@ -389,6 +391,32 @@ def test_evaluate_takes_the_direction_of_the_runs_and_refuses_the_reverse(small,
         del state["direction"]
         save_checkpoint(checkpoint, state)
     assert "don't say their direction: the pairs are read AtoB" in small("evaluate")
+
+
+def test_a_run_of_an_earlier_version_is_resumed_with_its_direction(small, tmp_path, monkeypatch, capsys):
+    """That version read one's own pairs BtoA, and its checkpoints say neither that nor their training pairs."""
+    asked = ["--split", "train", "--direction", "BtoA"]
+    small("sweep", *asked)
+    whole = load_checkpoint((tmp_path / "runs").rename(tmp_path / "whole") / "lambda_inf" / "checkpoint.pt")
+
+    class Interrupted(module.ProgressBar):
+        def __call__(self, progress) -> None:
+            signal.raise_signal(signal.SIGINT)  # before the first step: that is finished and saved
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit) as caught:
+        patch.setattr(module, "ProgressBar", Interrupted)
+        small("sweep", *asked)
+    assert caught.value.code == 130 and "Interrupted at step 1 of 11, which is saved" in capsys.readouterr().err
+    (checkpoint,) = (tmp_path / "runs").rglob("checkpoint.pt")
+    older = {key: value for key, value in load_checkpoint(checkpoint).items() if key not in ("direction", "digests")}
+    save_checkpoint(checkpoint, older)
+    with pytest.raises(SystemExit) as caught:
+        small("sweep", "--split", "train")
+    said = capsys.readouterr().err
+    assert caught.value.code == 2 and re.match(r"error: .*lambda_inf was made with other settings \(pairs = ", said)
+    assert load_checkpoint(checkpoint)["steps_done"] == 1
+    small("sweep", *asked)
+    assert bits(load_checkpoint(checkpoint)) == bits(whole)
 
 
 def test_a_folder_of_a_data_sets_name_is_of_ones_own_pairs(tmp_path, monkeypatch, capsys):
