@@ -2,7 +2,10 @@
 
 import math
 import signal
+from hashlib import sha256
 from pathlib import Path
+
+import torch
 
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.training import Run, TrainConfig, train
@@ -29,3 +32,12 @@ def train_until(step: float, folder: Path, config: TrainConfig = TINY, pairs: Pa
 def train_whole(folder: Path, config: TrainConfig = TINY, pairs: Pairs = PAIRS) -> Run:
     """Train to the end."""
     return train_until(math.inf, folder, config, pairs)
+
+
+def bits(state):
+    """A checkpoint's content as what compares equal only if every bit is equal; NaN equals NaN."""
+    if isinstance(state, torch.Tensor):
+        return state.dtype, state.shape, sha256(state.numpy().tobytes()).hexdigest()
+    if isinstance(state, dict):
+        return {key: bits(value) for key, value in state.items()}
+    return [bits(value) for value in state] if isinstance(state, list | tuple) else repr(state)

@@ -1,5 +1,6 @@
 """Machines that come and go, with one Drive: progress there never falls, nothing is mixed, what is said is true."""
 
+import math
 import os
 import random
 import re
@@ -11,12 +12,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.tiny_runs import TINY, train_until, train_whole
+from helpers.tiny_runs import PAIRS, TINY, bits, train_until, train_whole
 
 from pix2pix_colab.notebook import run_copies
 from pix2pix_colab.notebook.drive_backup import DriveBackup
 from pix2pix_colab.notebook.run_copies import back_up_run, copy_name, list_copies, restore_run
-from pix2pix_colab.training import RunFolder, load_checkpoint, load_newest
+from pix2pix_colab.training import RunFolder, Training, lambda_path, load_checkpoint, load_newest, loop
 
 PATH = "lambda_100"
 SHORT = replace(TINY, epochs=3)  # 12 steps
@@ -148,6 +149,34 @@ def test_an_older_run_does_not_replace_a_further_one(machines):
     assert furthest_sound(first.drive) == 32
     second.start()
     assert second.steps_done() == 32
+
+
+@pytest.mark.filterwarnings("ignore:.*another machine trains this run")
+@pytest.mark.parametrize("lost_in", [1, math.inf])  # a leg that starts from a leg, and one without D
+def test_a_path_whose_machine_is_lost_in_a_leg_goes_on_on_another(machines, monkeypatch, lost_in):
+    """It ends in the same bits, and neither its trunk nor a finished leg is trained again."""
+    lambdas = (1, 10, 100, math.inf)  # 12 steps, and legs of 4, 4 and 8
+    first, second, _ = machines
+    whole = lambda_path(PAIRS, lambdas, SHORT, first.root / "whole", device="cpu")
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
+    taken, advance, save = [], Training.advance, RunFolder.save
+
+    def save_or_vanish(self, state, wait=False):
+        if (state["config"]["lambda_l1"], state["steps_done"]) == (lost_in, 3):
+            raise Vanished
+        save(self, state, wait=True)
+        first.backup.copy_changed()
+
+    with monkeypatch.context() as patch, pytest.raises(Vanished):
+        patch.setattr(RunFolder, "save", save_or_vanish)
+        lambda_path(PAIRS, lambdas, SHORT, first.root / "quick" / "path", device="cpu")
+    expected = {k: bits(load_newest(run.folder)[0]) for k, run in whole.items()}
+    shutil.rmtree(first.root)
+    second.start()
+    monkeypatch.setattr(Training, "advance", lambda self: (taken.append(self.config.lambda_l1), advance(self))[1])
+    runs = lambda_path(PAIRS, lambdas, SHORT, second.root / "quick" / "path", device="cpu")
+    assert {k: bits(load_newest(run.folder)[0]) for k, run in runs.items()} == expected
+    assert taken == {1: 2 * [1] + 8 * [math.inf], math.inf: 6 * [math.inf]}[lost_in]
 
 
 def test_a_run_that_is_further_here_stays(machines):

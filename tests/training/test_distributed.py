@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from test_resume import bits
+from helpers.tiny_runs import bits
 
 from pix2pix_colab.data import Pairs, read_pairs, write_pairs
 from pix2pix_colab.training.config import TrainConfig

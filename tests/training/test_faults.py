@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 import torch
 from filelock import FileLock
-from test_resume import assert_same, bits, processes, random_pairs
+from helpers.tiny_runs import bits
+from test_resume import assert_same, processes, random_pairs
 
 from pix2pix_colab.training import run_folder
 from pix2pix_colab.training.checkpoint import load_checkpoint, save_checkpoint

@@ -2,9 +2,11 @@
 
 import itertools
 import math
+import os
 import re
 import shutil
 import signal
+from collections import Counter
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,14 +15,15 @@ import numpy as np
 import pytest
 import torch
 from helpers.noise import noise_pairs
+from test_resume import assert_same, in_child
 
 from pix2pix_colab import LAMBDAS, LambdaPath
-from pix2pix_colab.training import trunk_and_legs
+from pix2pix_colab.training import loop, trunk_and_legs
 from pix2pix_colab.training.checkpoint import load_checkpoint
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
 from pix2pix_colab.training.loop import Run, find_run, read_run, train
-from pix2pix_colab.training.run_folder import NEWEST, PREVIOUS, load_newest
+from pix2pix_colab.training.run_folder import NEWEST, PREVIOUS, RunFolder, load_newest
 from pix2pix_colab.training.step import Training
 from pix2pix_colab.training.time_estimate import estimate_time
 from pix2pix_colab.training.trunk_and_legs import lambda_path, path_configs
@@ -127,6 +130,38 @@ def weights(run: Run) -> dict[str, bytes]:
         for network in ("generator", "discriminator")
         for name, value in state[network].items()
     }
+
+
+def train_until_killed(root: Path, lambda_l1: float, threads: int) -> None:
+    """What a child does: train the path, and be killed after the second step of a leg, of which the first is saved."""
+    torch.set_num_threads(threads)
+    save, loop.SAVE_SECONDS = RunFolder.save, 0
+
+    def save_or_die(self, state, wait=False):
+        if (state["config"]["lambda_l1"], state["steps_done"]) == (lambda_l1, 2):
+            os.kill(os.getpid(), signal.SIGKILL)
+        save(self, state, wait=True)
+
+    RunFolder.save = save_or_die
+    lambda_path(noise_pairs(), LAMBDAS, CONFIG, root, device="cpu")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("leg", [10, 0, math.inf])  # the first down, the last down, and the last up, without D
+def test_killed_in_a_leg_it_ends_in_the_same_bits(pairs, path, tmp_path, monkeypatch, leg):
+    root = tmp_path / "path"
+    assert in_child(train_until_killed, root, leg, torch.get_num_threads()) == -signal.SIGKILL
+    order = [100, 10, 1, 0, 1000, math.inf]
+    there = order[: order.index(leg) + 1]
+    assert {folder.name for folder in root.iterdir()} == {folder_of(root, k).name for k in there}
+    assert load_newest(folder_of(root, leg))[0]["steps_done"] == 1
+    taken, advance = Counter(), Training.advance
+    monkeypatch.setattr(Training, "advance", lambda self: (taken.update([self.config.lambda_l1]), advance(self))[1])
+    runs = lambda_path(pairs, LAMBDAS, CONFIG, root, device="cpu")
+    left = {k: path[k].history[-1]["step"] - (k == leg) for k in order[order.index(leg) :]}
+    assert taken == left, "the trunk and finished legs are not trained again, and of this leg only what was lost"
+    for k, run in runs.items():
+        assert_same(run.folder, path[k].folder)
 
 
 def test_finished_legs_are_not_trained_again(pairs, path, monkeypatch):

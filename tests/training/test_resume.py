@@ -11,12 +11,12 @@ import sys
 import time
 import warnings
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 from random import Random
 
 import pytest
 import torch
+from helpers.tiny_runs import bits
 
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.training import loop as module
@@ -36,15 +36,6 @@ processes.set_forkserver_preload(["pytest", "torch._dynamo", "pix2pix_colab.trai
 def random_pairs() -> Pairs:
     images = torch.randint(256, (2, 3, 3, 140, 140), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     return Pairs(images[0], images[1], ["a", "b", "c"])
-
-
-def bits(state):
-    """A checkpoint's content as what compares equal only if every bit is equal; NaN equals NaN."""
-    if isinstance(state, torch.Tensor):
-        return state.dtype, state.shape, sha256(state.numpy().tobytes()).hexdigest()
-    if isinstance(state, dict):
-        return {key: bits(value) for key, value in state.items()}
-    return [bits(value) for value in state] if isinstance(state, list | tuple) else repr(state)
 
 
 def train_and_note(folder: Path, config: TrainConfig = CONFIG, log_every: int = 7) -> None:
