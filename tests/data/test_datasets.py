@@ -19,7 +19,7 @@ import pytest
 import torch
 from helpers.server import closed_address, serving
 
-from pix2pix_colab.data.downloads import datasets, fetch, registry
+from pix2pix_colab.data.downloads import datasets, drive, fetch, registry
 from pix2pix_colab.data.downloads.datasets import download, known_dataset, open_dataset
 from pix2pix_colab.data.downloads.registry import DATASETS, Dataset
 from pix2pix_colab.data.pair_files import read_pairs, write_pairs
@@ -35,6 +35,7 @@ def hasty(monkeypatch, tmp_path):
         monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.delenv("PIX2PIX_MIRROR", raising=False)
     monkeypatch.setattr(fetch, "PAUSE", 0.0)
+    monkeypatch.setattr(drive, "ADDRESS", f"{closed_address()}/{{}}")  # in place of Google's
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
 
@@ -574,6 +575,16 @@ def test_a_drive_link_is_fetched_once(link, images, tmp_path, monkeypatch):
         assert open_dataset(link, tmp_path / "data") == tmp_path / "data" / f"drive-{ID}"
     assert asked == [ID]
     assert hidden(tmp_path / "data") == [f".drive-{ID}.source"]
+
+
+def test_a_drive_link_needs_the_disk_that_unpacking_takes(server, tmp_path, monkeypatch):
+    server.body = bytes(300_000)
+    monkeypatch.setattr(drive, "ADDRESS", f"{server.base}/{{}}")
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=600_000))
+    monkeypatch.setattr("gdown.download", lambda **_: pytest.fail("it was fetched"))
+    with pytest.raises(OSError, match=r"GB are needed, .*free some space"):
+        open_dataset(ID, tmp_path / "data")
+    assert visible(tmp_path / "data") == hidden(tmp_path / "data") == []
 
 
 def test_a_drive_link_that_fails_leaves_nothing(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ import gdown
 import pytest
 from helpers.server import closed_address, serving
 
+from pix2pix_colab.data.downloads import drive
 from pix2pix_colab.data.downloads import fetch as module
 from pix2pix_colab.data.downloads.drive import drive_id, fetch_drive
 from pix2pix_colab.data.downloads.fetch import PATIENCE, Patience, fetch, part_of
@@ -29,6 +30,7 @@ def hasty(monkeypatch):
     for name in ("NO_PROXY", "no_proxy"):
         monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setattr(module, "PAUSE", 0.0)
+    monkeypatch.setattr(drive, "ADDRESS", f"{closed_address()}/{{}}")  # in place of Google's
 
 
 @pytest.fixture
@@ -388,6 +390,55 @@ def test_what_drive_refuses_gets_a_sentence(download, reason, file, monkeypatch)
     ):
         fetch_drive(ID, file)
     assert not list(file.parent.iterdir())
+
+
+@pytest.fixture
+def on_drive(server, monkeypatch):
+    """Drive, that tells what a file has before gdown fetches it: the server."""
+    monkeypatch.setattr(drive, "ADDRESS", f"{server.base}/download?id={{}}")
+    return server
+
+
+def test_a_drive_file_that_does_not_fit_is_told_before_it_comes(on_drive, file, monkeypatch, capfd):
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=600_000))
+    monkeypatch.setattr("gdown.download", lambda **_: pytest.fail("it was fetched"))
+    with pytest.raises(
+        OSError, match=r"file\.bin can't be written \(0\.00 GB are needed, 0\.00 GB are free\): free some space"
+    ) as caught:
+        fetch_drive(ID, file, room=2.2)
+    assert caught.value.errno == errno.ENOSPC and not list(file.parent.iterdir())
+    assert on_drive.asked == [(f"/download?id={ID}", None)]
+    monkeypatch.setattr("gdown.download", give(BODY))
+    assert_whole(fetch_drive(ID, file, room=1.9), file)
+    said = f"file.bin: 0.3 MB to download, and up to 0.6 MB of disk to unpack in {file.parent}"
+    assert capfd.readouterr().err.count(said) == 1
+
+
+@pytest.mark.parametrize("came", [BODY[:-1], BODY + b"more"])
+def test_a_drive_file_of_another_size_than_announced_is_refused(on_drive, file, monkeypatch, came):
+    monkeypatch.setattr("gdown.download", give(came))
+    words = rf"the file {ID} \(it gave {len(came):,} bytes instead of 300,000\): try again later\.$"
+    with pytest.raises(ConnectionError, match=words):
+        fetch_drive(ID, file)
+    assert not list(file.parent.iterdir())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"body": b"<!DOCTYPE html>", "headers": {"Content-Type": "text/html; charset=utf-8"}},
+        {"status": 404},
+        {"headers": {"Content-Length": None}},
+        {"silent": True},
+    ],
+    ids=["a page", "nothing", "no size", "no answer"],
+)
+def test_a_drive_file_whose_size_is_not_told_is_fetched_all_the_same(on_drive, file, monkeypatch, answer):
+    on_drive.always = answer
+    monkeypatch.setattr(drive, "PATIENCE", Patience(timeout=1))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
+    monkeypatch.setattr("gdown.download", give(BODY))
+    assert_whole(fetch_drive(ID, file, room=2.2), file)
 
 
 def test_gdown_takes_what_it_is_given():

@@ -199,7 +199,7 @@ def _unpack_address(address: str, folder: Path) -> None:
 def _unpack_drive(link: str, folder: Path) -> None:
     archive = folder.with_suffix(".archive")
     try:
-        fetch_drive(link, archive)
+        fetch_drive(link, archive, room=DISK_FACTOR)
         unpack(archive, folder, link)
     finally:
         archive.unlink(missing_ok=True)

@@ -94,6 +94,24 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def offered_size(address: str, patience: Patience) -> int | None:
+    """Ask an address for the size of its file in bytes, which doesn't come; None if it gives no file or doesn't say."""
+    import requests
+
+    headers = {"Accept-Encoding": "identity"}
+    try:
+        with requests.get(address, headers=headers, stream=True, timeout=patience.timeout) as response:
+            return _offer(response)[1]
+    except (_Failure, requests.exceptions.RequestException):
+        return None
+
+
+def say_size(name: str, size: int, needed: int, folder: Path) -> None:
+    """Say the size of an archive, and what of the disk it takes to unpack it, in bytes, before it comes."""
+    words = f"{size / 1e6:,.1f} MB to download, and up to {needed / 1e6:,.1f} MB of disk to unpack"
+    tqdm.write(f"{name}: {words} in {folder}", file=sys.stderr)
+
+
 @dataclass
 class _Download:
     """A file that grows in ``part``; the other fields are as ``fetch`` takes them."""
@@ -192,8 +210,7 @@ class _Download:
         began, came, name = time.monotonic(), 0, self.part.name.strip(".")[:-5]
         if self.progress and self.room > 1 and total and not self.said:
             self.said = True
-            words = f"{(total - first) / 1e6:,.1f} MB to download, and up to {needed / 1e6:,.1f} MB of disk to unpack"
-            tqdm.write(f"{name}: {words} in {self.part.parent}", file=sys.stderr)
+            say_size(name, total - first, needed, self.part.parent)
         bar = tqdm(desc=name, total=total, initial=first, unit="B", unit_scale=True, disable=not self.progress)
         with bar, self.part.open("ab" if first else "wb") as output:
             if not first:  # when nothing is left of another version
