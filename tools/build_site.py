@@ -20,14 +20,13 @@ from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab import LambdaPath, load_pretrained
 from pix2pix_colab.data import LABEL_COLOURS, example_label_maps
-from pix2pix_colab.drawing import empty_wall
 from pix2pix_colab.export import OnnxMissingError, export_parts
-from pix2pix_colab.slider import describe_positions
+from pix2pix_colab.slider import describe_positions, empty_wall
 from pix2pix_colab.training import read_sweep
 
 ROOT = Path(__file__).parent.parent
 PAGE, WINGS = ROOT / "site", ROOT / "src/pix2pix_colab"
-SHARED = ("lambda_control.js", "lambda_control.css", "elements.js")  # what the board takes from the slider
+SHARED = ("lambda_control.js", "lambda_control.css", "elements.js", "keys.js")  # what the board takes from the slider
 RUNTIME_FOLDER = PAGE / "node_modules/onnxruntime-web/dist"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web: CPU, one thread, SIMD
 PRETRAINED = "It learned from 400 photos of facades and their label maps, the CMP Facade Database, in 60 epochs."
@@ -95,9 +94,9 @@ def copy_code(out: Path) -> None:
     """Copy the page, the board's JavaScript and CSS, and the runtime."""
     for name in SHARED:
         copy(WINGS / "slider" / name, out / "slider" / name)
-    for file in (WINGS / "drawing").iterdir():
+    for file in (WINGS / "slider" / "drawing").iterdir():
         if file.suffix in (".css", ".js") and file.name != "widget.js":
-            copy(file, out / "drawing" / file.name)
+            copy(file, out / "slider" / "drawing" / file.name)
     for file in PAGE.iterdir():
         if file.suffix in (".css", ".js", ".svg"):
             copy(file, out / file.name)

@@ -3,13 +3,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decodeDrawing, encodeDrawing, fitsAddress } from "../../src/pix2pix_colab/drawing/address.js";
-import { fromPixels, paintOver, rasterise, toPixels } from "../../src/pix2pix_colab/drawing/label_map.js";
-import { latest } from "../../src/pix2pix_colab/drawing/latest.js";
-import { partsOf } from "../../src/pix2pix_colab/drawing/parts.js";
-import { distance, History, moved, rectangleBetween, segments, shapeAt } from "../../src/pix2pix_colab/drawing/shapes.js";
-import { shortcut } from "../../src/pix2pix_colab/drawing/shortcuts.js";
-import { TOOLS } from "../../src/pix2pix_colab/drawing/tools.js";
+import { decodeDrawing, encodeDrawing, fitsAddress } from "../../src/pix2pix_colab/slider/drawing/address.js";
+import { fromPixels, paintOver, rasterise, toPixels } from "../../src/pix2pix_colab/slider/drawing/label_map.js";
+import { latest } from "../../src/pix2pix_colab/slider/drawing/latest.js";
+import { partsOf } from "../../src/pix2pix_colab/slider/drawing/parts.js";
+import { distance, History, moved, rectangleBetween, segments, shapeAt } from "../../src/pix2pix_colab/slider/drawing/shapes.js";
+import { shortcut } from "../../src/pix2pix_colab/slider/drawing/shortcuts.js";
+import { TOOLS } from "../../src/pix2pix_colab/slider/drawing/tools.js";
 
 const SIZE = 32;
 const PALETTE = [[0, 0, 220], [0, 48, 252], [0, 128, 252], [252, 0, 0], [172, 0, 0]];

@@ -13,7 +13,7 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from pix2pix_colab import LambdaPath, translate
 from pix2pix_colab.data import LABEL_COLOURS, Pairs, synthetic_facades
-from pix2pix_colab.drawing import DrawingBoard, board_of_pairs, label_classes
+from pix2pix_colab.slider import DrawingBoard, board_of_pairs, label_classes
 
 
 def make_path() -> LambdaPath:
@@ -90,7 +90,7 @@ def test_a_position_that_is_none_is_answered_by_a_sentence(index: int) -> None:
 
 
 def test_noise_of_512_px_stays_below_50_kb() -> None:
-    from pix2pix_colab.drawing import board
+    from pix2pix_colab.slider.drawing import board
 
     noise = torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     assert len(board._jpeg(noise)) < 50_000

@@ -625,7 +625,7 @@ def test_a_drawing_of_very_many_strokes_is_still_quick(board) -> None:
     """It froze the page when each pixel around a stroke was measured, for all strokes at each move of the pointer."""
     zigzag = [coordinate for i in range(3000) for coordinate in ((0, 0) if i % 2 else (255, 255))]
     stroke = {"kind": "stroke", "label": 2, "radius": 32, "points": zigzag}
-    code = "async (stroke) => (await import('./drawing/address.js')).encodeDrawing([stroke], 256)"
+    code = "async (stroke) => (await import('./slider/drawing/address.js')).encodeDrawing([stroke], 256)"
     text = board.page.evaluate(code, stroke)
     board.page.evaluate("text => (location.hash = `drawing=${text}`)", text)
     board.settled()

@@ -74,10 +74,30 @@ def test_colab_without_a_gpu_is_told_how_to_get_one(colab_page, capsys):
     assert "deleted with the machine: set DRIVE to keep it" in said
 
 
-def test_the_package_of_another_ref_is_removed_and_that_is_said(monkeypatch):
-    removed = []
-    monkeypatch.setattr(subprocess, "run", lambda command, check: removed.append(command[-4:]))
+def test_on_colab_widgets_of_other_people_are_shown_whatever_cell_comes_first(colab_page):
+    set_up()
+    from google.colab import output
+
+    assert output.enabled == [True]
+
+
+@pytest.fixture
+def removed(monkeypatch) -> list:
+    """What pip would have uninstalled of a package that came from the branch main."""
+    commands = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: commands.append(command[-4:]))
     installed_from(monkeypatch, "main")
+    return commands
+
+
+def test_elsewhere_the_package_of_another_ref_stays_and_a_sentence_says_what_to_do(removed):
+    advice = r"set REF to 'main', or install 'v2': run `\S+ -m pip uninstall --quiet --yes pix2pix-colab`, restart, and"
+    with pytest.raises(RuntimeError, match=f"REF was 'main' and is 'v2' now: {advice} run all again"):
+        set_up("v2")
+    assert removed == []
+
+
+def test_on_colab_the_package_of_another_ref_is_removed_and_that_is_said(removed, colab_page):
     set_up("main")
     assert not removed
     with pytest.raises(RuntimeError, match=r"REF was 'main' and is 'v2' now: choose Runtime → Restart session"):

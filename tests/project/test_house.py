@@ -21,7 +21,6 @@ BELOW = {  # each wing, and what it may import; "" is the model at the door
     "evaluation": {"utils", "", "data", "training"},
     "figures": {"utils", "", "data", "training", "evaluation"},
     "slider": {"utils", "", "data", "training", "evaluation"},
-    "drawing": {"utils", "", "data", "slider"},
     "notebook": {"utils", "", "data", "training"},
     "export": {"utils", "", "training"},
 }

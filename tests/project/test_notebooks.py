@@ -34,7 +34,7 @@ def test_a_notebook_is_light_to_read(path: Path) -> None:
     assert sum(source.count("@param") for source in code[1:]) <= 5
     assert path.stat().st_size < 50_000
     imports = [line for line in code[1].splitlines() if re.match(r"import |from ", line)]
-    assert 0 < len(imports) <= 7 and not any(re.search(r"^(import|from) ", source, re.M) for source in code[2:])
+    assert 0 < len(imports) <= 6 and not any(re.search(r"^(import|from) ", source, re.M) for source in code[2:])
     kept = [cell for cell in cells if cell.cell_type == "code" and cell.source.startswith(KEEP)]
     assert kept and all(cell.outputs and cell.execution_count for cell in kept), "`make outputs` mends it"
     assert any("assert" in source for source in code)

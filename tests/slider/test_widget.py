@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from traitlets import TraitError
 
-from pix2pix_colab.slider.widget import ImageUpload, LambdaSlider, describe_positions
+from pix2pix_colab.slider.upload import ImageUpload
+from pix2pix_colab.slider.widget import LambdaSlider, describe_positions
 
 LAMBDAS = (0, 1, 100, math.inf)
 OUTPUTS = {k: [f"λ = {k}, image {i}".encode() for i in range(3)] for k in LAMBDAS}
@@ -136,10 +138,38 @@ def test_from_0_to_infinity_the_middle_is_1():
     assert slider.value == 2e9
 
 
-@pytest.mark.parametrize("given", [-1, math.nan])
+@pytest.mark.parametrize("given", [-1, math.nan, None, "100", "1.5"])
 def test_a_lambda_beside_a_path_gets_a_sentence(path_slider, given):
     with pytest.raises(ValueError, match=r"no images for λ = .*: choose 0, 1, 100, inf, or any λ between these"):
         path_slider.value = given
+    assert path_slider.value == 100
+
+
+@pytest.mark.parametrize("name", ["index", "image"])
+@pytest.mark.parametrize("number", [-1, 4, 10**9, None, "1", 1.5])
+def test_a_number_that_is_not_there_is_refused_and_nothing_changes(slider, name, number):
+    before = slider.index, slider.image
+    with pytest.raises(TraitError) as refused:
+        setattr(slider, name, number)
+    assert len(str(refused.value).split()) > 5 and (slider.index, slider.image) == before
+
+
+def test_what_is_refused_says_what_there_is(slider):
+    with pytest.raises(TraitError, match=r"^There is no λ with index 7: choose 0 to 3\.$"):
+        slider.index = 7
+    with pytest.raises(TraitError, match=r"^There is no test image with image 3: choose 0 to 2\.$"):
+        slider.image = 3
+
+
+@pytest.mark.parametrize("state", [{"index": 9}, {"image": -1}, {"index": 1, "image": 3}, {"index": None}])
+def test_the_browser_is_refused_too_and_told_what_stands(slider, state):
+    sent = []
+    slider.send_state = lambda key=None: sent.append(slider.get_state(key))
+    with pytest.raises(TraitError):
+        slider.set_state(state)
+    assert (slider.index, slider.image) == (2, 0) and sent[-1] == {"index": 2, "image": 0}
+    slider.set_state({"index": 1, "image": 1})  # it goes on
+    assert (slider.value, slider.image) == (1, 1)
 
 
 @pytest.mark.parametrize("stops", [[], [0, 7, math.inf], [0, 100], [1, math.inf]])
@@ -230,38 +260,55 @@ def test_what_is_given_is_never_read_as_html():
         assert set(re.findall(r"\$\{([^}]*)\}", statement)) <= {'points.join(" ")', 'dots.join("")'}, statement
 
 
-class Upload:
-    """An image file as ipywidgets 7 and 8 hand it over."""
+@pytest.fixture
+def upload() -> ImageUpload:
+    """Of what it says it is: an image, or something else that fails."""
+    failures = {b"bad": ValueError("your image <is no image>: choose another image."), b"odd": KeyError("a fault")}
+    failures |= {b"large": MemoryError("Out of memory."), b"stopped": KeyboardInterrupt()}
 
-    name = "mine.png"
-
-    def __init__(self, content: bytes):
-        self.seven = {self.name: {"metadata": {"name": self.name}, "content": content}}
-        self.eight = ({"name": self.name, "type": "image/png", "content": memoryview(content)},)
-
-
-@pytest.mark.parametrize("version", ["seven", "eight"])
-def test_an_uploaded_image_is_compared(version):
-    given = []
-    upload = ImageUpload(lambda content: given.append(content) or LambdaSlider({0: [b"a"]}, [content]))
-    for content in (b"first", b"second"):
-        upload.show(getattr(Upload(content), version))
-        slider = upload.children[-1]
-        assert slider.data["sources"] == [content] and upload.message.value == ""
-    assert given == [b"first", b"second"] and len(upload.children) == 3, "the second takes the place of the first"
-
-
-def test_a_file_that_is_no_image_gets_a_sentence_and_another_can_follow():
     def compare(content: bytes) -> LambdaSlider:
-        if content == b"bad":
-            raise ValueError("your image <is no image>: choose another image.")
+        if content in failures:
+            raise failures[content]
         return LambdaSlider({0: [b"a"]}, [content])
 
-    upload = ImageUpload(compare)
-    for content, shown in ((b"good", True), (b"bad", False), (b"good", True)):
-        upload.show(Upload(content).eight)
-        assert isinstance(upload.children[-1], LambdaSlider) == shown
-        assert upload.message.value == ("" if shown else "your image &lt;is no image&gt;: choose another image.")
+    return ImageUpload(compare)
+
+
+def send(upload: ImageUpload, content: bytes) -> None:
+    """As the browser does: buffers come as memoryviews."""
+    upload.picker._handle_custom_msg({"name": "mine.png"}, [memoryview(content)])
+
+
+def test_an_uploaded_image_is_compared_and_the_slider_before_it_closed(upload):
+    for content in (b"first", b"second"):
+        before = upload.slider
+        send(upload, content)
+        assert upload.children == (upload.picker, upload.slider) and upload.picker.message == ""
+        assert upload.slider.data["sources"] == [content] and upload.slider.comm
+    assert before.comm is None, "the second takes the place of the first, which the browser forgets"
+
+
+def test_no_upload_is_one_of_ipywidgets(upload):
+    """On Colab, above a megabyte, FileUpload loses the kernel (jupyter-widgets/ipywidgets#3452)."""
+    assert not any("FileUpload" in type(child).__name__ for child in upload.children)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"bad", "your image <is no image>: choose another image."),
+        (b"large", "Out of memory."),
+        (b"odd", "The kernel failed: KeyError: 'a fault'"),
+        (b"stopped", "The kernel was interrupted: choose the image again."),
+    ],
+)
+def test_a_file_that_fails_gets_a_sentence_and_another_can_follow(upload, content, words):
+    for sent, shown in ((b"good", True), (content, False), (b"good", True)):
+        before = upload.slider
+        send(upload, sent)
+        assert (upload.slider is not None) == shown == (len(upload.children) == 2)
+        assert upload.picker.message == ("" if shown else words)
+        assert not before or before.comm is None
 
 
 def test_an_installed_package_has_the_page_too(tmp_path):

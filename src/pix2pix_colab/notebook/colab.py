@@ -21,6 +21,14 @@ def on_colab() -> bool:
     return bool(find_spec("google") and find_spec("google.colab"))
 
 
+def enable_widgets() -> None:
+    """Let Colab show widgets that are not its own. It must be done before such a widget is shown, in any cell."""
+    if on_colab():
+        from google.colab import output
+
+        output.enable_custom_widget_manager()
+
+
 def mount_drive(root: Path) -> Path:
     """Mount Google Drive (Colab asks for permission) and return this project's folder on it.
 

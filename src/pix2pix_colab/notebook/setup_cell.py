@@ -12,7 +12,7 @@ import psutil
 
 from ..utils.device import default_device, describe_device
 from .backups import describe_backup, keep_again, keep_nothing
-from .colab import NO_GPU, drive_folder, mount_drive, offer_download, on_colab
+from .colab import NO_GPU, drive_folder, enable_widgets, mount_drive, offer_download, on_colab
 from .packed_runs import PACK, pack, unpack_runs
 from .workspace import Workspace, default_preset, find_root
 
@@ -20,17 +20,18 @@ PACKAGE = "pix2pix-colab"
 
 
 def set_up(ref: str = "", drive: bool = False) -> None:
-    """Set up a notebook: mount Google Drive if asked, unpack downloaded runs, and print a report of the machine.
+    """Set up a notebook: its widgets, Google Drive if asked, downloaded runs, and a report of the machine.
 
     Args:
         ref: the branch, tag or commit that the notebook needs. Ignored if the package was not installed by git.
         drive: back up data and runs on Google Drive, from which ``open_workspace`` restores them.
 
     Raises:
-        RuntimeError: if another ref is installed, which is then uninstalled, or if Drive can't be mounted.
+        RuntimeError: if another ref is installed, which on Colab is then uninstalled; or if Drive can't be mounted.
         ValueError: if a downloaded run is damaged.
     """
     revision = _check_revision(ref)
+    enable_widgets()
     root = find_root()
     if drive:
         os.environ["PIX2PIX_KEEP"] = str(mount_drive(root))
@@ -85,8 +86,11 @@ def _check_revision(ref: str) -> str:
     installed = json.loads(found.read_text("direct_url.json") or "{}").get("vcs_info", {})
     there = installed.get("requested_revision", ref)
     if there != ref:
-        subprocess.run([sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes", PACKAGE], check=True)
-        raise RuntimeError(
-            f"REF was {there!r} and is {ref!r} now: choose Runtime → Restart session, then run all again."
-        )
+        command = [sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes", PACKAGE]
+        if on_colab():
+            subprocess.run(command, check=True)
+            advice = "choose Runtime → Restart session, then run all again"
+        else:  # in an environment of the user's own nothing is removed
+            advice = f"set REF to {there!r}, or install {ref!r}: run `{' '.join(command)}`, restart, and run all again"
+        raise RuntimeError(f"REF was {there!r} and is {ref!r} now: {advice}.")
     return found.version + (f" of {ref} ({installed['commit_id'][:7]})" if installed else "")

@@ -1,6 +1,7 @@
 // The controls beside λ and the keys: what they do, and how they show the state.
 
 import { element } from "./elements.js";
+import { controlUses, isCommand } from "./keys.js";
 import { lambdaKey } from "./lambda_control.js";
 import { ZOOM, change, move, zoom } from "./state.js";
 
@@ -63,17 +64,32 @@ const KEYS = {
   0: (ui) => zoom(ui, 1),
 };
 
-/** @param {Ui} ui */
+/**
+ * Take the keys that the slider or a control of it uses. All others reach the notebook and the browser.
+ *
+ * @param {Ui} ui
+ */
 export function listenToKeys(ui) {
   ui.root.onkeydown = (event) => {
+    const act = actionOf(ui, event);
+    if (!act && !controlUses(event.target, event)) return;
     event.stopPropagation();
-    const { key, target } = event;
-    const own = target instanceof Element && target.matches("select, [type=radio], .divider") && !"+=-0".includes(key);
-    if (own || event.ctrlKey || event.metaKey || event.altKey) return;
-    const index = lambdaKey(key, ui.index, ui.lambda.stops, ui.data.positions.length - 1);
-    if (index === undefined && !(key in KEYS)) return;
+    if (!act) return;
     event.preventDefault();
-    if (index === undefined) KEYS[key](ui);
-    else move(ui, { index });
+    act(ui);
   };
+}
+
+/**
+ * @param {Ui} ui
+ * @param {KeyboardEvent} event
+ * @returns {((ui: Ui) => void) | undefined} what a key does in the whole slider
+ */
+function actionOf(ui, event) {
+  const { key, shiftKey, target } = event;
+  const zooms = "+=-0".includes(key);
+  if (isCommand(event) || (shiftKey && !zooms)) return undefined;
+  if (!zooms && target instanceof Element && target.matches("select, [type=radio], .divider")) return undefined;
+  const index = lambdaKey(key, ui.index, ui.lambda.stops, ui.data.positions.length - 1);
+  return index === undefined ? KEYS[key] : () => move(ui, { index });
 }

@@ -13,12 +13,15 @@ export function blob(encoded, type) {
 }
 
 /**
- * Decode images; refused if one of them is none.
+ * Decode lists of images.
  *
- * @param {Encoded[]} list
+ * @param {Encoded[][]} lists
  * @param {string} type of all of them
- * @returns {Promise<ImageBitmap[]>}
+ * @returns {{ready: Promise<ImageBitmap[][]>, close: () => void}} rejects if one is no image; gives their memory back, also
+ *   of those that are decoded later
  */
-export function decode(list, type) {
-  return Promise.all(list.map((encoded) => createImageBitmap(blob(encoded, type))));
+export function decode(lists, type) {
+  const decoding = lists.map((list) => list.map((encoded) => createImageBitmap(blob(encoded, type))));
+  const close = () => decoding.flat().forEach((each) => each.then((bitmap) => bitmap.close(), () => {}));
+  return { ready: Promise.all(decoding.map((list) => Promise.all(list))), close };
 }

@@ -28,7 +28,8 @@ export function listenToPointers(ui, canvas) {
     if (!last) return;
     const before = spread(held);
     held.set(event.pointerId, event);
-    if (held.size === 2) zoomAt(ui, (ui.state.scale * spread(held)) / before, pointOf(canvas, event));
+    if (held.size === 2 && before) zoomAt(ui, (ui.state.scale * spread(held)) / before, pointOf(canvas, event));
+    else if (held.size > 1) return; // the fingers lay on one point, or are too many
     else if (wiping) wipeTo(ui, canvas, event);
     else pan(ui, canvas, last, event);
   };

@@ -43,6 +43,7 @@
  * @property {State} state
  * @property {{sources: ImageBitmap[], targets: ImageBitmap[], outputs: ImageBitmap[][]}} bitmaps empty until decoded
  * @property {ResizeObserver} resized paints the stage anew
+ * @property {{index: number, image: number}} sizes how many there are of each
  * @property {() => void} show
  * @property {number} index of the λ shown
  * @property {number} image index of the test image shown
@@ -59,10 +60,20 @@ export const ZOOM = { least: 1, most: 8, step: 2 };
 export const clamp = (value, least, most) => Math.min(most, Math.max(least, value));
 
 /**
+ * @param {number} i
+ * @param {number} count
+ * @returns {number} the nearest index of so many; 0, if it is no number
+ */
+export const within = (i, count) => clamp(Math.round(i) || 0, 0, count - 1);
+
+/**
+ * Change the state. Of what is no number where one should be, as of a pointer on a slider without a size, nothing is taken.
+ *
  * @param {Ui} ui
  * @param {Partial<State>} changes
  */
 export function change(ui, changes) {
+  if (Object.values(changes).some(Number.isNaN)) return;
   Object.assign(ui.state, changes);
   ui.show();
 }
@@ -74,8 +85,7 @@ export function change(ui, changes) {
  * @param {{index?: number, image?: number}} changes
  */
 export function move(ui, changes) {
-  const sizes = { index: ui.data.positions.length, image: ui.data.sources.length };
-  for (const [name, i] of Object.entries(changes)) ui.model.set(name, clamp(i, 0, sizes[name] - 1));
+  for (const [name, i] of Object.entries(changes)) ui.model.set(name, within(i, ui.sizes[name]));
   ui.model.save_changes();
   ui.show();
 }

@@ -7,7 +7,8 @@ import { blob, decode } from "./images.js";
 import { lambdaControl } from "./lambda_control.js";
 import { addMetrics, showMetrics } from "./metrics.js";
 import { paintStage } from "./panes.js";
-import { move } from "./state.js";
+import { hideSaved } from "./saved_form.js";
+import { move, within } from "./state.js";
 
 /** @import { Data, Model, Ui } from "./state.js" */
 
@@ -40,14 +41,16 @@ function render({ model, el }) {
   addAgainst(ui);
   addViews(ui);
   addMetrics(ui);
-  const urls = addThumbnails(ui);
+  const [urls, images, showSaved] = [addThumbnails(ui), decodeAll(ui), hideSaved(model)];
   listenToControls(ui);
   listenToKeys(ui);
   for (const name of ["index", "image"]) model.on(`change:${name}`, ui.show);
-  decodeAll(ui);
   ui.show();
   return () => {
     ui.resized.disconnect();
+    ui.root.remove();
+    images.close();
+    showSaved();
     urls.forEach(URL.revokeObjectURL);
     for (const name of ["index", "image"]) model.off(`change:${name}`, ui.show);
   };
@@ -61,7 +64,6 @@ function render({ model, el }) {
 function construct(model, el) {
   const root = el.appendChild(element("div", { className: "lambda-slider" }));
   root.innerHTML = BODY;
-  root.dataset.lmSuppressShortcuts = "true"; // JupyterLab shall not take the arrow keys
   root.setAttribute("aria-busy", "true"); // until all images are decoded
   /** @type {Data} */
   const data = model.get("data");
@@ -80,8 +82,9 @@ function construct(model, el) {
     bitmaps: { sources: [], targets: [], outputs: [] },
     resized: new ResizeObserver(() => paintStage(ui)),
     show: () => show(ui),
-    get index() { return model.get("index"); },
-    get image() { return model.get("image"); },
+    sizes: { index: data.positions.length, image: data.sources.length },
+    get index() { return within(model.get("index"), this.sizes.index); },
+    get image() { return within(model.get("image"), this.sizes.image); },
   };
   return ui;
 }
@@ -102,17 +105,25 @@ function addThumbnails(ui) {
   });
 }
 
-/** @param {Ui} ui */
-async function decodeAll(ui) {
+/**
+ * Decode all images, and show them as soon as they are there.
+ *
+ * @param {Ui} ui
+ */
+function decodeAll(ui) {
   const { sources, targets, outputs, mime } = ui.data;
-  try {
-    const decoded = await Promise.all([sources, targets, ...outputs].map((list) => decode(list, mime)));
+  const images = decode([sources, targets, ...outputs], mime);
+  const take = (/** @type {ImageBitmap[][]} */ decoded) => {
+    if (!ui.root.parentNode) return; // taken down meanwhile
     [ui.bitmaps.sources, ui.bitmaps.targets, ...ui.bitmaps.outputs] = decoded;
     ui.root.setAttribute("aria-busy", "false");
     ui.show();
-  } catch (error) {
+  };
+  const fail = (/** @type {Error} */ error) => {
     ui.stage.textContent = `The browser can't show these images: ${error.message}`;
-  }
+  };
+  images.ready.then(take).catch(fail);
+  return images;
 }
 
 /**

@@ -6,25 +6,29 @@ import json
 import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 
 import anywidget
-import ipywidgets
 import traitlets
 
 from ..loss import lambda_label, lambda_meaning
 from ..utils.esm import bundle
+from .saved_form import SavedForm
 
 _HERE = Path(__file__).parent
+TITLE = "pix2pix: drag λ"
 CONTROL_CSS = (_HERE / "lambda_control.css").read_text(encoding="utf-8")  # of the λ control and what it is part of
 
 
-class LambdaSlider(anywidget.AnyWidget):
+class LambdaSlider(SavedForm, anywidget.AnyWidget):
     """A widget to compare the outputs of different λ for the same test images.
 
     All images are sent and decoded once. A move is painted by the browser only, so it asks nothing of the kernel and
-    neither flickers nor grows the output (in ipywidgets 7 on Colab and 8 in JupyterLab).
+    neither flickers nor grows the output (in ipywidgets 7 on Colab and 8 in JupyterLab). A saved notebook shows the
+    page of ``save_page`` in its place. ``index`` and ``image`` are the numbers of the λ and of the test image shown;
+    setting one that is not there raises traitlets.TraitError.
 
     Args:
         outputs: for each λ a list of encoded images, one for each test image; ``encode`` makes them.
@@ -79,6 +83,23 @@ class LambdaSlider(anywidget.AnyWidget):
         }
         super().__init__(data=data, index=self._index(start))
 
+    @traitlets.validate("index", "image")
+    def _check_number(self, proposal) -> int:
+        name, number = proposal.trait.name, proposal.value
+        count = len(self.lambdas if name == "index" else self.data["sources"])
+        if not 0 <= number < count:
+            what = "λ" if name == "index" else "test image"
+            raise traitlets.TraitError(f"There is no {what} with {name} {number}: choose 0 to {count - 1}.")
+        return number
+
+    def set_state(self, sync_data: dict) -> None:
+        """Take what the browser says; what is refused is put back there, too."""
+        try:
+            super().set_state(sync_data)
+        except traitlets.TraitError:
+            self.send_state(("index", "image"))
+            raise
+
     @property
     def value(self) -> float:
         """The λ shown. Setting it moves the slider; between the stops of a λ path to the nearest position.
@@ -94,14 +115,29 @@ class LambdaSlider(anywidget.AnyWidget):
     def _index(self, lambda_l1: float) -> int:
         if lambda_l1 in self.lambdas:
             return self.lambdas.index(lambda_l1)
-        if self.stops != self.lambdas and self.lambdas[0] < lambda_l1 < self.lambdas[-1]:
+        is_path = self.stops != self.lambdas
+        if is_path and isinstance(lambda_l1, Real) and self.lambdas[0] < lambda_l1 < self.lambdas[-1]:
             return _nearest(self.lambdas, lambda_l1)
         known = ", ".join(f"{k:g}" for k in self.stops)
-        choice = f"one of {known}" if self.stops == self.lambdas else f"{known}, or any λ between these"
-        raise ValueError(f"There are no images for λ = {lambda_l1}: choose {choice}.")
+        choice = f"{known}, or any λ between these" if is_path else f"one of {known}"
+        raise ValueError(f"There are no images for λ = {lambda_l1!r}: choose {choice}.")
 
-    def save_page(self, path: str | Path, title: str = "pix2pix: drag λ") -> Path:
+    def save_page(self, path: str | Path, title: str = TITLE) -> Path:
         """Write the slider as one HTML file that needs no server, no network and no Python."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(self._page(title), encoding="utf-8")
+        return path
+
+    def saved_html(self) -> str:
+        """The page, in a frame that can do nothing to the notebook."""
+        page, instead = html.escape(self._page()), "The λ slider: trust this notebook or run it, and it is shown here."
+        return (
+            '<iframe title="The λ slider" sandbox="allow-scripts" loading="lazy" style="width: 100%; height: 680px; '
+            f'border: 0" srcdoc="{page}">{instead}</iframe>'
+        )
+
+    def _page(self, title: str = TITLE) -> str:
         state = {"data": self.data, "index": self.index, "image": self.image}
         parts = {
             "title": html.escape(title),
@@ -110,11 +146,7 @@ class LambdaSlider(anywidget.AnyWidget):
             "data": json.dumps(state, default=lambda image: base64.b64encode(image).decode()).replace("<", "\\u003c"),
         }
         page = (_HERE / "page.html").read_text(encoding="utf-8")
-        page = re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], page)  # in one go: what is put in may hold braces
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(page, encoding="utf-8")
-        return path
+        return re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], page)  # in one go: what is put in may hold braces
 
 
 def _check(outputs: Mapping[float, Sequence[bytes]], others: list[Sequence]) -> None:
@@ -167,29 +199,3 @@ def _nearest(lambdas: Sequence[float], lambda_l1: float) -> int:
     low, high = lambdas[i - 1 : i + 1]
     middle = (2 * low or 1) if high == math.inf else high / 2 if low == 0 else math.sqrt(low * high)
     return i if lambda_l1 >= middle else i - 1
-
-
-class ImageUpload(ipywidgets.VBox):
-    """An upload button with the slider of the uploaded image below it. Nothing waits for it, so "Run all" continues.
-
-    Args:
-        compare: makes a ``LambdaSlider`` of the bytes of an image file; its ValueErrors and MemoryErrors are shown.
-    """
-
-    def __init__(self, compare: Callable[[bytes], LambdaSlider]):
-        self.compare = compare
-        self.upload = ipywidgets.FileUpload(accept="image/*", multiple=False, description="Your image")
-        self.message = ipywidgets.HTML()
-        super().__init__([self.upload, self.message])
-        self.upload.observe(lambda change: self.show(change["new"]), "value")
-
-    def show(self, files: Mapping[str, dict] | Sequence[dict]) -> None:
-        """Show the slider of what was uploaded: ipywidgets 7 hands over a dict by name, and 8 a tuple."""
-        for file in files.values() if isinstance(files, Mapping) else files:
-            self.message.value = "Translating by every λ…"
-            try:
-                self.children = [self.upload, self.message, self.compare(bytes(file["content"]))]
-                self.message.value = ""
-            except (ValueError, MemoryError) as error:
-                self.children = [self.upload, self.message]
-                self.message.value = html.escape(str(error))

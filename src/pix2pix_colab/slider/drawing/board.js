@@ -1,17 +1,18 @@
 // The drawing board: a label map on which one draws, and beside it the output of a network at any λ.
 
-import { element } from "../slider/elements.js";
-import { lambdaControl, lambdaKey } from "../slider/lambda_control.js";
+import { element } from "../elements.js";
+import { controlUses } from "../keys.js";
+import { lambdaControl } from "../lambda_control.js";
 import { drawingCanvas } from "./canvas.js";
 import { readLabelMap } from "./files.js";
 import { rasterise } from "./label_map.js";
 import { latest } from "./latest.js";
 import { History } from "./shapes.js";
-import { shortcut } from "./shortcuts.js";
+import { actionOf } from "./shortcuts.js";
 import { addControls, FILES, TOOLBAR } from "./toolbar.js";
 
 /**
- * @typedef {import("../slider/lambda_control.js").Position} Position
+ * @typedef {import("../lambda_control.js").Position} Position
  * @typedef {import("./label_map.js").Colour} Colour
  * @typedef {import("./shapes.js").Shape} Shape
  *
@@ -69,7 +70,6 @@ export class Board {
   #build(parent) {
     this.root = parent.appendChild(element("div", { className: "drawing-board", tabIndex: -1 }));
     this.root.innerHTML = BODY;
-    this.root.dataset.lmSuppressShortcuts = "true"; // JupyterLab shall not take the keys
     const find = (selector) => this.root.querySelector(selector);
     this.lambda = lambdaControl(this.data.positions, (index) => this.move(index));
     this.root.prepend(this.lambda.heading, this.lambda.control);
@@ -173,17 +173,12 @@ export class Board {
 
   /** @param {KeyboardEvent} event */
   onKey(event) {
+    const act = actionOf(this, event);
+    if (!act && !controlUses(event.target, event)) return; // it is the notebook's or the browser's
     event.stopPropagation();
-    const asked = shortcut(event);
-    if (asked === "undo") this.undo();
-    else if (asked === "redo") this.redo();
-    else if (asked === "delete") this.removeSelected();
-    else if (event.target === this.lambda.range && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      const to = lambdaKey(event.key, this.index, this.lambda.stops, this.data.positions.length - 1);
-      if (to === undefined) return;
-      this.move(to);
-    } else return;
+    if (!act) return;
     event.preventDefault();
+    act();
   }
 
   // --- the output
@@ -216,6 +211,7 @@ export class Board {
       const { bitmap, index, preview } = output;
       Object.assign(this.output, { width: bitmap.width, height: bitmap.height });
       this.output.getContext("2d").drawImage(bitmap, 0, 0);
+      bitmap.close();
       this.shown = preview ? null : job;
       const { label } = this.data.positions[index];
       this.#describe(label, `The network's output for your drawing, ${label}`, false);

@@ -1,6 +1,7 @@
 // The canvas on which one draws: by mouse, pen, finger and keys.
 
-import { element } from "../slider/elements.js";
+import { element } from "../elements.js";
+import { isCommand } from "../keys.js";
 import { paintOver, rasterise, toPixels } from "./label_map.js";
 import { boundsOf, shapeAt } from "./shapes.js";
 import { TOOLS } from "./tools.js";
@@ -96,7 +97,7 @@ function listenToKeys(canvas, board, state, paint) {
   };
   const keys = { " ": toggle, Enter: toggle, Escape: () => end(board, state, false), Delete: remove, Backspace: remove };
   canvas.onkeydown = (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (isCommand(event) || (event.shiftKey && !(event.key in ARROWS)) || (event.key === "Escape" && !state.drag)) return;
     if (event.key in ARROWS) {
       const step = event.shiftKey ? STEP.fine : STEP.coarse;
       const to = ARROWS[event.key].map((way, axis) => state.cursor[axis] + way * step);

@@ -22,6 +22,7 @@ export async function readLabelMap(file, size, palette, fill) {
   context.fillStyle = `rgb(${palette[fill].join()})`; // below what is transparent
   context.fillRect(0, 0, size, size);
   context.drawImage(bitmap, 0, 0);
+  bitmap.close();
   const { labels, near } = fromPixels(context.getImageData(0, 0, size, size).data, size, palette);
   const parts = partsOf(labels, size);
   const words = [];

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..data import LABEL_COLOURS
+from ...data import LABEL_COLOURS
 
 Colour = tuple[int, int, int]
 MOST = 24  # classes

@@ -1,5 +1,6 @@
 """The drawing board as a notebook widget: one draws a label map, and the kernel translates it by any λ."""
 
+import base64
 import io
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,12 +13,14 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from ..data import LABEL_COLOURS, Pairs, example_label_maps
-from ..generator import UNetGenerator
-from ..inference import translate
-from ..interpolation import LambdaPath
-from ..slider import CONTROL_CSS, describe_positions, encode
-from ..utils.esm import bundle
+from ...data import LABEL_COLOURS, Pairs, example_label_maps
+from ...generator import UNetGenerator
+from ...inference import translate
+from ...interpolation import LambdaPath
+from ...utils.esm import bundle
+from ..build import encode
+from ..saved_form import SavedForm
+from ..widget import CONTROL_CSS, describe_positions
 from .classes import Colour, label_classes
 
 HERE = Path(__file__).parent
@@ -26,10 +29,11 @@ QUALITIES = (92, 85, 75, 60, 40, 20)
 BETWEEN = 9  # positions between two anchors of a path
 
 
-class DrawingBoard(anywidget.AnyWidget):
+class DrawingBoard(SavedForm, anywidget.AnyWidget):
     """A widget on which one draws a label map, and sees the output of a network for it at any λ.
 
-    After each stroke and each move of λ the browser asks the kernel, which sends back a JPEG of less than 50 kB.
+    After each stroke and each move of λ the browser asks the kernel, which sends back a JPEG of less than 50 kB. A
+    saved notebook shows the last drawing and its picture, and says that drawing needs a kernel.
 
     Args:
         networks: the generator of each λ, or a λ path.
@@ -73,6 +77,7 @@ class DrawingBoard(anywidget.AnyWidget):
                 {"name": f"label map {i}", "image": image} for i, image in enumerate(encode(examples.cpu()), start=1)
             ],
         }
+        self._picture: tuple[int, bytes] | None = None  # of the label map: the position of its λ, and the JPEG
         super().__init__(data=data)
         self.on_msg(lambda _, request, buffers: self._respond(**request, labels=bytes(buffers[0])))
 
@@ -89,6 +94,7 @@ class DrawingBoard(anywidget.AnyWidget):
                 raise ValueError(f"There is no position {index} of λ.")
             self.source = self._decode(labels)
             image = [_jpeg(self.translate(self.lambdas[index]))]
+            self._picture = index, image[0]
         except KeyboardInterrupt:
             error = "The kernel was interrupted. Draw on, or move λ, and it computes again."
         except (ValueError, MemoryError) as reason:
@@ -96,6 +102,21 @@ class DrawingBoard(anywidget.AnyWidget):
         except Exception as reason:  # whatever it is: without an answer the view would wait
             error = f"The kernel failed: {type(reason).__name__}: {reason}"
         self.send({"id": id, "error": error}, image)
+        if image:
+            self.update_saved()
+
+    def saved_html(self) -> str:
+        """The last drawing and its picture; at first those of the label map to start from."""
+        start = self.data["index"]
+        index, output = self._picture or (start, _jpeg(self.translate(self.lambdas[start])))
+        label = self.data["positions"][index]["label"]
+        images = {"webp": encode(self.source[None])[0], "jpeg": output}
+        sources = [f"data:image/{kind};base64,{base64.b64encode(image).decode()}" for kind, image in images.items()]
+        figures = " ".join(f'<img width="256" alt="" src="{source}">' for source in sources)
+        return (
+            "<p>The drawing board needs a kernel: run this notebook to draw. The last drawing, and its picture at "
+            f"{label}:</p>{figures}"
+        )
 
     def _decode(self, labels: bytes) -> Tensor:
         """Class indices, S × S bytes -> the label map, uint8 (3, S, S)."""

@@ -1,5 +1,6 @@
 // The board as a notebook's widget: the kernel computes. anywidget calls render.
 
+import { hideSaved } from "../saved_form.js";
 import { Board } from "./board.js";
 
 const PATIENCE = 15_000; // ms
@@ -12,9 +13,11 @@ function render({ model, el }) {
   const board = new Board(el, { ...data, examples: blobs }, kernel.translate);
   if (blobs.length) board.example(0).then((shapes) => board.begin(shapes));
   else board.refresh();
+  const showSaved = hideSaved(model);
   return () => {
     kernel.close();
     board.close();
+    showSaved();
   };
 }
 

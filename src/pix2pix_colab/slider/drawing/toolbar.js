@@ -1,6 +1,6 @@
 // The controls of the board: tools and classes above the drawing; what to start from and what to save below.
 
-import { element } from "../slider/elements.js";
+import { element } from "../elements.js";
 import { savePng } from "./files.js";
 import { toPixels } from "./label_map.js";
 import { largestRadius } from "./shapes.js";
