@@ -8,11 +8,13 @@ NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
 run: $(VENV)/.ready
 	mkdir -p runs
-	PIX2PIX_PRESET=quick $(BIN)/jupyter nbconvert --execute --to html --output-dir runs $(NOTEBOOKS)
+	PIX2PIX_PRESET=quick $(BIN)/jupyter nbconvert --execute --ExecutePreprocessor.store_widget_state=False --to html \
+		--output-dir runs $(NOTEBOOKS)
 	@echo
 	@echo "Done. Open in a browser:"
 	@echo "  runs/quick/pretrained.html     the pretrained network: drag λ to any value"
-	@echo "  runs/quick/path.html           the one that was trained just now, for some minutes"
+	@echo "  runs/quick/lambda.html         six networks, one for each λ, that were trained just now"
+	@echo "  runs/quick/path.html           one network for every λ, that was trained just now"
 	@echo "and the notebooks with all results, such as runs/04_evaluate_lambda.html"
 
 lab: $(VENV)/.ready-lab

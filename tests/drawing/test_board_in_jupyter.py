@@ -263,7 +263,7 @@ def drive_the_board(notebook: Notebook, folder: Path) -> None:
     view.drawing.click(position={"x": 5, "y": 5})
     view.settled()
     place, cell = view.root.bounding_box(), notebook.active_prompt()
-    keys = ["ArrowDown", "ArrowRight", " ", *["ArrowRight", "ArrowDown"] * 5, " ", "d", "d", "a"]
+    keys = ["ArrowDown", "ArrowRight", " ", *["ArrowRight", "ArrowDown"] * 5, " "]
     for key in keys:
         page.keyboard.press(key)
     view.settled()

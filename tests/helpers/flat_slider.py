@@ -52,7 +52,11 @@ def make_path_slider() -> LambdaSlider:
 
 
 def compare(content: bytes) -> LambdaSlider:
-    """For ``ImageUpload``: λ that leave an image as it is."""
-    if not content.startswith(b"RIFF"):
-        raise ValueError("<b>this</b> is no image")
-    return LambdaSlider({0: [content], 1: [content]}, [content])
+    """For ``ImageUpload``: λ that leave an image as it is, but for its size."""
+    try:
+        image = Image.open(io.BytesIO(content)).convert("RGB").resize((64, 48))
+    except OSError as error:
+        raise ValueError("<b>this</b> is no image") from error
+    buffer = io.BytesIO()
+    image.save(buffer, "WEBP", lossless=True)
+    return LambdaSlider({0: [buffer.getvalue()], 1: [buffer.getvalue()]}, [buffer.getvalue()])

@@ -581,13 +581,26 @@ def drive_the_widget(notebook: Notebook) -> None:
     view.choose("side")
     assert view.root.bounding_box()["height"] == pytest.approx(height, abs=2), "the output must not grow"
     notebook.run(4)
-    for content, words in ((b"text", "<b>this</b> is no image"), (webp((200, 60, 20)), "")):
-        with page.expect_file_chooser() as chooser:
-            page.get_by_role("button", name="Your image").click()
-        chooser.value.set_files({"name": "mine.webp", "mimeType": "image/webp", "buffer": content})
-        playwright.expect(page.locator(".widget-html-content").last).to_have_text(words)
-    View(page, 2).shows(1, (200, 60, 20), x=0.4)
+    page.locator(".image-upload").wait_for(timeout=30_000)
+    for content, words in ((b"text", "<b>this</b> is no image"), (webp((200, 60, 20)), ""), (large_photo(), "")):
+        page.locator(".image-upload input").set_input_files(
+            {"name": "mine.webp", "mimeType": "image/webp", "buffer": content}
+        )
+        playwright.expect(page.locator(".image-upload [role=status]")).to_have_text(words, timeout=30_000)
+    playwright.expect(page.locator(".lambda-slider")).to_have_count(3)  # the first image's has gone
+    View(page, 2).shows(1, (20, 60, 200), x=0.4)
+    notebook.python_says(2, "at inf 1")  # the kernel is still there
     assert notebook.complaints == []
+
+
+def large_photo() -> bytes:
+    """A JPEG of more than 6 MB, which Colab's own upload would lose the kernel over; blue in the middle."""
+    image = Image.merge("RGB", [Image.effect_noise((3000, 2000), 200) for _ in range(3)])
+    image.paste((20, 60, 200), (750, 500, 2250, 1500))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=97)
+    assert buffer.tell() > 6_000_000
+    return buffer.getvalue()
 
 
 def test_the_widget_in_jupyterlab(browser, tmp_path):

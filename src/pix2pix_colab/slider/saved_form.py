@@ -6,8 +6,8 @@ import traitlets
 from IPython.display import HTML, display
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-# It waits beside the screen, where its lazy frame loads nothing, until a view has had the time to hide it. And it takes
-# the place of JupyterLab's words about a widget that is gone.
+# It waits beside the screen until a view has had the time to hide it: a page that is not on the screen decodes nothing.
+# And it takes the place of JupyterLab's words about a widget that is gone.
 FORM = """<div class="lambda-saved" data-form="{name}"><style>
 .lambda-saved {{ animation: lambda-saved 1.5s step-end }}
 @keyframes lambda-saved {{ from {{ position: fixed; left: -9999em }} }}
@@ -42,9 +42,12 @@ class SavedForm(traitlets.HasTraits):
         return HTML(FORM.format(name=self.form, html=self.saved_html()))
 
     def _ipython_display_(self, **_) -> None:
-        make_bundle = getattr(self, "_repr_mimebundle_", None)  # none in ipywidgets 7, nor of what is closed
-        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id} if self.comm else {}
-        bundle = make_bundle() if make_bundle else {"text/plain": repr(self)} | ({VIEW: view} if view else {})
-        data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
-        display(data, metadata=metadata, raw=True)
+        if self.comm:  # it is not closed
+            make_bundle = getattr(
+                self, "_repr_mimebundle_", dict
+            )  # ipywidgets 7 has none, anywidget has metadata for Colab
+            bundle = make_bundle()
+            data, metadata = bundle if isinstance(bundle, tuple) else (bundle, {})
+            view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+            display({VIEW: view} | data | {"text/plain": ""}, metadata=metadata, raw=True)
         self._displayed = (*self._displayed, display(self._html(), display_id=True))
