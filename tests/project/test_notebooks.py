@@ -33,6 +33,7 @@ def test_a_notebook_is_light_to_read(path: Path) -> None:
     assert [source.count("@param") for source in code[:1]] == [2], "the set-up cell's REF and DRIVE"
     assert sum(source.count("@param") for source in code[1:]) <= 5
     assert path.stat().st_size < 50_000
+    assert not any(re.search(r"assert.*(st_size|getsize)", source) for source in code), "a page's size is a hint"
     imports = [line for line in code[1].splitlines() if re.match(r"import |from ", line)]
     assert 0 < len(imports) <= 6 and not any(re.search(r"^(import|from) ", source, re.M) for source in code[2:])
     kept = [cell for cell in cells if cell.cell_type == "code" and cell.source.startswith(KEEP)]

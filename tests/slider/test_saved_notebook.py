@@ -125,6 +125,12 @@ def test_in_jupyterlab_keys_reach_the_notebook_and_tomorrow_the_slider_is_there(
             page.locator(part).focus()
             page.keyboard.press("b")  # JupyterLab's: insert a cell below
             playwright.expect(cells).to_have_count(before + 1)
+        prompt = page.locator(notebook.prompt).first
+        before = prompt.inner_text()
+        page.locator(".lambda-slider .lambda input").click()
+        page.keyboard.press("Shift+Enter")  # JupyterLab's: run the cell
+        playwright.expect(prompt).not_to_have_text(before)
+        playwright.expect(page.locator(".lambda-slider")).to_have_attribute("aria-busy", "false", timeout=30_000)
         page.locator(".lambda-slider .lambda input").focus()
         page.keyboard.press("Home")  # the slider's
         playwright.expect(page.locator(".lambda-slider .heading b")).to_have_text("λ = 0")
@@ -141,6 +147,9 @@ def test_in_jupyterlab_keys_reach_the_notebook_and_tomorrow_the_slider_is_there(
         shows_the_slider(page)
         page.get_by_text("The drawing board needs a kernel").wait_for()
         assert not page.get_by_text("Error displaying widget").first.is_visible()
+        file.write_text(file.read_text().replace("slider = ", "slider  = "))  # by somebody else: it is not trusted now
+        page.goto(page.url)
+        page.get_by_text("The λ slider: trust this notebook or run it, and it is shown here.").wait_for(timeout=90_000)
 
 
 def close_kernels(page) -> None:
