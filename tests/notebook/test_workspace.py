@@ -49,13 +49,11 @@ def test_the_standard_preset_is_for_a_gpu(gpu):
     assert open_workspace("paper").preset.config == TrainConfig()
 
 
-def test_the_trunk_of_a_path_takes_longer_in_quick(tmp_path):
+def test_settings_of_a_preset_can_be_changed_for_one_run(tmp_path):
     pairs = Pairs(*torch.zeros(2, 64, 3, 286, 286, dtype=torch.uint8), [str(i) for i in range(64)])
-    assert open_workspace("quick").path_config(pairs) == TrainConfig(width=16, epochs=18)
-    assert open_workspace("quick").path_config(pairs, epochs=2, late_layers=3).epochs == 2
-    for preset in ("standard", "paper"):
-        workspace = open_workspace(preset)
-        assert workspace.path_config(pairs) == workspace.config(pairs), "so that notebook 3's run is the trunk"
+    assert open_workspace("quick").config(pairs) == TrainConfig(width=16, epochs=9)
+    changed = open_workspace("quick").config(pairs, epochs=2, late_layers=3)
+    assert changed == TrainConfig(width=16, epochs=2, late_layers=3)
 
 
 def test_the_environment_goes_before_the_machine(monkeypatch, gpu):

@@ -52,11 +52,12 @@ class NoWaiting(TorchDispatchMode):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("lambda_l1", [100, math.inf])
-def test_a_step_does_not_wait(pairs, monkeypatch, lambda_l1, dtype):
+@pytest.mark.parametrize("against_grid", [{}, {"balanced_layers": 3, "discriminator_shift": 1}], ids=["plain", "grid"])
+def test_a_step_does_not_wait(pairs, monkeypatch, lambda_l1, dtype, against_grid):
     set_dtype(monkeypatch, dtype)
-    training = Training(pairs, replace(CONFIG, lambda_l1=lambda_l1))
+    training = Training(pairs, replace(CONFIG, lambda_l1=lambda_l1, **against_grid))
     for _ in range(2):  # the first makes the state of Adam
-        batch = training.next_batch()
+        batch = [*training.next_batch(), *training._next_shifts()]
         with NoWaiting() as seen:
             losses = training.step(*batch)
         assert {"convolution", "convolution_backward", "_fused_adam_"} <= seen.operators  # the pass back is seen, too
@@ -154,6 +155,19 @@ def test_the_batches_are_copied_to_where_the_recording_reads_them(gpu):
     for tensor in given:
         tensor.zero_()
     assert gpu.inputs[0].mean() == 5 and gpu.inputs[1].mean() == -5
+
+
+def test_the_shifts_of_a_step_are_an_input_of_the_graph(gpu):
+    """As numbers of Python they would be those of the captured step for ever."""
+    training, seen = Training(noise_pairs(), replace(CONFIG, discriminator_shift=1)), []
+    training._captured = CapturedStep(GPU)
+    training.step = lambda source, target, shifts: gpu.step(source, target)
+    for _ in range(WARM_UP + 8):
+        training.advance()
+        if training._captured.graph:
+            seen.append(training._captured.inputs[2].tolist())
+    assert gpu.recordings == 1 and len(seen) == 8 and all(len(each) == 3 for each in seen)
+    assert any(each != seen[0] for each in seen)
 
 
 def test_a_smaller_batch_runs_eagerly(gpu):

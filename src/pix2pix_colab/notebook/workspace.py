@@ -30,11 +30,10 @@ class Preset:
     counts: tuple[int, int]  # of synthetic pairs, for training and testing
     limited: bool  # whether ``counts`` also limits any other data set, so that training takes minutes
     config: TrainConfig
-    trunk: int = 1  # times the epochs, for the trunk of a λ path
 
 
 PRESETS = {
-    "quick": Preset("quick", SYNTHETIC, (64, 24), True, TrainConfig(width=16, epochs=9), 2),  # minutes, two CPU cores
+    "quick": Preset("quick", SYNTHETIC, (64, 24), True, TrainConfig(width=16, epochs=9)),  # minutes, two CPU cores
     "standard": Preset("standard", "facades", (400, 106), False, TrainConfig(epochs=25)),  # for a GPU: a coffee
     "paper": Preset("paper", "facades", (400, 106), False, TrainConfig()),  # appendix 6.2 of the paper: hours
 }
@@ -134,11 +133,6 @@ class Workspace:
         settings = {"epochs": epochs, "batch_size": batch_size, "image_size": self.image_size}
         settings |= zip(("source_channels", "target_channels"), pairs.channels, strict=True)
         return replace(config, **settings | changes)
-
-    def path_config(self, pairs: Pairs, **changes: object) -> TrainConfig:
-        """Training settings of the trunk of a λ path. In ``quick`` it is trained longer than a run of the sweep."""
-        config = self.config(pairs)
-        return replace(config, **{"epochs": config.epochs * self.preset.trunk} | changes)
 
     def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
         if dataset == UPLOAD:

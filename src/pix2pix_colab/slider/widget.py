@@ -132,9 +132,10 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
     def saved_html(self) -> str:
         """The page, in a frame that can do nothing to the notebook."""
         page, instead = html.escape(self._page()), "The λ slider: trust this notebook or run it, and it is shown here."
+        height = 680 if self.data["targets"] else 880  # px; without targets it begins with all λ, in two rows
         return (
-            '<iframe title="The λ slider" sandbox="allow-scripts" loading="lazy" style="width: 100%; height: 680px; '
-            f'border: 0" srcdoc="{page}">{instead}</iframe>'
+            f'<iframe title="The λ slider" sandbox="allow-scripts" style="width: 100%; height: {height}px; border: 0" '
+            f'srcdoc="{page}">{instead}</iframe>'
         )
 
     def _page(self, title: str = TITLE) -> str:
