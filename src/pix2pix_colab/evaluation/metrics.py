@@ -115,7 +115,7 @@ def _measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
     """Measure one batch."""
     scaled = to_float(output), to_float(target)
     psnr = peak_signal_noise_ratio(*scaled, data_range=2.0, reduction="none", dim=(1, 2, 3))
-    # SSIM compares means, so it is defined on [0, 255], not on [-1, 1]. Channels last, it takes half of the time on a CPU
+    # SSIM compares means, so it is defined on [0, 255], not on [-1, 1]; with channels last a CPU takes half of the time
     levels = [images.float().contiguous(memory_format=torch.channels_last) for images in (output, target)]
     gradients = [gradient_magnitude(images) for images in levels]
     lab = torch.stack([lab_histograms(output), lab_histograms(target)], dim=2)  # (N, 3, 2, 256)
