@@ -255,6 +255,7 @@ def test_it_prints_table_differences_and_claims(folder, offline, capsys):
     assert tables[-1].startswith("| the paper says |") and tables[-1].count("L1 only |") == 6
 
 
+@pytest.mark.slow
 def test_without_runs_it_measures_the_pretrained_path(offline, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for split in ("train", "test"):

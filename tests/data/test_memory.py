@@ -111,6 +111,7 @@ def test_pairs_larger_than_memory_are_read_and_trained_on(folder):
     assert limited(IN_MEMORY, folder)["peak"] * 2**20 < LIMIT  # it ends in a MemoryError: so the limit holds
 
 
+@pytest.mark.slow
 def test_any_number_of_images_is_measured(tmp_path):
     told = limited(MEASURE, tmp_path, 2 * LIMIT)  # as floats all at once they take 5 GB
     assert told["rows"] == 100 and told["peak"] * 2**20 < 2 * LIMIT

@@ -136,6 +136,7 @@ def test_a_confusion_matrix_counts_pixels_by_true_and_predicted_class():
                 assert counts[image, t, s] == ((truth[image] == t) & (seen[image] == s)).sum()
 
 
+@pytest.mark.slow
 def test_it_learns_to_segment_targets(pairs, segmenter_path, no_training):
     test = synthetic_facades(8, 128, seed=1)
     segmenter, truth = train_segmenter(pairs, segmenter_path), decode_label_maps(test.source)
@@ -147,6 +148,7 @@ def test_it_learns_to_segment_targets(pairs, segmenter_path, no_training):
     assert pixel_accuracy(found) > pixel_accuracy(blank) + 0.05, "the prediction depends on the image"
 
 
+@pytest.mark.slow
 def test_it_is_trained_once(pairs, segmenter_path, no_training):
     first, second = (train_segmenter(pairs, segmenter_path) for _ in range(2))
     for name, value in first.state_dict().items():
@@ -158,6 +160,7 @@ def test_it_is_trained_once(pairs, segmenter_path, no_training):
         train_segmenter(pairs, segmenter_path, seed=1)
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_replaced(pairs, segmenter_path, tmp_path, monkeypatch):
     path, content = tmp_path / "segmenter.pt", segmenter_path.read_bytes()
     trained = []

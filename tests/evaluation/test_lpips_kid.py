@@ -194,6 +194,7 @@ def test_images_that_cannot_be_measured_get_a_sentence(metric, count, others):
         metric(output, target, "cpu")
 
 
+@pytest.mark.slow
 def test_kid_by_hand(nets):
     """In the features of torch-fidelity's own class, on 299 px, which nobody resizes."""
     target, outputs = smooth(4, 299, seed=1), {0: smooth(4, 299, seed=2, high=0.2), 10: smooth(4, 299, seed=3)}

@@ -173,6 +173,7 @@ def test_with_drive_it_is_copied_there_and_not_downloaded(colab_page, workspace,
     assert not list(colab_page.browser.iterdir())
 
 
+@pytest.mark.slow
 def test_drive_can_be_set_off_again(colab_page, workspace):
     set_up(drive=True)
     open_workspace("quick").load_pairs()

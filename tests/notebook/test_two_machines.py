@@ -139,6 +139,7 @@ def test_whatever_happens_progress_on_drive_never_falls(seed, machines, weights,
     assert furthest_sound(drive) == 12
 
 
+@pytest.mark.slow
 def test_an_older_run_does_not_replace_a_further_one(machines):
     """Notebooks 3 and 4 train the same λ on two machines."""
     first, second, _ = machines
@@ -151,6 +152,7 @@ def test_an_older_run_does_not_replace_a_further_one(machines):
     assert second.steps_done() == 32
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*another machine trains this run")
 @pytest.mark.parametrize("lost_in", [1, math.inf])  # a leg that starts from a leg, and one without D
 def test_a_path_whose_machine_is_lost_in_a_leg_goes_on_on_another(machines, monkeypatch, lost_in):

@@ -324,6 +324,7 @@ def test_a_workspace_tells_what_it_is(tmp_path):
     assert str(replace(workspace, backup=Path("/drive"))).endswith(f"{runs}, backed up in /drive")
 
 
+@pytest.mark.slow
 def test_what_was_kept_comes_back_and_what_is_new_is_kept(tmp_path, monkeypatch, capsys):
     """Two days, two machines, one Drive."""
     monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / "drive"))
