@@ -689,7 +689,7 @@ def test_light_and_dark(browser, address, scheme: str) -> None:
         assert (image.getpixel((2, 2)) < 60) == (scheme == "dark")
 
 
-@pytest.mark.parametrize("module", ["page.js", "drawing/widget.js", "slider/widget.js"])
+@pytest.mark.parametrize("module", ["page.js", "slider/drawing/widget.js", "slider/upload.js", "slider/widget.js"])
 def test_the_types_in_comments_fit(site: Path, module: str) -> None:
     """TypeScript checks JSDoc. The worker is left out: its runtime is minified, and has no types there."""
     settings = "--noEmit --allowJs --checkJs --target esnext --module esnext --moduleResolution bundler"

@@ -133,10 +133,39 @@ def test_a_slider_that_is_taken_down_gives_its_memory_back(page):
 
 def test_so_does_one_that_is_taken_down_while_it_decodes(page):
     page.evaluate("cleanUp()")
-    page.evaluate("() => { window.mounting = (async () => {})(); }")
     mount(page, make_path_slider())
     page.evaluate("cleanUp()")
     page.wait_for_function("bitmaps.made == bitmaps.wanted && bitmaps.open == 0")
+
+
+def test_gestures_on_a_board_without_a_size(browser):
+    """As in an output that is folded, also in the middle of a drag: the drawing stays, and drawing goes on."""
+    page, complaints = browser.new_page(viewport={"width": 1000, "height": 900}), []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    mount(page, make_board())
+    drawing, undo = page.locator("figure.drawing canvas"), page.locator("[data-do=undo]")
+    page.locator(".pills input[value=move]").check(force=True)
+    picture = "canvas => canvas.toDataURL()"
+    drawing.click()  # which selects the part there, and frames it
+    before = drawing.evaluate(picture)
+    drawing.evaluate(
+        """canvas => {
+            canvas.setPointerCapture = () => {};
+            const { left, top, width } = canvas.getBoundingClientRect();
+            const at = (kind, share) => canvas.dispatchEvent(new PointerEvent(kind, { pointerId: 1, isPrimary: true,
+                clientX: left + share * width, clientY: top + share * width, bubbles: true }));
+            const fold = (how) => (canvas.parentNode.style.display = how);
+            at("pointerdown", 0.5), fold("none"), at("pointermove", 0.6), at("pointerup", 0.6);
+            at("pointerdown", 0), at("pointermove", 0.3), at("pointerup", 0.3), fold("");
+        }"""
+    )
+    assert undo.is_disabled() and drawing.evaluate(picture) == before
+    page.locator(".pills input[value=rectangle]").check(force=True)
+    drawing.focus()
+    for key in (" ", *["ArrowRight", "ArrowDown"] * 4, " "):
+        page.keyboard.press(key)
+    assert undo.is_enabled() and drawing.evaluate(picture) != before and complaints == []
+    page.close()
 
 
 # --- keys
@@ -165,7 +194,7 @@ def names(keys: list[str]) -> list:
 @pytest.mark.parametrize(
     ("part", "keys"),
     [
-        (".lambda input", FOREIGN),
+        (".lambda input", [*FOREIGN, "Shift+ArrowDown", "Shift+Home", "Alt+ArrowRight", "Control+Home"]),
         (".views input:checked", FOREIGN),
         (".divider", FOREIGN),
         (".thumbnails button", [*FOREIGN, "Shift+ArrowDown", "Alt+ArrowDown"]),

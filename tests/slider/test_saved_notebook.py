@@ -10,10 +10,11 @@ import pytest
 from helpers.browser import start_chromium
 from helpers.flat_slider import output_colour, webp
 from helpers.jupyter import jupyterlab
+from helpers.tiny_boards import SIZE, ask, make_board
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from pix2pix_colab.slider import LambdaSlider
+from pix2pix_colab.slider import LambdaSlider, saved_form
 
 pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
@@ -38,6 +39,35 @@ def executed(folder: Path, stored: bool) -> str:
     client = NotebookClient(notebook, timeout=120, store_widget_state=stored, resources={"metadata": {"path": folder}})
     client.execute(stderr=subprocess.DEVNULL)
     return HTMLExporter().from_notebook_node(notebook)[0]
+
+
+NESTED = """
+from IPython.display import HTML, display
+from ipywidgets import Output
+out = Output()
+out.append_display_data(slider)
+handle = display(HTML("soon"), display_id=True)
+handle.update(slider)
+own = display(slider, display_id="own")
+own.update(HTML("replaced"))
+print(sorted(get_ipython().display_formatter.format(slider)[0]), [sorted(each["data"]) for each in out.outputs])
+"""
+
+
+def test_a_slider_is_displayed_as_other_widgets_are(tmp_path):
+    """In an Output, and by a display id, which can be updated with and by something else."""
+    view = "application/vnd.jupyter.widget-view+json"
+    cells = [f"import sys\nsys.path.append({str(TESTS)!r})", CELLS[0], NESTED]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": tmp_path}}).execute(stderr=subprocess.DEVNULL)
+    *outputs, printed = notebook.cells[2].outputs
+    bundle = ["text/plain", view]
+    assert printed.text.strip() == f"{sorted(bundle)} [{sorted(bundle)}]".replace('"', "'")
+    shown = [sorted(output.data) for output in outputs if "lambda-saved" not in output.data.get("text/html", "")]
+    assert sorted(bundle) in shown and not any("soon" in output.data.get("text/html", "") for output in outputs)
+    assert any(output.data.get("text/html") == "replaced" for output in outputs)
+    first = notebook.cells[1].outputs
+    assert "lambda-saved" in first[0].data["text/html"] and view in first[1].data
 
 
 def pixel(canvas) -> list[int]:
@@ -89,18 +119,14 @@ def test_what_is_saved_is_words_and_no_html(tmp_path):
 
 
 def test_a_board_saves_its_last_picture(monkeypatch):
-    from helpers.tiny_boards import SIZE, ask, make_board
-
-    from pix2pix_colab.slider import saved_form
-
     board, shown = make_board(), []
-
-    class Displayed:
-        def update(self, html) -> None:
-            shown.append(html.data)
-
-    monkeypatch.setattr(saved_form, "display", lambda *_, **more: Displayed() if more.get("display_id") else None)
-    board._ipython_display_()
+    monkeypatch.setattr(saved_form, "display", lambda html, display_id: None)
+    monkeypatch.setattr(saved_form, "update_display", lambda html, display_id: shown.append(html.data))
+    ask(board, 0, bytes(SIZE**2))
+    assert not shown, "it is not displayed"
+    board = make_board()
+    for _ in range(3):  # the cell is run again
+        board._display_html()
     first = board.saved_html()
     assert "at λ = 100:" in first and first.count("<img") == 2
     answer = ask(board, 0, bytes(SIZE**2))

@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from traitlets import TraitError
 
 from pix2pix_colab.slider.upload import ImageUpload
@@ -138,7 +140,13 @@ def test_from_0_to_infinity_the_middle_is_1():
     assert slider.value == 2e9
 
 
-@pytest.mark.parametrize("given", [-1, math.nan, None, "100", "1.5"])
+@pytest.mark.parametrize("number", [torch.tensor(31.0), np.float32(31), np.array(31), np.int64(31)], ids=repr)
+def test_numbers_of_numpy_and_torch_are_taken(path_slider, number):
+    path_slider.value = number
+    assert path_slider.value == 31.6
+
+
+@pytest.mark.parametrize("given", [-1, math.nan, None, "100", "1.5", np.array([1, 100]), torch.ones(2)], ids=repr)
 def test_a_lambda_beside_a_path_gets_a_sentence(path_slider, given):
     with pytest.raises(ValueError, match=r"no images for λ = .*: choose 0, 1, 100, inf, or any λ between these"):
         path_slider.value = given
@@ -286,6 +294,16 @@ def test_an_uploaded_image_is_compared_and_the_slider_before_it_closed(upload):
         assert upload.children == (upload.picker, upload.slider) and upload.picker.message == ""
         assert upload.slider.data["sources"] == [content] and upload.slider.comm
     assert before.comm is None, "the second takes the place of the first, which the browser forgets"
+
+
+def test_the_same_slider_again_stays_open_and_closing_the_upload_closes_all():
+    slider = LambdaSlider({0: [b"a"]}, [b"a"])
+    upload = ImageUpload(lambda content: slider)
+    for _ in range(2):
+        send(upload, b"good")
+        assert slider.comm
+    upload.close()
+    assert slider.comm is None and upload.picker.comm is None and upload.comm is None
 
 
 def test_no_upload_is_one_of_ipywidgets(upload):

@@ -170,14 +170,17 @@ def find_disagreement(
         The index of the image, its rows and its columns; None if there is no such detail.
     """
 
-    def pooled(maps: Tensor) -> Tensor:  # (N, H, W) -> (N, h, w), the mean of each detail
-        return torch.nn.functional.avg_pool2d(maps[:, None], size, stride=size // 4)[:, 0]
+    def pooled(maps: Tensor, side: int) -> Tensor:  # (N, H, W) -> (N, h, w), the mean of each detail
+        return torch.nn.functional.avg_pool2d(maps[:, None], side, stride=size // 4)[:, 0]
 
     images = [each.cpu().float() for each in (first, second, target)]
-    l1 = [pooled((each - images[2]).abs().mean(dim=1)) for each in images[:2]]
-    gradients = [pooled(torch.nn.functional.pad(gradient_magnitude(each), (0, 1, 0, 1))) for each in images]
-    error = [(each / gradients[2].clamp(min=1)).clamp(min=0.01).log().abs() for each in gradients[:2]]
-    disagreement = (l1[0] - l1[1]).clamp(min=0) * (error[1] - error[0]).clamp(min=0)
+    l1 = [pooled((each - images[2]).abs().mean(dim=1), size) for each in images[:2]]
+    gradients = [pooled(gradient_magnitude(each), size - 1) for each in images]  # as ``measure`` finds them of a detail
+    sharpness = [each / gradients[2].clamp(min=1) for each in gradients[:2]]
+    error = [each.clamp(min=0.01).log().abs() for each in sharpness]
+    closer = (sharpness[0] - 1).abs() < (sharpness[1] - 1).abs()
+    textured = gradients[2] >= 1  # relative to a flat target nothing is sharp
+    disagreement = (l1[0] - l1[1]).clamp(min=0) * (error[1] - error[0]).clamp(min=0) * closer * textured
     if not disagreement.any():
         return None
     image, row, column = torch.unravel_index(disagreement.argmax(), disagreement.shape)

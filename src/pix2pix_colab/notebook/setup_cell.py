@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, distribution, version
@@ -91,6 +92,7 @@ def _check_revision(ref: str) -> str:
             subprocess.run(command, check=True)
             advice = "choose Runtime → Restart session, then run all again"
         else:  # in an environment of the user's own nothing is removed
-            advice = f"set REF to {there!r}, or install {ref!r}: run `{' '.join(command)}`, restart, and run all again"
+            install = f"run `{shlex.join(command)}`, restart, and run all again"
+            advice = f"set REF to {there!r}, or install {ref!r}: {install}"
         raise RuntimeError(f"REF was {there!r} and is {ref!r} now: {advice}.")
     return found.version + (f" of {ref} ({installed['commit_id'][:7]})" if installed else "")

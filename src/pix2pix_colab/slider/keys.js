@@ -13,7 +13,7 @@ export const isCommand = ({ ctrlKey, metaKey, altKey }) => ctrlKey || metaKey ||
  */
 export function controlUses(target, event) {
   const { key, shiftKey } = event;
-  if (isCommand(event) || !(target instanceof Element)) return false;
+  if (isCommand(event) || (shiftKey && MOVES.has(key)) || !(target instanceof Element)) return false;
   const presses = key === " " || (key === "Enter" && !shiftKey);
   if (target.matches("[type=range]")) return MOVES.has(key);
   if (target.matches("[type=radio]")) return key === " " || key.startsWith("Arrow");

@@ -85,7 +85,8 @@ async function shrink(file) {
   const bitmap = await createImageBitmap(file).catch(() => null); // turned as its EXIF data say
   if (!bitmap) {
     if (file.size <= MOST) return file; // Pillow may open it
-    throw new Error(`This browser can't open ${file.name}: save it as a JPEG or PNG, and choose that.`);
+    const why = "it is damaged, too large, or of a kind that it does not know";
+    throw new Error(`This browser can't open ${file.name}: ${why}. Save it as a smaller JPEG or PNG, and choose that.`);
   }
   try {
     if (Math.max(bitmap.width, bitmap.height) <= LONGEST && file.size <= MOST) return file;

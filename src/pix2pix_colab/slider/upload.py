@@ -58,9 +58,15 @@ class ImageUpload(SavedForm, ipywidgets.VBox):
             message = f"The kernel failed: {type(error).__name__}: {error}"
         self.children = [self.picker, self.slider] if self.slider else [self.picker]
         self.picker.message = message
-        if before:
+        if before and before is not self.slider:
             before.close()
         self.update_saved()
+
+    def close(self) -> None:
+        """Close it with what it consists of."""
+        for child in getattr(self, "children", ()):
+            child.close()
+        super().close()
 
     def saved_html(self) -> str:
         """The slider's page, if there is one."""

@@ -113,10 +113,12 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         self.index = self._index(lambda_l1)
 
     def _index(self, lambda_l1: float) -> int:
-        if lambda_l1 in self.lambdas:
+        if getattr(lambda_l1, "ndim", None) == 0:  # a number of NumPy's or torch's
+            lambda_l1 = lambda_l1.item()
+        is_number, is_path = isinstance(lambda_l1, Real), self.stops != self.lambdas
+        if is_number and lambda_l1 in self.lambdas:
             return self.lambdas.index(lambda_l1)
-        is_path = self.stops != self.lambdas
-        if is_path and isinstance(lambda_l1, Real) and self.lambdas[0] < lambda_l1 < self.lambdas[-1]:
+        if is_number and is_path and self.lambdas[0] < lambda_l1 < self.lambdas[-1]:
             return _nearest(self.lambdas, lambda_l1)
         known = ", ".join(f"{k:g}" for k in self.stops)
         choice = f"{known}, or any λ between these" if is_path else f"one of {known}"
@@ -132,7 +134,7 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
     def saved_html(self) -> str:
         """The page, in a frame that can do nothing to the notebook."""
         page, instead = html.escape(self._page()), "The λ slider: trust this notebook or run it, and it is shown here."
-        height = 680 if self.data["targets"] else 880  # px; without targets it begins with all λ, in two rows
+        height = 720 if self.data["targets"] else 920  # px; without targets it begins with all λ, in two rows
         return (
             f'<iframe title="The λ slider" sandbox="allow-scripts" style="width: 100%; height: {height}px; border: 0" '
             f'srcdoc="{page}">{instead}</iframe>'

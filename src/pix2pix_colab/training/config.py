@@ -38,11 +38,11 @@ class TrainConfig:
         layers = int(math.log2(self.image_size))
         if self.late_layers is not None and self.late_layers not in range(1, layers + 1):
             raise ValueError(f"late_layers is {self.late_layers}, but the decoder has {layers}: choose 1 to {layers}.")
-        if self.balanced_layers not in range(layers + 1):
+        if type(self.balanced_layers) is not int or self.balanced_layers not in range(layers + 1):
             raise ValueError(
                 f"balanced_layers is {self.balanced_layers}, but the decoder has {layers}: choose 0 to {layers}."
             )
-        if self.discriminator_shift not in range(self.image_size):
+        if type(self.discriminator_shift) is not int or self.discriminator_shift not in range(self.image_size):
             raise ValueError(
                 f"discriminator_shift is {self.discriminator_shift}, but it must be a whole number of px, from 0 to "
                 f"{self.image_size - 1}."

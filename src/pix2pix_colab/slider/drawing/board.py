@@ -32,8 +32,8 @@ BETWEEN = 9  # positions between two anchors of a path
 class DrawingBoard(SavedForm, anywidget.AnyWidget):
     """A widget on which one draws a label map, and sees the output of a network for it at any λ.
 
-    After each stroke and each move of λ the browser asks the kernel, which sends back a JPEG of less than 50 kB. A
-    saved notebook shows the last drawing and its picture, and says that drawing needs a kernel.
+    After each stroke and each move of λ the browser asks the kernel, which sends back a JPEG of less than 50 kB; and
+    as much again, if it is displayed, for a saved notebook: that shows the last drawing and its picture.
 
     Args:
         networks: the generator of each λ, or a λ path.

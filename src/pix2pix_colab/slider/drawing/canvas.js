@@ -66,21 +66,22 @@ function listenToPointer(canvas, board, state, paint) {
     const at = [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
     return at.map((share) => Math.min(board.size - 1, Math.max(0, Math.floor(share * board.size))));
   };
+  const folded = () => !canvas.clientWidth || !canvas.clientHeight; // nothing has a place on it
   canvas.onpointerdown = (event) => {
-    if (!event.isPrimary || event.button > 0) return;
+    if (!event.isPrimary || event.button > 0 || folded()) return;
     canvas.setPointerCapture(event.pointerId);
     start(board, state, pointOf(event), event.pointerId);
     paint();
   };
   canvas.onpointermove = (event) => {
-    if (!state.drag || state.pointer !== event.pointerId) return;
+    if (!state.drag || state.pointer !== event.pointerId || folded()) return;
     const passed = event.getCoalescedEvents?.() ?? [];
     for (const each of passed.length ? passed : [event]) state.preview = state.drag(pointOf(each));
     paint();
   };
   const stop = (keep) => (event) => {
     if (!state.drag || state.pointer !== event.pointerId) return;
-    if (keep) state.preview = state.drag(pointOf(event));
+    if (keep && !folded()) state.preview = state.drag(pointOf(event));
     end(board, state, keep);
     paint();
   };
