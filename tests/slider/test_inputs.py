@@ -149,14 +149,17 @@ def test_gestures_on_a_board_without_a_size(browser):
     drawing.click()  # which selects the part there, and frames it
     before = drawing.evaluate(picture)
     drawing.evaluate(
-        """canvas => {
+        """async canvas => {
             canvas.setPointerCapture = () => {};
             const { left, top, width } = canvas.getBoundingClientRect();
             const at = (kind, share) => canvas.dispatchEvent(new PointerEvent(kind, { pointerId: 1, isPrimary: true,
                 clientX: left + share * width, clientY: top + share * width, bubbles: true }));
-            const fold = (how) => (canvas.parentNode.style.display = how);
-            at("pointerdown", 0.5), fold("none"), at("pointermove", 0.6), at("pointerup", 0.6);
-            at("pointerdown", 0), at("pointermove", 0.3), at("pointerup", 0.3), fold("");
+            const fold = (how) => {
+                canvas.parentNode.style.display = how;
+                return new Promise((done) => setTimeout(done, 100));
+            };
+            at("pointerdown", 0.5), await fold("none"), at("pointermove", 0.6), at("pointerup", 0.6);
+            at("pointerdown", 0), at("pointermove", 0.3), at("pointerup", 0.3), await fold("");
         }"""
     )
     assert undo.is_disabled() and drawing.evaluate(picture) == before
