@@ -146,7 +146,8 @@ def test_gestures_on_a_board_without_a_size(browser):
     drawing, undo = page.locator("figure.drawing canvas"), page.locator("[data-do=undo]")
     page.locator(".pills input[value=move]").check(force=True)
     picture = "canvas => canvas.toDataURL()"
-    drawing.click()  # which selects the part there, and frames it
+    side = 0.45 * drawing.bounding_box()["width"]
+    drawing.click(position={"x": side, "y": side})  # which selects the part there, and frames it
     before = drawing.evaluate(picture)
     drawing.evaluate(
         """async canvas => {
@@ -158,7 +159,7 @@ def test_gestures_on_a_board_without_a_size(browser):
                 canvas.parentNode.style.display = how;
                 return new Promise((done) => setTimeout(done, 100));
             };
-            at("pointerdown", 0.5), await fold("none"), at("pointermove", 0.6), at("pointerup", 0.6);
+            at("pointerdown", 0.45), await fold("none"), at("pointermove", 0.6), at("pointerup", 0.6);
             at("pointerdown", 0), at("pointermove", 0.3), at("pointerup", 0.3), await fold("");
         }"""
     )
