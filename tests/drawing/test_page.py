@@ -478,7 +478,7 @@ def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) ->
                 (folder / name).write_text(text.replace(before, after))
             title, kept = new, f"{new}: works without a network."
             board.page.reload()
-            said = re.compile(f"There is a new version|^{kept}")  # the second if the browser has looked by itself before
+            said = re.compile(f"There is a new version|^{kept}")  # the second: the browser has looked before by itself
             playwright.expect(board.page.locator("#offline")).to_have_text(said, timeout=30_000)
             board.page.reload()
             assert board.page.locator("h1").inner_text() == new
