@@ -467,6 +467,7 @@ def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) ->
     with serve(folder, _Kept) as address, opened(browser, address) as board:
         board.ready()
         title, kept = "Draw a house, drag λ", "This page now works without a network, too."
+        told = []
         for new in ("New 1", "New 2", "New 3"):
             for name, before, after in (
                 ("index.html", f"<h1>{title}</h1>", f"<h1>{new}</h1>"),
@@ -480,9 +481,11 @@ def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) ->
             board.page.reload()
             said = re.compile(f"There is a new version|^{kept}")  # the second: the browser has looked before by itself
             playwright.expect(board.page.locator("#offline")).to_have_text(said, timeout=30_000)
+            told.append(board.page.locator("#offline").inner_text())
             board.page.reload()
             assert board.page.locator("h1").inner_text() == new
             playwright.expect(board.page.locator("#offline")).to_contain_text(f"{new}: works", timeout=30_000)
+        assert any("There is a new version" in words for words in told)
 
 
 def test_it_works_without_a_network_once_it_was_loaded(browser, address) -> None:
