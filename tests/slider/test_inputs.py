@@ -10,6 +10,8 @@ from helpers.tiny_boards import make_board
 pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
 
+TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator:
@@ -61,6 +63,7 @@ class Fingers:
             dict(zip("xy", self.at(*place), strict=True)) | {"id": i} for i, place in enumerate(self.down.values())
         ]
         self.session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        self.page.evaluate(TWO_FRAMES)  # or the browser makes one move of two
         return self
 
 
