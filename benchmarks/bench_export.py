@@ -24,7 +24,7 @@ from pix2pix_colab import LambdaPath
 from pix2pix_colab.data import synthetic_facades
 from pix2pix_colab.evaluation import METRICS, measure
 from pix2pix_colab.export import WEIGHTS, export_onnx, export_parts, read_network
-from pix2pix_colab.training import ProgressBar, TrainConfig, lambda_path
+from pix2pix_colab.training import ProgressBar, TrainConfig, train_lambda_path
 from pix2pix_colab.utils.markdown import markdown_table
 
 T = TypeVar("T")
@@ -119,7 +119,7 @@ def main() -> None:
     torch.set_num_threads(1)
     if not options.path:
         config = TrainConfig(width=16, epochs=9)
-        lambda_path(synthetic_facades(64, 286), config=config, root=options.runs, on_progress=ProgressBar())
+        train_lambda_path(synthetic_facades(64, 286), config=config, root=options.runs, on_progress=ProgressBar())
     network = read_network(options.path or options.runs)
     assert isinstance(network, LambdaPath), f"{options.path} holds one run, not those of a λ path."
     bench(network, options.images)

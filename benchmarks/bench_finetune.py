@@ -20,12 +20,12 @@ from pix2pix_colab.training import Progress, TrainConfig, train
 from pix2pix_colab.utils.markdown import markdown_table
 
 SHOWN = {"l1": min, "ssim": max, "pixel_accuracy": max, "class_iou": max}  # and which value is the best
-ARMS = {"nothing": (False, None), "G and D": (True, None), "G": (True, ["encoder", "decoder"])}  # start, layers
+ARMS = ("nothing", "G and D", "G")  # what each training starts from
 Values = dict[str, dict[int, float]]  # of a metric, after a number of steps
 
 
 def outputs_by_step(
-    pairs: Pairs, source: Tensor, config: TrainConfig, folder: Path, start: LambdaPath | None, layers: list[str] | None
+    pairs: Pairs, source: Tensor, config: TrainConfig, folder: Path, start: LambdaPath | None
 ) -> dict[int, Tensor]:
     """What the generator makes of the sources, before the first step and after each epoch."""
     found: dict[int, Tensor] = {}
@@ -33,7 +33,7 @@ def outputs_by_step(
     def translate_now(progress: Progress) -> None:
         found[progress.step] = translate(progress.generator, source)
 
-    train(pairs, config, folder, translate_now, log_every=len(pairs), start=start, layers=layers)
+    train(pairs, config, folder, translate_now, log_every=len(pairs), start=start)
     return found
 
 
@@ -68,9 +68,11 @@ def main() -> None:
         parser.error(f"{options.runs} is there already: delete it, or choose another folder by --runs.")
     pairs, test_pairs = synthetic_facades(64, 286), synthetic_facades(24, seed=1)
     config, found = TrainConfig(width=32, epochs=options.epochs), []
-    for name, (start, layers) in ARMS.items():
-        path = load_pretrained() if start else None
-        outputs = outputs_by_step(pairs, test_pairs.source, config, options.runs / name, path, layers)
+    for name in ARMS:
+        path = None if name == "nothing" else load_pretrained()
+        if name == "G":
+            path.discriminator = None
+        outputs = outputs_by_step(pairs, test_pairs.source, config, options.runs / name, path)
         report = evaluate(outputs, test_pairs, pairs, options.runs)
         found.append({key: {step: float(m.value) for step, m in report.measured[key].items()} for key in SHOWN})
     print(" · ".join(ARMS), table(found), "\n".join(compare(key, found) for key in SHOWN), sep="\n\n")

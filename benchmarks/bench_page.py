@@ -37,7 +37,7 @@ WATCH = """() => {
 
 
 def untrained_path(width: int) -> LambdaPath:
-    """A path whose last three layers differ, as those of ``lambda_path`` do."""
+    """A path whose last three layers differ, as those of ``train_lambda_path`` do."""
     torch.manual_seed(0)
     anchors = [UNetGenerator(width)]
     for _ in LAMBDAS[1:]:

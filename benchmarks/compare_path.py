@@ -26,11 +26,11 @@ from pix2pix_colab.training import (
     ProgressBar,
     Run,
     TrainConfig,
-    lambda_path,
     load_checkpoint,
     read_run,
     save_checkpoint,
     sweep,
+    train_lambda_path,
 )
 from pix2pix_colab.utils.markdown import markdown_table
 
@@ -75,9 +75,9 @@ def arms(options: argparse.Namespace, pairs: Pairs) -> dict[str, Callable[[Train
     def path(config: TrainConfig, root: Path, **changes: object) -> dict[float, Run]:
         lambdas, average = changes.pop("lambdas", LAMBDAS), changes.pop("average", False)
         if root.name != "path":  # the variants have the path's trunk
-            changes["start"] = lambda_path(pairs, (100,), config, root.parent / "path", ProgressBar())[100]
+            changes["start"] = train_lambda_path(pairs, (100,), config, root.parent / "path", ProgressBar())[100]
         averages = Averages()
-        runs = lambda_path(pairs, lambdas, config, root, averages if average else ProgressBar(), **changes)
+        runs = train_lambda_path(pairs, lambdas, config, root, averages if average else ProgressBar(), **changes)
         return averages.save(runs, root / "averaged") if average else runs
 
     def separate(epochs: int, lambdas: tuple[float, ...] = LAMBDAS) -> Callable[[TrainConfig, Path], dict[float, Run]]:

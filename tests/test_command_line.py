@@ -2,7 +2,6 @@
 
 import math
 import re
-import signal
 import subprocess
 import sys
 import warnings
@@ -13,7 +12,6 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.offline import go_offline
-from helpers.tiny_runs import bits
 from torch import Tensor
 
 from pix2pix_colab import __main__ as module
@@ -21,7 +19,7 @@ from pix2pix_colab import load_pretrained, translate
 from pix2pix_colab.__main__ import main
 from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades, write_pairs
 from pix2pix_colab.evaluation import Report, evaluate
-from pix2pix_colab.training import TrainConfig, lambda_path, load_checkpoint, read_sweep, save_checkpoint, sweep
+from pix2pix_colab.training import TrainConfig, read_sweep, sweep, train_lambda_path
 from pix2pix_colab.utils.markdown import markdown_table
 
 NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
@@ -133,7 +131,7 @@ def test_help_explains(command, capsys):
 def path(tmp_path_factory) -> Path:
     """The runs of a λ path."""
     root = tmp_path_factory.mktemp("path")
-    lambda_path(synthetic_facades(2, 143), (0, 100), replace(CONFIG, epochs=2), root, device="cpu")
+    train_lambda_path(synthetic_facades(2, 143), (0, 100), replace(CONFIG, epochs=2), root, device="cpu")
     return root
 
 
@@ -163,7 +161,7 @@ def test_it_exports_a_run_and_a_path(path, tmp_path, capsys):
     [
         (
             ["sweep"],
-            "take those of a λ path (lambda_path), not of a sweep. Or export one run, from its own",
+            "take those of a λ path (train_lambda_path), not of a sweep. Or export one run, from its own",
         ),
         (["missing"], "There is no folder missing: name that of a run"),
         (["path/lambda_100", "--parts"], "Parts are for a λ path, but this is one generator"),
@@ -365,13 +363,6 @@ def test_training_pairs_that_were_moved_are_known(small, tmp_path):
     assert "Of the 2 pairs that are measured, 2 are training pairs" in small("evaluate")
 
 
-def test_runs_of_an_earlier_version_do_not_tell_their_training_pairs(small, tmp_path):
-    small("sweep", "--split", "train")
-    for checkpoint in (tmp_path / "runs").rglob("checkpoint.pt"):
-        save_checkpoint(checkpoint, {k: v for k, v in load_checkpoint(checkpoint).items() if k != "digests"})
-    assert "don't tell their training pairs: those that are measured may be among them" in small("evaluate")
-
-
 def test_evaluate_takes_the_direction_of_the_runs_and_refuses_the_reverse(small, tmp_path, monkeypatch, capsys):
     read, directions = module.read_pairs, []
     monkeypatch.setattr(
@@ -387,37 +378,6 @@ def test_evaluate_takes_the_direction_of_the_runs_and_refuses_the_reverse(small,
         r"^error: --direction AtoB is the reverse of that of the runs in .*runs: leave it out\.$",
         capsys.readouterr().err,
     )
-    for checkpoint in (tmp_path / "runs").rglob("checkpoint.pt"):  # as an earlier version wrote it
-        state = load_checkpoint(checkpoint)
-        del state["direction"]
-        save_checkpoint(checkpoint, state)
-    assert "don't say their direction: the pairs are read AtoB" in small("evaluate")
-
-
-def test_a_run_of_an_earlier_version_is_resumed_with_its_direction(small, tmp_path, monkeypatch, capsys):
-    """That version read one's own pairs BtoA, and its checkpoints say neither that nor their training pairs."""
-    asked = ["--split", "train", "--direction", "BtoA"]
-    small("sweep", *asked)
-    whole = load_checkpoint((tmp_path / "runs").rename(tmp_path / "whole") / "lambda_inf" / "checkpoint.pt")
-
-    class Interrupted(module.ProgressBar):
-        def __call__(self, progress) -> None:
-            signal.raise_signal(signal.SIGINT)  # before the first step: that is finished and saved
-
-    with monkeypatch.context() as patch, pytest.raises(SystemExit) as caught:
-        patch.setattr(module, "ProgressBar", Interrupted)
-        small("sweep", *asked)
-    assert caught.value.code == 130 and "Interrupted at step 1 of 11, which is saved" in capsys.readouterr().err
-    (checkpoint,) = (tmp_path / "runs").rglob("checkpoint.pt")
-    older = {key: value for key, value in load_checkpoint(checkpoint).items() if key not in ("direction", "digests")}
-    save_checkpoint(checkpoint, older)
-    with pytest.raises(SystemExit) as caught:
-        small("sweep", "--split", "train")
-    said = capsys.readouterr().err
-    assert caught.value.code == 2 and re.match(r"error: .*lambda_inf was made with other settings \(pairs = ", said)
-    assert load_checkpoint(checkpoint)["steps_done"] == 1
-    small("sweep", *asked)
-    assert bits(load_checkpoint(checkpoint)) == bits(whole)
 
 
 def test_a_folder_of_a_data_sets_name_is_of_ones_own_pairs(tmp_path, monkeypatch, capsys):

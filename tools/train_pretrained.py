@@ -14,7 +14,7 @@ from torchvision.utils import save_image
 
 from pix2pix_colab import translate
 from pix2pix_colab.data import jitter_size, read_pairs
-from pix2pix_colab.training import Progress, TrainConfig, lambda_path
+from pix2pix_colab.training import Progress, TrainConfig, train_lambda_path
 from pix2pix_colab.utils.files import atomic_write
 
 CONFIG = TrainConfig(width=32, balanced_layers=3, discriminator_shift=1)  # else the paper's: 200 epochs
@@ -75,7 +75,7 @@ def main() -> None:
     pairs = read_pairs(options.facades, jitter_size(CONFIG.image_size), "BtoA", "train")
     shown = read_pairs(options.facades, CONFIG.image_size, "BtoA", "val").source[:: 100 // SHOWN][:SHOWN]
     film = Film(shown, options.runs, CONFIG.epochs * len(pairs))
-    lambda_path(pairs, config=CONFIG, root=options.runs, on_progress=film, leg=LEG)
+    train_lambda_path(pairs, config=CONFIG, root=options.runs, on_progress=film, leg=LEG)
 
 
 if __name__ == "__main__":

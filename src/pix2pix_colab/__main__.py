@@ -1,6 +1,5 @@
 """The command line: ``python -m pix2pix_colab sweep | path | evaluate | export``."""
 
-import re
 import sys
 import warnings
 from argparse import ArgumentParser, Namespace
@@ -19,7 +18,7 @@ from .inference import translate
 from .interpolation import LambdaPath
 from .loss import LAMBDAS, check_lambda
 from .pretrained import load_pretrained
-from .training import DIGEST, FolderInUseError, ProgressBar, Run, TrainConfig, lambda_path, read_sweep, sweep
+from .training import FolderInUseError, ProgressBar, Run, TrainConfig, read_sweep, sweep, train_lambda_path
 from .utils.device import default_device
 from .utils.markdown import markdown_table
 
@@ -59,7 +58,7 @@ def make_parser() -> ArgumentParser:
     parser = Parser(prog="python -m pix2pix_colab", description="Train, evaluate and export pix2pix for several λ.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_training(commands, "sweep", sweep, "train one run for each λ", SWEEP)
-    _add_training(commands, "path", lambda_path, "train one run, and from it short ones for each λ", PATH)
+    _add_training(commands, "path", train_lambda_path, "train one run, and from it short ones for each λ", PATH)
     _add_evaluate(commands)
     _add_export(commands)
     return parser
@@ -163,7 +162,7 @@ def run_evaluate(options: Namespace) -> None:
 
     runs, device, asked = read_sweep(options.runs) if options.runs else {}, default_device(), options.direction
     config = next(iter(runs.values())).config if runs else TrainConfig()  # size and channels of the pairs
-    directions = {run.direction for run in runs.values()} - {None}
+    directions = {run.identity.pairs.direction for run in runs.values()} - {None}
     if runs and (len(directions) > 1 or not _are_comparable([run.config for run in runs.values()])):
         raise ValueError(f"The runs in {options.runs} differ in more than λ: move those of other settings elsewhere.")
     options.direction = asked or next(iter(directions), None)
@@ -206,17 +205,12 @@ def _check_label_maps(pairs: Pairs, decode: Callable) -> None:
 
 def _warn_if_trained_on(options: Namespace, split: str, runs: dict[float, Run], config: TrainConfig) -> None:
     """Warn if runs were trained on pairs that are to be measured, unless --split train asks for those."""
-    trained = {digest for run in runs.values() for digest in run.digests}
+    trained = {digest for run in runs.values() for digest in run.identity.pairs.digests}
     if split == "train":
         return
-    if not trained:
-        words = (
-            f"The runs in {options.runs} don't tell their training pairs: those that are measured may be among them."
-        )
-        warnings.warn(words, stacklevel=2)
-    for size in {int(re.search(r"of (\d+) px", run.pairs)[1]) for run in runs.values() if trained}:
+    for size in {run.identity.pairs.size or jitter_size(config.image_size) for run in runs.values()}:
         with warnings.catch_warnings(action="ignore"):  # what was left out was told before
-            digests = [digest[:DIGEST] for digest in _read_pairs(options, split, size, config).digests]
+            digests = _read_pairs(options, split, size, config).record().digests
         if known := len(trained.intersection(digests)):
             words = f"Of the {len(digests)} pairs that are measured, {known} are training pairs of the runs in"
             warnings.warn(f"{words} {options.runs}. They do better on those.", stacklevel=2)

@@ -44,6 +44,15 @@ class UNetGenerator(nn.Module):
     ):
         super().__init__()
         check_image_size(image_size)
+        self.settings = {  # with which UNetGenerator(**settings) makes another one
+            "width": width,
+            "image_size": image_size,
+            "dropout": dropout,
+            "skips": skips,
+            "source_channels": source_channels,
+            "target_channels": target_channels,
+            "dropout_layers": tuple(dropout_layers),
+        }
         self.image_size, self.skips = image_size, skips
         self.source_channels, self.target_channels = source_channels, target_channels
         layers = int(math.log2(image_size))  # 256 px: 8

@@ -22,8 +22,8 @@ class LambdaPath:
     positions 0.5, 1.5, … 4.5 are λ = 0.5, 3.16, 31.6, 316 and 2000.
 
     Args:
-        generators: by λ, as those of ``lambda_path``: equal but for the last layers of their decoders. Nothing useful
-            lies between networks that were trained apart.
+        generators: by λ, as those of ``train_lambda_path``: equal but for the last layers of their decoders. Nothing
+            useful lies between networks that were trained apart.
         discriminator: of the trunk, for a training that starts from this path; None if it is not known.
 
     Raises:
@@ -130,7 +130,7 @@ def _count_late_layers(generators: list[UNetGenerator]) -> int:
     if any(not name.startswith("decoder.") for name in differ):
         raise ValueError(
             "These generators have different encoders, so nothing useful lies between them: take those of a λ path "
-            "(lambda_path), not of a sweep."
+            "(train_lambda_path), not of a sweep."
         )
     layers = len(generators[0].decoder)
     return layers - min((int(name.split(".")[1]) for name in differ), default=layers - 1)

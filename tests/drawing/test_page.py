@@ -23,7 +23,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 from pix2pix_colab import LambdaPath, load_pretrained
 from pix2pix_colab.data import LABEL_COLOURS, jitter_size, synthetic_facades
 from pix2pix_colab.export import export_parts
-from pix2pix_colab.training import TrainConfig, lambda_path
+from pix2pix_colab.training import TrainConfig, train_lambda_path
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("onnx", reason="There is no onnx here: `make test` installs it.")
@@ -44,7 +44,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def path(root: Path) -> LambdaPath:
-    runs = lambda_path(synthetic_facades(16, jitter_size(SIZE)), (0, 1, 10, 100, 1000, math.inf), CONFIG, root / "runs")
+    runs = train_lambda_path(
+        synthetic_facades(16, jitter_size(SIZE)), (0, 1, 10, 100, 1000, math.inf), CONFIG, root / "runs"
+    )
     return LambdaPath({k: run.load_generator() for k, run in runs.items()})
 
 

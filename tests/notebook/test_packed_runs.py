@@ -22,7 +22,7 @@ def test_a_packed_run_is_taken_in_elsewhere(tmp_path):
     expected = ["runs/quick/lambda_100/checkpoint.pt", "runs/quick/lambda_100/history.csv"]
     assert zipfile.ZipFile(file).namelist() == expected
     assert unpack_runs(file, tmp_path / "there") == [f"restored {there}, at step 4"]
-    assert load_newest(there)[0]["steps_done"] == 4 and (there / "history.csv").exists()
+    assert load_newest(there).state["steps_done"] == 4 and (there / "history.csv").exists()
     assert unpack_runs(file, tmp_path / "there") == []
 
 
@@ -30,7 +30,7 @@ def test_a_packed_run_does_not_replace_a_further_one(tmp_path):
     file, there = packed(tmp_path), tmp_path / "there" / "runs" / "quick" / "lambda_100"
     train_whole(there)
     assert unpack_runs(file, tmp_path / "there") == []
-    assert load_newest(there)[0]["steps_done"] == 32
+    assert load_newest(there).state["steps_done"] == 32
 
 
 def test_a_pack_writes_nothing_outside_the_runs(tmp_path):

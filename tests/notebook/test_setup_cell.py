@@ -149,7 +149,7 @@ def test_a_run_is_downloaded_and_taken_in_tomorrow(colab_page, workspace, tmp_pa
     assert f"restored {run}, at step 4\n" in capsys.readouterr().out
     set_up()
     assert f"{packed.name} holds nothing that is further than what is here\n" in capsys.readouterr().out
-    assert load_newest(run)[0]["steps_done"] == 4
+    assert load_newest(run).state["steps_done"] == 4
 
 
 def test_a_page_is_downloaded_as_it_is(colab_page, workspace):

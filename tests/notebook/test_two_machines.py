@@ -17,7 +17,7 @@ from helpers.tiny_runs import PAIRS, TINY, bits, train_until, train_whole
 from pix2pix_colab.notebook import run_copies
 from pix2pix_colab.notebook.drive_backup import DriveBackup
 from pix2pix_colab.notebook.run_copies import back_up_run, copy_name, list_copies, restore_run
-from pix2pix_colab.training import RunFolder, Training, lambda_path, load_checkpoint, load_newest, loop
+from pix2pix_colab.training import RunFolder, Training, load_checkpoint, load_newest, loop, train_lambda_path
 
 PATH = "lambda_100"
 SHORT = replace(TINY, epochs=3)  # 12 steps
@@ -45,7 +45,7 @@ class Machine:
         self.start()
 
     def steps_done(self) -> int:
-        return load_newest(self.run)[0]["steps_done"] if self.run.exists() else 0
+        return load_newest(self.run).state["steps_done"] if self.run.exists() else 0
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_whatever_happens_progress_on_drive_never_falls(seed, machines, weights,
     for machine in machines:
         machine.start()
         assert machine.steps_done() >= reached, "it goes on from the furthest"
-        generator = load_newest(train_whole(machine.run, SHORT).folder)[0]["generator"]
+        generator = load_newest(train_whole(machine.run, SHORT).folder).state["generator"]
         assert all(torch.equal(weights[key], generator[key]) for key in weights), "something was mixed"
         machine.backup.copy_changed()
     assert furthest_sound(drive) == 12
@@ -159,7 +159,7 @@ def test_a_path_whose_machine_is_lost_in_a_leg_goes_on_on_another(machines, monk
     """It ends in the same bits, and neither its trunk nor a finished leg is trained again."""
     lambdas = (1, 10, 100, math.inf)  # 12 steps, and legs of 4, 4 and 8
     first, second, _ = machines
-    whole = lambda_path(PAIRS, lambdas, SHORT, first.root / "whole", device="cpu")
+    whole = train_lambda_path(PAIRS, lambdas, SHORT, first.root / "whole", device="cpu")
     monkeypatch.setattr(loop, "SAVE_SECONDS", 0)
     taken, advance, save = [], Training.advance, RunFolder.save
 
@@ -171,13 +171,13 @@ def test_a_path_whose_machine_is_lost_in_a_leg_goes_on_on_another(machines, monk
 
     with monkeypatch.context() as patch, pytest.raises(Vanished):
         patch.setattr(RunFolder, "save", save_or_vanish)
-        lambda_path(PAIRS, lambdas, SHORT, first.root / "quick" / "path", device="cpu")
-    expected = {k: bits(load_newest(run.folder)[0]) for k, run in whole.items()}
+        train_lambda_path(PAIRS, lambdas, SHORT, first.root / "quick" / "path", device="cpu")
+    expected = {k: bits(load_newest(run.folder).state) for k, run in whole.items()}
     shutil.rmtree(first.root)
     second.start()
     monkeypatch.setattr(Training, "advance", lambda self: (taken.append(self.config.lambda_l1), advance(self))[1])
-    runs = lambda_path(PAIRS, lambdas, SHORT, second.root / "quick" / "path", device="cpu")
-    assert {k: bits(load_newest(run.folder)[0]) for k, run in runs.items()} == expected
+    runs = train_lambda_path(PAIRS, lambdas, SHORT, second.root / "quick" / "path", device="cpu")
+    assert {k: bits(load_newest(run.folder).state) for k, run in runs.items()} == expected
     assert taken == {1: 2 * [1] + 8 * [math.inf], math.inf: 6 * [math.inf]}[lost_in]
 
 

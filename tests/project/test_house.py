@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import nbformat
@@ -25,7 +26,7 @@ BELOW = {  # each wing, and what it may import; "" is the model at the door
     "export": {"utils", "", "training"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
-DOOR = ("__main__.py", "session.py")  # above all wings: the command line, and where old notebooks look
+DOOR = ("__main__.py",)  # above all wings: the command line
 
 
 def wing_of(parts: tuple[str, ...]) -> str:
@@ -63,6 +64,16 @@ def test_imports_run_one_way_and_through_the_door_of_a_wing(file: Path) -> None:
             continue
         assert other in BELOW[own], f"{own or 'the model'} must not import {other}"
         assert other in ("", "utils") or len(module) == 1, f"from .{other} import …, not from a file inside it"
+
+
+def test_no_file_imports_itself_by_way_of_others() -> None:
+    """Not even for type checkers, or inside a function."""
+    sorter = TopologicalSorter()
+    for file in FILES:
+        parts = file.relative_to(PACKAGE).with_suffix("").parts
+        found = imports(file.read_text(), parts[:-1])
+        sorter.add(parts, *(module for module in found if PACKAGE.joinpath(*module).with_suffix(".py").exists()))
+    sorter.prepare()  # CycleError names the circle
 
 
 def test_the_wings_are_those_of_the_house() -> None:

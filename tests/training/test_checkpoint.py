@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pix2pix_colab.training.checkpoint import check_same, load_checkpoint, save_checkpoint
+from pix2pix_colab.training.checkpoint import load_checkpoint, save_checkpoint
 
 
 def state() -> dict:
@@ -124,18 +124,3 @@ def test_code_in_a_file_is_not_run(tmp_path, write):
     write(Code(trace), file)
     assert_refused(file)
     assert not trace.exists()
-
-
-def test_equal_settings_pass():
-    check_same("run", {"width": 64, "lambda_l1": float("inf"), "more": 1}, {"width": 64, "lambda_l1": float("inf")})
-
-
-def test_settings_that_differ_are_named():
-    saved = {"width": 64, "epochs": 200, "seed": 0}
-    with pytest.raises(ValueError) as caught:
-        check_same("runs/lambda_1", saved, {"width": 16, "epochs": 200, "seed": 1, "dropout": 0.5})
-    message = str(caught.value)
-    assert message.startswith("runs/lambda_1 was made with other settings (")
-    assert "width = 64 there, 16 here; seed = 0 there, 1 here; dropout = None there, 0.5 here" in message
-    assert "epochs" not in message
-    assert message.endswith("use the same settings or another folder, or delete that one to train anew.")

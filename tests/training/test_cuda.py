@@ -11,8 +11,8 @@ from pix2pix_colab.data import Pairs
 from pix2pix_colab.training import loop as module
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.cuda_graph import WARM_UP
-from pix2pix_colab.training.loop import Progress, read_run, train
-from pix2pix_colab.training.run_folder import load_newest
+from pix2pix_colab.training.loop import Progress, train
+from pix2pix_colab.training.runs import load_newest, read_run
 from pix2pix_colab.training.step import Training
 from pix2pix_colab.utils.device import default_device, fast_cudnn
 
@@ -160,7 +160,7 @@ def test_a_resumed_run_is_bit_identical(pairs, exact, tmp_path, monkeypatch, lam
         train(pairs, config, tmp_path / "torn", pull_the_plug, GPU, log_every=5)
     train(pairs, config, tmp_path / "torn", lambda progress: starts.append(progress.step), GPU, log_every=5)
     assert 0 < starts[0] <= 10
-    whole, torn = (load_newest(tmp_path / name)[0] for name in ("whole", "torn"))
+    whole, torn = (load_newest(tmp_path / name).state for name in ("whole", "torn"))
     assert whole.pop("pairs") == torn.pop("pairs")
     check_equal(whole, torn)
 

@@ -14,9 +14,10 @@ from helpers.tiny_runs import bits
 
 from pix2pix_colab.data import Pairs, read_pairs, write_pairs
 from pix2pix_colab.training.config import TrainConfig
+from pix2pix_colab.training.lambda_path import train_lambda_path
 from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
-from pix2pix_colab.training.run_folder import LOCK, load_newest
-from pix2pix_colab.training.trunk_and_legs import lambda_path
+from pix2pix_colab.training.run_folder import LOCK
+from pix2pix_colab.training.runs import load_newest
 
 pytestmark = pytest.mark.slow
 
@@ -69,7 +70,7 @@ def expected(folder, tmp_path_factory) -> dict[float, dict]:
 
 
 def states(root: Path) -> dict[float, dict]:
-    return {lambda_l1: load_newest(folder_of(root, lambda_l1))[0] for lambda_l1 in LAMBDAS}
+    return {lambda_l1: load_newest(folder_of(root, lambda_l1)).state for lambda_l1 in LAMBDAS}
 
 
 def torchrun(*arguments: str | Path) -> subprocess.CompletedProcess:
@@ -139,7 +140,7 @@ def test_the_two_directions_of_a_path_go_side_by_side(folder, tmp_path):
     shown = {log.parent.name: log.read_text() for log in logs.rglob("stderr.log")}
     begun = {rank: re.findall(r"(λ = \d+): +0%", text) for rank, text in shown.items()}
     assert begun == {"0": ["λ = 100", "λ = 10", "λ = 0"], "1": ["λ = 1000"]}
-    lambda_path(read_pairs(folder), (0.0, 10.0, 1000.0), CONFIG, tmp_path / "one", device="cpu")
+    train_lambda_path(read_pairs(folder), (0.0, 10.0, 1000.0), CONFIG, tmp_path / "one", device="cpu")
     for k in (0, 10, 100, 1000):
-        one, two = (load_newest(folder_of(tmp_path / root, k))[0] for root in ("one", "two"))
+        one, two = (load_newest(folder_of(tmp_path / root, k)).state for root in ("one", "two"))
         assert bits({k: one}) == bits({k: two})

@@ -24,8 +24,8 @@ from test_resume import assert_same, processes, random_pairs
 from pix2pix_colab.training import run_folder
 from pix2pix_colab.training.checkpoint import load_checkpoint, save_checkpoint
 from pix2pix_colab.training.config import TrainConfig
-from pix2pix_colab.training.loop import read_run, train
-from pix2pix_colab.training.run_folder import load_newest
+from pix2pix_colab.training.loop import train
+from pix2pix_colab.training.runs import load_newest, read_run
 from pix2pix_colab.training.step import Training
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)  # 12 steps
@@ -50,11 +50,11 @@ def stop_after(step: int, folder: Path, config: TrainConfig = CONFIG) -> None:
     """Train, with Ctrl-C at a step that is reported: the next one is saved."""
     with pytest.raises(KeyboardInterrupt, match=rf"Interrupted at step {step + 1} of .* saved: run the cell again"):
         go(folder, at(step, press_stop), config)
-    assert load_newest(folder)[0]["steps_done"] == step + 1
+    assert load_newest(folder).state["steps_done"] == step + 1
 
 
 def assert_intact(folder: Path, step: int, error: pytest.ExceptionInfo) -> None:
-    assert load_newest(folder)[0]["steps_done"] == step
+    assert load_newest(folder).state["steps_done"] == step
     assert f"the checkpoint of step {step} is intact. " in str(error.value)
     assert not list(folder.glob("*.partial"))
 
@@ -402,7 +402,7 @@ def test_a_learning_rate_that_is_far_too_high_gets_a_sentence(tmp_path):
 def test_a_loss_that_becomes_nan_ends_the_training(begun, whole):
     with pytest.raises(FloatingPointError, match="At step 10 the loss discriminator and the loss adversarial and the"):
         go(begun, lambda progress: poison(progress.generator) if progress.step == 6 else None)
-    assert load_newest(begun)[0]["steps_done"] == 6
+    assert load_newest(begun).state["steps_done"] == 6
     assert_goes_on(begun, 6, whole)
 
 
@@ -418,7 +418,7 @@ def test_a_weight_that_becomes_nan_is_not_saved(begun, whole, monkeypatch, net, 
         patch.setattr(Training, "advance", advance_badly)
         with pytest.raises(FloatingPointError, match=rf"At step {step} a weight of the {net} is NaN or infinite, "):
             go(begun)
-    state = load_newest(begun)[0]
+    state = load_newest(begun).state
     assert 6 <= state["steps_done"] < step and all(weight.isfinite().all() for weight in state[net].values())
     assert_goes_on(begun, state["steps_done"], whole)
 
@@ -585,4 +585,4 @@ def test_what_the_schedule_says_is_true(epochs):
 
 
 def test_bits_of_two_steps_differ(whole, extended):
-    assert bits(load_newest(whole)[0]) != bits(load_newest(extended)[0])
+    assert bits(load_newest(whole).state) != bits(load_newest(extended).state)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pix2pix_colab.discriminator import PatchDiscriminator
 from pix2pix_colab.generator import UNetGenerator
-from pix2pix_colab.training import TrainConfig, Training, lambda_path, read_run, train
+from pix2pix_colab.training import TrainConfig, Training, read_run, train, train_lambda_path
 from pix2pix_colab.training import loop as module
 from pix2pix_colab.training.step import shift
 
@@ -152,7 +152,7 @@ def test_a_resumed_run_is_bit_identical_with_balance_and_shift(tmp_path, monkeyp
 
 
 def test_they_are_recorded_with_the_run_and_legs_keep_them(tmp_path):
-    runs = lambda_path(noise_pairs(), (0, 100, math.inf), CONFIG, tmp_path, late_layers=2)
+    runs = train_lambda_path(noise_pairs(), (0, 100, math.inf), CONFIG, tmp_path, late_layers=2)
     for run in runs.values():
         config = read_run(run.folder).config
         assert (config.balanced_layers, config.discriminator_shift) == (3, 1)

@@ -12,7 +12,8 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from tools.tidy_notebooks import ROOT
 
-from pix2pix_colab.training.run_folder import LOCK, load_newest
+from pix2pix_colab.training.run_folder import LOCK
+from pix2pix_colab.training.runs import load_newest
 
 pytestmark = pytest.mark.slow
 
@@ -71,13 +72,13 @@ def test_the_training_cell_can_be_stopped_and_run_again(run, tmp_path: Path) -> 
         CellExecutionError, match=r"Interrupted at step \d+ of 192, which is saved: .*run the cell again"
     ):
         run(training)
-    done = load_newest(folder)[0]["steps_done"]
+    done = load_newest(folder).state["steps_done"]
     assert 0 < done < 192
 
     before = int(run("print(len(taken))").outputs[0].text)
     again = run(training)
     assert before == done and int(run("print(len(taken))").outputs[0].text) == 192, "no step is taken twice"
-    assert load_newest(folder)[0]["steps_done"] == 192
+    assert load_newest(folder).state["steps_done"] == 192
     bar, picture = "application/vnd.jupyter.widget-view+json", "image/png"
     assert shown(again) == [bar, picture], "one bar and one picture, however often it was redrawn"
     assert shown(run(training)) == [bar, picture]

@@ -18,15 +18,17 @@ from helpers.noise import noise_pairs
 from test_resume import assert_same, in_child
 
 from pix2pix_colab import LAMBDAS, LambdaPath
-from pix2pix_colab.training import loop, trunk_and_legs
+from pix2pix_colab.training import lambda_path as module
+from pix2pix_colab.training import loop
 from pix2pix_colab.training.checkpoint import load_checkpoint
 from pix2pix_colab.training.config import TrainConfig
+from pix2pix_colab.training.lambda_path import path_configs, train_lambda_path
 from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
-from pix2pix_colab.training.loop import Run, find_run, read_run, train
-from pix2pix_colab.training.run_folder import NEWEST, PREVIOUS, RunFolder, load_newest
+from pix2pix_colab.training.loop import train
+from pix2pix_colab.training.run_folder import RunFolder
+from pix2pix_colab.training.runs import NEWEST, PREVIOUS, Run, find_run, load_newest, read_run
 from pix2pix_colab.training.step import Training
 from pix2pix_colab.training.time_estimate import estimate_time
-from pix2pix_colab.training.trunk_and_legs import lambda_path, path_configs
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)  # 3 steps each; a leg is 1 epoch
 LATE = 3
@@ -39,7 +41,7 @@ def pairs():
 
 @pytest.fixture(scope="module")
 def path(pairs, tmp_path_factory) -> dict[float, Run]:
-    return lambda_path(pairs, LAMBDAS, CONFIG, tmp_path_factory.mktemp("path"), device="cpu")
+    return train_lambda_path(pairs, LAMBDAS, CONFIG, tmp_path_factory.mktemp("path"), device="cpu")
 
 
 def early(generator) -> dict[str, torch.Tensor]:
@@ -84,7 +86,7 @@ def test_a_leg_goes_on_from_its_neighbour(pairs, path, tmp_path):
     assert weights(ten) == weights(path[10])
     one = train(pairs, replace(leg, lambda_l1=1), tmp_path / "1", device="cpu", start=ten)
     assert weights(one) == weights(path[1])
-    before, after = load_newest(path[100].folder)[0], load_newest(ten.folder)[0]
+    before, after = load_newest(path[100].folder).state, load_newest(ten.folder).state
     steps = {int(each["step"]) for each in after["optimizer_g"]["state"].values()}
     assert steps == {3}, "Adam begins anew"
     assert len(after["optimizer_g"]["state"]) < len(before["optimizer_g"]["state"])
@@ -115,11 +117,11 @@ def test_interrupted_anywhere_it_ends_in_the_same_bits(pairs, path, tmp_path, mo
 
     ways = {"pairs": pairs, "config": CONFIG, "root": tmp_path, "device": "cpu"}
     with monkeypatch.context() as patch:
-        patch.setattr(trunk_and_legs, "train", partial(train, log_every=1))
+        patch.setattr(module, "train", partial(train, log_every=1))
         with pytest.raises(KeyboardInterrupt, match=r"Interrupted at step \d+ of \d+, which is saved"):
-            lambda_path(**ways, on_progress=press)
+            train_lambda_path(**ways, on_progress=press)
     assert len(list(tmp_path.glob("lambda_*"))) == {2: 1, 14: 2, 19: 4}[stop]
-    for k, run in lambda_path(**ways).items():
+    for k, run in train_lambda_path(**ways).items():
         assert weights(run) == weights(path[k])
 
 
@@ -143,7 +145,7 @@ def train_until_killed(root: Path, lambda_l1: float, threads: int) -> None:
         save(self, state, wait=True)
 
     RunFolder.save = save_or_die
-    lambda_path(noise_pairs(), LAMBDAS, CONFIG, root, device="cpu")
+    train_lambda_path(noise_pairs(), LAMBDAS, CONFIG, root, device="cpu")
 
 
 @pytest.mark.slow
@@ -154,10 +156,10 @@ def test_killed_in_a_leg_it_ends_in_the_same_bits(pairs, path, tmp_path, monkeyp
     order = [100, 10, 1, 0, 1000, math.inf]
     there = order[: order.index(leg) + 1]
     assert {folder.name for folder in root.iterdir()} == {folder_of(root, k).name for k in there}
-    assert load_newest(folder_of(root, leg))[0]["steps_done"] == 1
+    assert load_newest(folder_of(root, leg)).state["steps_done"] == 1
     taken, advance = Counter(), Training.advance
     monkeypatch.setattr(Training, "advance", lambda self: (taken.update([self.config.lambda_l1]), advance(self))[1])
-    runs = lambda_path(pairs, LAMBDAS, CONFIG, root, device="cpu")
+    runs = train_lambda_path(pairs, LAMBDAS, CONFIG, root, device="cpu")
     left = {k: path[k].history[-1]["step"] - (k == leg) for k in order[order.index(leg) :]}
     assert taken == left, "the trunk and finished legs are not trained again, and of this leg only what was lost"
     for k, run in runs.items():
@@ -166,13 +168,13 @@ def test_killed_in_a_leg_it_ends_in_the_same_bits(pairs, path, tmp_path, monkeyp
 
 def test_finished_legs_are_not_trained_again(pairs, path, monkeypatch):
     monkeypatch.setattr(Training, "step", lambda *_: pytest.fail("it was trained again"))
-    again = lambda_path(pairs, LAMBDAS, CONFIG, path[0].folder.parent, device="cpu")
+    again = train_lambda_path(pairs, LAMBDAS, CONFIG, path[0].folder.parent, device="cpu")
     assert repr(again) == repr(path)
     assert repr(read_sweep(path[0].folder.parent)) == repr(path)
 
 
 def test_any_set_of_lambdas_and_any_trunk(pairs, tmp_path):
-    runs = lambda_path(pairs, (50, 3), CONFIG, tmp_path, device="cpu", start=20, late_layers=1, leg=1 / 2)
+    runs = train_lambda_path(pairs, (50, 3), CONFIG, tmp_path, device="cpu", trunk=20, late_layers=1, leg=1 / 2)
     assert {k: (run.config.late_layers, run.config.epochs) for k, run in runs.items()} == {
         3: (1, 2),
         20: (None, 4),
@@ -183,23 +185,25 @@ def test_any_set_of_lambdas_and_any_trunk(pairs, tmp_path):
 
 def test_a_finished_run_is_taken_as_the_trunk(pairs, path, tmp_path, monkeypatch):
     before = weights(path[100])
-    runs = lambda_path(pairs, (10, 100), CONFIG, tmp_path / "own", device="cpu", start=path[100])
+    runs = train_lambda_path(pairs, (10, 100), CONFIG, tmp_path / "own", device="cpu", start=path[100])
     assert weights(runs[100]) == before == weights(path[100]) and runs[100].folder == tmp_path / "own" / "lambda_100"
     assert weights(runs[10]) == weights(path[10])
-    assert repr(lambda_path(pairs, (), None, tmp_path / "own", device="cpu", start=path[100])) == repr({100: runs[100]})
+    assert repr(train_lambda_path(pairs, (), None, tmp_path / "own", device="cpu", start=path[100])) == repr(
+        {100: runs[100]}
+    )
     for start, config in (
         (path[100], replace(CONFIG, width=4)),
         (path[100], replace(CONFIG, epochs=8)),
         (path[10], None),
     ):
         with pytest.raises(ValueError, match=f"{re.escape(str(start.folder))} can't be the trunk"):
-            lambda_path(pairs, (10,), config, tmp_path / "other", device="cpu", start=start)
+            train_lambda_path(pairs, (10,), config, tmp_path / "other", device="cpu", start=start)
     assert not (tmp_path / "other").exists()
     other = train(pairs, replace(CONFIG, seed=5), tmp_path / "seed", device="cpu")
     with pytest.raises(ValueError, match="holds a path whose trunk has other settings"):
-        lambda_path(pairs, (10,), replace(CONFIG, seed=5), tmp_path / "own", device="cpu", start=other)
-    with pytest.raises(ValueError, match=r"seed can't be the trunk: it was trained on other pairs"):
-        lambda_path(pairs[:2], (10,), None, tmp_path / "others", device="cpu", start=other)
+        train_lambda_path(pairs, (10,), replace(CONFIG, seed=5), tmp_path / "own", device="cpu", start=other)
+    with pytest.raises(ValueError, match=r"seed can't be the trunk \(pairs = 3 pairs of .* there, 2 pairs"):
+        train_lambda_path(pairs[:2], (10,), None, tmp_path / "others", device="cpu", start=other)
     assert not (tmp_path / "others").exists()
 
 
@@ -210,11 +214,11 @@ def test_a_trunk_is_not_extended_under_legs_of_other_lambdas(pairs, path, tmp_pa
     before = weights(path[100])
     for lambdas in ((5,), (100,)):
         with pytest.raises(ValueError, match="holds a path whose trunk has other settings"):
-            lambda_path(pairs, lambdas, replace(CONFIG, epochs=8), root, device="cpu")
+            train_lambda_path(pairs, lambdas, replace(CONFIG, epochs=8), root, device="cpu")
     assert weights(read_run(root / "lambda_100")) == before
 
 
-@pytest.mark.parametrize("train_all", [lambda_path, sweep])
+@pytest.mark.parametrize("train_all", [train_lambda_path, sweep])
 def test_two_lambdas_that_would_share_a_folder_get_a_sentence(pairs, tmp_path, train_all):
     with pytest.raises(ValueError, match=r"λ = 10(\.0)? and λ = 10\.0000001 are too close"):
         train_all(pairs, (10, 10.0000001), CONFIG, tmp_path)
@@ -223,7 +227,7 @@ def test_two_lambdas_that_would_share_a_folder_get_a_sentence(pairs, tmp_path, t
 
 def test_legs_of_all_layers_get_a_sentence(pairs, tmp_path):
     with pytest.raises(ValueError, match="late_layers is None, but a leg trains only the last layers"):
-        lambda_path(pairs, (10,), CONFIG, tmp_path, late_layers=None)
+        train_lambda_path(pairs, (10,), CONFIG, tmp_path, late_layers=None)
 
 
 def test_the_estimate_takes_the_settings_of_a_start(pairs, path, tmp_path):
@@ -243,10 +247,10 @@ def test_a_folder_without_a_checkpoint_is_named_and_left_out(path, tmp_path):
 def test_a_trunk_is_copied_from_whatever_checkpoint_is_sound(pairs, path, tmp_path):
     gone = replace(path[100], folder=tmp_path / "gone")
     with pytest.raises(FileNotFoundError, match="gone"):
-        lambda_path(pairs, (10,), CONFIG, tmp_path / "own", device="cpu", start=gone)
+        train_lambda_path(pairs, (10,), CONFIG, tmp_path / "own", device="cpu", start=gone)
     gone.folder.mkdir()
     shutil.copy(path[100].folder / NEWEST, gone.folder / PREVIOUS)  # killed between the two renames of a save
-    runs = lambda_path(pairs, (10,), CONFIG, tmp_path / "own", device="cpu", start=gone)
+    runs = train_lambda_path(pairs, (10,), CONFIG, tmp_path / "own", device="cpu", start=gone)
     assert weights(runs[100]) == weights(path[100]) and weights(runs[10]) == weights(path[10])
 
 
@@ -269,12 +273,12 @@ def test_what_would_break_a_path_is_refused_before_anything_is_trained(pairs, pa
         ("sweep", LAMBDAS, further, {}, "lambda_10 is no leg of this path.*it started from random weights"),
     ):
         with pytest.raises(ValueError, match=sentence):
-            lambda_path(pairs, lambdas, config, tmp_path / root, device="cpu", **changes)
+            train_lambda_path(pairs, lambdas, config, tmp_path / root, device="cpu", **changes)
     assert files(tmp_path) == before
 
 
 def test_numbers_of_numpy_are_taken(pairs, path, tmp_path):
-    runs = lambda_path(pairs, np.array([10.0, 100.0]), CONFIG, tmp_path, device="cpu")
+    runs = train_lambda_path(pairs, np.array([10.0, 100.0]), CONFIG, tmp_path, device="cpu")
     assert weights(runs[10]) == weights(path[10]) and type(runs[10].config.lambda_l1) is float
     assert TrainConfig(lambda_l1=np.int64(3)) == TrainConfig(lambda_l1=3)
 
@@ -309,7 +313,7 @@ def test_a_start_must_fit(pairs, path, tmp_path):
     with pytest.raises(ValueError, match="late_layers is 3, but without a start the other layers would stay random"):
         train(pairs, replace(CONFIG, late_layers=3), tmp_path)
     for name, value in {"width": 4, "dropout_layers": (2,)}.items():
-        with pytest.raises(ValueError, match=f"{re.escape(str(path[100].folder))} have {name} = "):
+        with pytest.raises(ValueError, match=f"{re.escape(str(path[100].folder))}, have {name} = "):
             train(pairs, replace(CONFIG, **{name: value}), tmp_path, start=path[100])
     for wrong in (0, 8):
         with pytest.raises(ValueError, match=f"late_layers is {wrong}, but the decoder has 7: choose 1 to 7"):

@@ -13,7 +13,7 @@ from pix2pix_colab.training.checkpoint import load_checkpoint
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.lambda_sweep import ProgressBar, read_sweep, sweep
 from pix2pix_colab.training.loop import Progress, train
-from pix2pix_colab.training.run_folder import NEWEST
+from pix2pix_colab.training.runs import NEWEST
 from pix2pix_colab.training.step import Training
 
 CONFIG = TrainConfig(epochs=1, width=2, image_size=128)

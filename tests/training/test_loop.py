@@ -1,7 +1,7 @@
 """The training step against a reference, and a loop that can be interrupted and resumed."""
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,8 +15,8 @@ from pix2pix_colab.inference import translate
 from pix2pix_colab.training import loop as module
 from pix2pix_colab.training.checkpoint import save_checkpoint
 from pix2pix_colab.training.config import TrainConfig
-from pix2pix_colab.training.loop import read_run, train
-from pix2pix_colab.training.run_folder import load_newest
+from pix2pix_colab.training.loop import train
+from pix2pix_colab.training.runs import load_newest, read_run
 from pix2pix_colab.training.step import Training
 from pix2pix_colab.utils.device import autocast_dtype
 
@@ -251,24 +251,27 @@ def test_pairs_of_other_channels_get_a_sentence(pairs, tmp_path, before, after):
     assert not any(tmp_path.iterdir())
 
 
-def test_a_checkpoint_from_before_grey_is_resumed(pairs, tmp_path, monkeypatch):
-    whole = train(pairs, CONFIG, tmp_path / "whole", log_every=5)
-    monkeypatch.setattr(module, "asdict", lambda config: {k: v for k, v in asdict(config).items() if "_ch" not in k})
+def test_a_checkpoint_that_says_less_is_read(pairs, tmp_path):
+    """Those of November 2026 don't say the size of the pairs, nor the λ of a start as a number."""
+    run = train(pairs, CONFIG, tmp_path)
+    state, file, _ = load_newest(tmp_path)
+    for name in ("size", "start_lambda"):
+        del state[name]
+    save_checkpoint(file, state)
+    assert not read_run(tmp_path).identity.differences(run.identity)
+    assert train(pairs, CONFIG, tmp_path).history == run.history
 
-    def pull_the_plug(progress):
-        if progress.step == 10:
-            raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "SAVE_SECONDS", 0)
-    with pytest.raises(KeyboardInterrupt):
-        train(pairs, CONFIG, tmp_path / "old", pull_the_plug, log_every=5)
-    assert "source_channels" not in load_newest(tmp_path / "old")[0]["config"]
-    monkeypatch.setattr(module, "asdict", asdict)
-    starts = []
-    run = train(pairs, CONFIG, tmp_path / "old", lambda progress: starts.append(progress.step), log_every=5)
-    assert starts[0] > 0 and run.history == whole.history
-    with pytest.raises(ValueError, match="source_channels = 3 there, 1 here"):
-        train(pairs_of(1, 3), replace(CONFIG, source_channels=1), tmp_path / "old")
+@pytest.mark.parametrize("change", [{"config": {"depth": 8}}, {"config": None}, {"pairs": None}])
+def test_a_checkpoint_of_another_version_is_a_sentence(pairs, tmp_path, change):
+    train(pairs, CONFIG, tmp_path)
+    state, file, _ = load_newest(tmp_path)
+    state |= change
+    if None in change.values():
+        del state[next(iter(change))]
+    save_checkpoint(file, state)
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is not a run's checkpoint, or another version wrote it"):
+        read_run(tmp_path)
 
 
 def test_precision_follows_the_machine(monkeypatch):
@@ -282,25 +285,9 @@ def test_precision_follows_the_machine(monkeypatch):
         assert autocast_dtype(cuda) == dtype
 
 
-def test_a_run_of_before_keeps_its_dropout_layers(pairs, tmp_path):
-    """Runs of before 2026-12 have dropout in decoder layers 2 to 4 at 256 px, and their checkpoints don't say so."""
-    run = train(pairs, CONFIG, tmp_path)
-    state, file = load_newest(tmp_path)
-    del state["config"]["dropout_layers"]
-    save_checkpoint(file, state)
-    assert read_run(tmp_path).config.dropout_layers == (2, 3), "at 128 px"
-    generator = read_run(tmp_path).load_generator()
-    layers = [i for i, layer in enumerate(generator.decoder, start=1) if "Dropout" in str(layer)]
-    assert layers == [2, 3] and not torch.equal(
-        *(translate(g, pairs.source[:1]) for g in (generator, run.load_generator()))
-    )
-    with pytest.raises(ValueError, match=r"dropout_layers = \(2, 3\) there, \(1, 2, 3\) here"):
-        train(pairs, CONFIG, tmp_path)
-
-
 def test_a_run_tells_the_direction_and_the_fingerprint_of_its_pairs(tmp_path):
     pairs = replace(noise_pairs(2, 143), direction="BtoA")
     run = train(pairs, TrainConfig(width=1, epochs=1, image_size=128), tmp_path, device="cpu")
     for each in (run, read_run(tmp_path)):
-        assert (each.direction, each.pairs) == ("BtoA", pairs.fingerprint())
-        assert each.digests == [digest[:16] for digest in pairs.digests]
+        assert each.identity.pairs == pairs.record()
+        assert each.identity.pairs.direction == "BtoA" and each.identity.pairs.size == 143

@@ -22,7 +22,8 @@ from pix2pix_colab.data import Pairs
 from pix2pix_colab.training import loop as module
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.loop import train
-from pix2pix_colab.training.run_folder import RunFolder, load_newest
+from pix2pix_colab.training.run_folder import RunFolder
+from pix2pix_colab.training.runs import load_newest
 
 pytestmark = pytest.mark.slow
 
@@ -72,7 +73,7 @@ def in_child(target, *arguments, seconds: float | None = None) -> int:
 
 def assert_same(folder: Path, whole: Path) -> None:
     """That a finished run is the same as another, and tidy."""
-    assert bits(load_newest(folder)[0]) == bits(load_newest(whole)[0])
+    assert bits(load_newest(folder).state) == bits(load_newest(whole).state)
     assert (folder / "history.csv").read_bytes() == (whole / "history.csv").read_bytes()
     files = {path.name for path in folder.iterdir()}
     assert files <= {"checkpoint.pt", "checkpoint.previous.pt", "history.csv", "training.lock"}, "a .partial was left"
@@ -154,7 +155,7 @@ def test_killed_by_any_operation_of_a_save_a_run_ends_in_the_same_bits(tmp_path)
         step, state = 0, None
         if any((folder / name).exists() for name in ("checkpoint.pt", "checkpoint.previous.pt")):
             with warnings.catch_warnings(action="error"):  # none is damaged
-                state = bits(load_newest(folder)[0])
+                state = bits(load_newest(folder).state)
             step = int(state["steps_done"])
         saved.append(step)
         assert states.setdefault(step, state) == state

@@ -4,7 +4,8 @@ import pytest
 from helpers.tiny_runs import train_until, train_whole
 
 from pix2pix_colab.training import run_folder
-from pix2pix_colab.training.run_folder import RunFolder, copy_run, load_newest
+from pix2pix_colab.training.run_folder import RunFolder, copy_run
+from pix2pix_colab.training.runs import load_newest
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_what_another_training_did_before_the_lock_counts(tmp_path, another_firs
     train_until(8, tmp_path)
     another_first(tmp_path, lambda: train_until(other, tmp_path))
     train_until(12, tmp_path)
-    assert load_newest(tmp_path)[0]["steps_done"] >= other
+    assert load_newest(tmp_path).state["steps_done"] >= other
 
 
 def test_a_start_is_not_copied_over_another_run(tmp_path, another_first):
@@ -38,7 +39,7 @@ def test_a_start_is_not_copied_over_another_run(tmp_path, another_first):
     another_first(tmp_path / "path", lambda: train_until(8, tmp_path / "path"))
     with pytest.raises(ValueError, match=r"path holds another run .* at step 8"):
         copy_run(tmp_path / "start", tmp_path / "path")
-    assert load_newest(tmp_path / "path")[0]["steps_done"] == 8
+    assert load_newest(tmp_path / "path").state["steps_done"] == 8
 
 
 def test_a_finished_run_may_lie_where_nothing_can_be_written(tmp_path, monkeypatch):

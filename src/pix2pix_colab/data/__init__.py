@@ -4,6 +4,6 @@ from .downloads import DATASETS, Dataset, download, known_dataset, open_dataset,
 from .downloads.fetch import Patience, fetch
 from .folders import find_pairs
 from .pair_files import read_pairs, write_pairs
-from .pairs import JITTER_SIZE, Pairs, jitter_size
+from .pairs import JITTER_SIZE, Pairs, PairsRecord, jitter_size
 from .streamed_pairs import StreamedPairs
 from .synthetic import LABEL_COLOURS, example_label_maps, synthetic_facades

@@ -10,6 +10,33 @@ from torch import Tensor
 from ..utils.images import scale_
 
 JITTER_SIZE = 286  # px, from which 256 px are cropped at random (appendix 6.2)
+DIGEST = 16  # hexadecimal digits of a pair's SHA-256 that a run records
+
+
+@dataclass(frozen=True)
+class PairsRecord:
+    """What a run records of its pairs.
+
+    Args:
+        fingerprint: count, size and hash of all pixels, the same for equal pairs.
+        size: side in px; None if it was not recorded.
+        direction: "AtoB" or "BtoA"; None for synthetic images, or those of one's own tensors.
+        digests: what the SHA-256 of each pair begins with.
+    """
+
+    fingerprint: str
+    size: int | None
+    direction: str | None
+    digests: Sequence[str]
+
+    @classmethod
+    def of(cls, state: Mapping) -> "PairsRecord":
+        """The record in a checkpoint."""
+        return cls(state["pairs"], state.get("size"), state["direction"], state["digests"])
+
+    def state(self) -> dict:
+        """The record as plain data, for a checkpoint."""
+        return dict(zip(("pairs", "size", "direction", "digests"), vars(self).values(), strict=True))
 
 
 class BasePairs:
@@ -43,10 +70,15 @@ class BasePairs:
     def prefetch(self, indices: Sequence[int]) -> None:
         """Start to decode the pairs that are needed next. In memory there is nothing to do."""
 
-    def fingerprint(self, digests: Sequence[str] | None = None) -> str:
-        """Count, size and hash of all pixels, the same for equal pairs; ``digests`` saves hashing them again."""
-        digests = self.digests if digests is None else digests
-        return f"{len(self)} pairs of {self.size} px, {sha256(''.join(digests).encode()).hexdigest()[:16]}"
+    def record(self) -> PairsRecord:
+        """What a run records of these pairs. In memory, all pixels are hashed for it."""
+        digests = self.digests
+        fingerprint = f"{len(self)} pairs of {self.size} px, {sha256(''.join(digests).encode()).hexdigest()[:16]}"
+        return PairsRecord(fingerprint, self.size, self.direction, [digest[:DIGEST] for digest in digests])
+
+    def fingerprint(self) -> str:
+        """Count, size and hash of all pixels, the same for equal pairs."""
+        return self.record().fingerprint
 
     def batch(
         self,

@@ -1,6 +1,5 @@
 """Copies of a run in its backup, named by their step, so that no copy can replace a further one."""
 
-import json
 import os
 import re
 import time
@@ -9,7 +8,6 @@ import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
-from zlib import crc32
 
 from ..training import (
     HISTORY,
@@ -17,11 +15,11 @@ from ..training import (
     NEWEST,
     PREVIOUS,
     FolderInUseError,
+    Identity,
     RunFolder,
     load_checkpoint,
     load_newest,
     save_checkpoint,
-    saved_config,
 )
 from ..utils.files import PARTIAL, REPLACED, delete_emptied
 
@@ -69,9 +67,7 @@ def list_backups(place: Path) -> list[Path]:
 
 def identify(state: dict) -> str:
     """Identity of a checkpoint's run: a digest of its settings, its pairs and its start."""
-    config = saved_config(state) | {"lambda_l1": float(state["config"]["lambda_l1"])}  # 100 and 100.0 are the same
-    told = json.dumps([sorted(config.items()), state["pairs"], state.get("start")])
-    return f"{crc32(told.encode()):08x}"
+    return Identity.of(state).digest
 
 
 def copy_name(state: dict) -> str:
@@ -85,7 +81,7 @@ def back_up_run(run: Path, place: Path) -> dict:
     Two copies take turns. The older one is deleted only when the next copy begins: what is written to Google Drive is
     uploaded later, and until then the machine may vanish.
     """
-    state = load_newest(run)[0]
+    state = load_newest(run).state
     identity = identify(state)
     copies = list_copies(place, identity)
     if not copies or copies[-1].step < state["steps_done"]:
@@ -130,7 +126,7 @@ def restore_run(place: Path, run: Path) -> Copy | None:
 
 def _load_if_sound(run: Path) -> dict | None:
     with suppress(FileNotFoundError, ValueError):
-        return load_newest(run)[0]
+        return load_newest(run).state
     return None
 
 

@@ -2,9 +2,10 @@
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import TrainConfig
+from .lambda_path import path_configs, train_lambda_path
 from .lambda_sweep import ProgressBar, read_sweep, sweep
-from .loop import DIGEST, Progress, Run, find_run, read_run, saved_config, train
-from .run_folder import HISTORY, LOCK, NEWEST, PREVIOUS, FolderInUseError, RunFolder, load_newest
+from .loop import Progress, train
+from .run_folder import HISTORY, LOCK, FolderInUseError, RunFolder
+from .runs import NEWEST, PREVIOUS, Identity, Run, find_run, load_newest, read_run
 from .step import Training
-from .time_estimate import estimate_time
-from .trunk_and_legs import lambda_path, path_configs
+from .time_estimate import TimeEstimate, estimate_time

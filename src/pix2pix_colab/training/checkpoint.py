@@ -44,17 +44,3 @@ def load_checkpoint(path: str | Path) -> dict:
             return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # what isn't a checkpoint can raise nearly anything
         raise ValueError(f"{path} is no checkpoint, or is damaged: delete it and train again.") from error
-
-
-def check_same(path: str | Path, saved: dict, wanted: dict) -> None:
-    """Refuse to resume with other settings than a checkpoint was made with.
-
-    Raises:
-        ValueError: naming each setting that differs, its saved value and the wanted one.
-    """
-    differ = [f"{key} = {saved.get(key)} there, {wanted[key]} here" for key in wanted if saved.get(key) != wanted[key]]
-    if differ:
-        raise ValueError(
-            f"{path} was made with other settings ({'; '.join(differ)}): use the same settings or another folder, or "
-            "delete that one to train anew."
-        )

@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 from ..data import Pairs
 from ..loss import LAMBDAS, lambda_label
 from .config import TrainConfig
-from .loop import Progress, Run, read_run, train
-from .run_folder import NEWEST, PREVIOUS
+from .loop import Progress, train
+from .runs import NEWEST, PREVIOUS, Run, read_run
 
 
 def sweep(

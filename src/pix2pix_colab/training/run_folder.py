@@ -2,47 +2,17 @@
 
 import csv
 import errno
-import hashlib
-import warnings
-from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
 
-from ..loss import lambda_label
 from ..utils.files import atomic_write
-from .checkpoint import load_checkpoint, save_checkpoint
+from .checkpoint import save_checkpoint
+from .runs import NEWEST, PREVIOUS, Checkpoint, load_newest
 
-NEWEST, PREVIOUS, HISTORY, LOCK = "checkpoint.pt", "checkpoint.previous.pt", "history.csv", "training.lock"
-
-
-def load_newest(folder: str | Path) -> tuple[dict, Path]:
-    """Load the newest sound checkpoint of a run, and return it with its file. A damaged one is a warning.
-
-    Raises:
-        FileNotFoundError: if the folder holds none.
-        ValueError: if none of them is sound.
-    """
-    newest, previous = Path(folder) / NEWEST, Path(folder) / PREVIOUS
-    if not newest.exists() and previous.exists():  # interrupted between the two renames of a save
-        return _load(previous), previous
-    try:
-        return _load(newest), newest
-    except ValueError:
-        if not previous.exists():
-            raise
-        state = _load(previous)
-        warnings.warn(f"{newest} is damaged: the one before it, {previous.name}, is used.", stacklevel=2)
-        return state, previous
-
-
-def _load(path: Path) -> dict:
-    state = load_checkpoint(path)
-    if not isinstance(state, dict) or not {"config", "pairs", "steps", "steps_done", "history"} <= state.keys():
-        raise ValueError(f"{path} is not a run's checkpoint, or another version wrote it: train into another folder.")
-    return state
+HISTORY, LOCK = "history.csv", "training.lock"
 
 
 class FolderInUseError(RuntimeError):
@@ -68,14 +38,14 @@ class RunFolder:
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future | None = None
 
-    def load(self) -> dict | None:
+    def load(self) -> Checkpoint | None:
         """Load the newest sound checkpoint, or return None if there is none yet. Raise ValueError if none is sound."""
         if not any((self.path / name).exists() for name in (NEWEST, PREVIOUS)):
             return None
-        state, file = load_newest(self.path)
-        self._damaged = file.name == PREVIOUS
-        self._note_saved(state)
-        return state
+        checkpoint = load_newest(self.path)
+        self._damaged = checkpoint.file.name == PREVIOUS
+        self._note_saved(checkpoint.state)
+        return checkpoint
 
     def __enter__(self) -> "RunFolder":
         try:
@@ -153,32 +123,17 @@ def copy_run(source: Path, target: Path) -> None:
         FileNotFoundError, ValueError: as ``load_newest``, and ValueError if another run is in the folder.
         FolderInUseError, OSError: as ``RunFolder``.
     """
-    state, folder = load_newest(source)[0], RunFolder(target)
+    checkpoint, folder = load_newest(source), RunFolder(target)
     there = folder.load()
     if there is None:
         with folder:
             if not (there := folder.load()):  # again: before it was locked, another training may have begun
-                folder.save(state, wait=True)
-    if there and name_weights(there) != name_weights(state):
+                folder.save(checkpoint.state, wait=True)
+    if there and there.name_weights() != (wanted := checkpoint.name_weights()):
         raise ValueError(
-            f"{target} holds another run ({name_weights(there)}) than {source} ({name_weights(state)}): delete it, or "
+            f"{target} holds another run ({there.name_weights().name}) than {source} ({wanted.name}): delete it, or "
             "choose another folder."
         )
-
-
-def name_weights(state: dict) -> str:
-    """Name of a checkpoint for error messages, with a digest of its weights."""
-    digest = digest_weights([state["generator"], state["discriminator"]])
-    return f"{lambda_label(state['config']['lambda_l1'])} at step {state['steps_done']:,} (weights {digest})"
-
-
-def digest_weights(networks: Iterable[Mapping[str, torch.Tensor]]) -> str:
-    """Digest of the weights of networks, 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for network in networks:
-        for weights in network.values():
-            digest.update(weights.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _to_cpu(state):

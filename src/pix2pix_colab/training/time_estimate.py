@@ -15,11 +15,11 @@ from ..loss import LAMBDAS
 from ..utils.device import default_device, fast_cudnn, fork_rng
 from .config import TrainConfig
 from .cuda_graph import WARM_UP
+from .lambda_path import path_configs
 from .lambda_sweep import folder_of
-from .loop import Run
 from .run_folder import read_steps_done
+from .runs import Run
 from .step import Training, check_pairs
-from .trunk_and_legs import path_configs
 
 
 class TimeEstimate(NamedTuple):
