@@ -1,6 +1,7 @@
 """The pretrained λ path: what it makes of label maps, and its file."""
 
 import math
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -9,13 +10,24 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from tools.save_pretrained import RECORDED, strips
 from torchvision.transforms.functional import pil_to_tensor
 
-from pix2pix_colab import LAMBDAS, LambdaPath, PatchDiscriminator, UNetGenerator, load_pretrained, translate
+from pix2pix_colab import (
+    LAMBDAS,
+    LambdaPath,
+    PatchDiscriminator,
+    UNetGenerator,
+    lambda_path,
+    load_pretrained,
+    save_pretrained,
+    translate,
+)
 from pix2pix_colab.data import synthetic_facades
-from pix2pix_colab.interpolation import with_late_layers
-from pix2pix_colab.pretrained import FILE, load_path, save_path
+from pix2pix_colab.lambda_path import PRETRAINED, with_late_layers
+
+FILE = PRETRAINED["facades"]
 
 LABEL_MAPS = sorted(RECORDED.glob("label_map_*.webp"))
 
@@ -75,16 +87,13 @@ def test_all_lambda_share_all_but_the_last_three_layers(path: LambdaPath) -> Non
 
 
 def test_it_is_small_and_in_the_package() -> None:
-    assert FILE.stat().st_size < 20_000_000
+    assert FILE.stat().st_size < 16_100_000
     assert FILE.parent.name == "pix2pix_colab"
 
 
-def test_it_holds_no_pickle() -> None:
-    with np.load(FILE, allow_pickle=False) as arrays:
-        kinds = {arrays[name].dtype.kind for name in arrays.files}
-        weights = [arrays[name] for name in arrays.files if arrays[name].ndim == 4 and not name.endswith(".scale")]
-    assert kinds == {"f", "i", "U"}
-    assert {each.dtype for each in weights} == {np.dtype(np.int8)}
+def test_convolutions_are_int8() -> None:
+    weights = [each for name, each in load_file(FILE).items() if each.ndim == 4 and not name.endswith(".scale")]
+    assert {each.dtype for each in weights} == {torch.int8}
 
 
 @pytest.mark.slow
@@ -96,7 +105,7 @@ def test_a_wheel_has_it(tmp_path: Path) -> None:
     subprocess.run(command, check=True)
     (wheel,) = tmp_path.glob("*.whl")
     listed = subprocess.run([sys.executable, "-m", "zipfile", "-l", wheel], capture_output=True, text=True).stdout
-    assert "pix2pix_colab/pretrained.npz" in listed
+    assert "pix2pix_colab/pretrained.safetensors" in listed
 
 
 def small_path(width: int = 4) -> LambdaPath:
@@ -111,55 +120,55 @@ def small_path(width: int = 4) -> LambdaPath:
 
 def test_a_path_is_saved_and_loaded(tmp_path: Path) -> None:
     path, source = small_path(), synthetic_facades(2, 128).source
-    loaded = load_path(save_path(path, tmp_path / "path.npz"))
+    loaded = load_pretrained(save_pretrained(path, tmp_path / "mine.safetensors"))
     assert (loaded.lambdas, loaded.late_layers) == ([0, 100, math.inf], 2)
     for k, output in loaded.translate(source, path.lambdas).items():
         assert (output.float() - translate(path.generator(k), source).float()).abs().mean() < 2
     before, after = (each.discriminator.state_dict() for each in (path, loaded))
     for name, weights in before.items():
         assert torch.allclose(after[name], weights, atol=float(weights.abs().max()) / 250), name
-    again = save_path(loaded, tmp_path / "again.npz")
-    assert again.read_bytes() == (tmp_path / "path.npz").read_bytes(), "int8 again: nothing more is lost"
+    again = save_pretrained(loaded, tmp_path / "again.safetensors")
+    assert again.read_bytes() == (tmp_path / "mine.safetensors").read_bytes(), "int8 again: nothing more is lost"
 
 
-@pytest.mark.parametrize("change", ["dropout", "grey", "no discriminator"])
-def test_what_would_come_back_otherwise_is_not_saved(change: str, tmp_path: Path) -> None:
-    settings = {"dropout": {"dropout": 0.0}, "grey": {"source_channels": 1}}.get(change, {})
-    discriminator = None if change == "no discriminator" else PatchDiscriminator(4, settings.get("source_channels", 3))
-    (tmp_path / "path.npz").write_text("the old one")
-    with pytest.raises(ValueError, match="Only a path in colour, with the default dropout and a discriminator"):
-        save_path(LambdaPath({100: UNetGenerator(4, 128, **settings)}, discriminator), tmp_path / "path.npz")
-    assert (tmp_path / "path.npz").read_text() == "the old one"
+@pytest.mark.parametrize("change", [{"dropout": 0.0}, {"source_channels": 1}, {"skips": False}, {}])
+def test_a_path_of_any_settings_comes_back(change: dict, tmp_path: Path) -> None:
+    generator = UNetGenerator(4, 128, **change)
+    loaded = load_pretrained(save_pretrained(LambdaPath({100: generator}), tmp_path / "mine.safetensors"))
+    assert loaded.anchors[0].settings == generator.settings and loaded.discriminator is None
+
+
+def test_what_can_not_be_written_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = save_pretrained(small_path(), tmp_path / "mine.safetensors")
+    before = file.read_bytes()
+    monkeypatch.setattr(lambda_path, "_checksum", lambda arrays: len(arrays) / 0)
+    with pytest.raises(ZeroDivisionError):
+        save_pretrained(small_path(), file)
+    assert file.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == [file.name]
 
 
 def test_a_device_that_is_not_there_is_not_taken_for_damage() -> None:
     with pytest.raises(RuntimeError, match="device"):
-        load_pretrained("nothing")
+        load_pretrained(device="nothing")
 
 
-@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "another", "no scale"])
+@pytest.mark.parametrize("damage", ["cut", "noise", "empty", "another", "pickle"])
 def test_a_damaged_file_is_a_sentence(damage: str, tmp_path: Path) -> None:
-    file = save_path(small_path(), tmp_path / "path.npz")
+    file = save_pretrained(small_path(), tmp_path / "mine.safetensors")
     whole = file.read_bytes()
     middle = len(whole) // 2
+    flipped = whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 99]) + whole[middle + 99 :]
+    damaged = {"cut": whole[:middle], "noise": flipped, "empty": b"", "pickle": pickle.dumps(print)}
     if damage == "another":
-        np.savez(file, something=np.zeros(3))
-    elif damage == "no scale":
-        with np.load(file) as arrays:
-            np.savez(file, **{name: arrays[name] for name in arrays.files if name != "encoder.0.0.weight.scale"})
+        save_file({"something": torch.zeros(3)}, file)
     else:
-        flipped = whole[:middle] + bytes(255 - byte for byte in whole[middle : middle + 99]) + whole[middle + 99 :]
-        file.write_bytes({"cut": whole[:middle], "noise": flipped, "empty": b""}[damage])
-    with pytest.raises(ValueError, match=r"path\.npz is damaged, or holds no λ path: install the package again"):
-        load_path(file)
+        file.write_bytes(damaged[damage])
+    with pytest.raises(ValueError, match=r"mine\.safetensors is damaged, or holds no λ path: save it again"):
+        load_pretrained(file)
 
 
 def test_a_missing_file_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"There are no weights at .*none\.npz: install the package again"):
-        load_path(tmp_path / "none.npz")
-
-
-def test_a_pickle_is_not_opened(tmp_path: Path) -> None:
-    np.savez(tmp_path / "evil.npz", settings=np.array([print], dtype=object))
-    with pytest.raises(ValueError, match="is damaged, or holds no λ path"):
-        load_path(tmp_path / "evil.npz")
+    with pytest.raises(FileNotFoundError, match=r"no weights at .*none.* \(known by name: facades\): save it again"):
+        load_pretrained(tmp_path / "none.safetensors")
+    with pytest.raises(FileNotFoundError, match=r"no weights at cuda \(known by name: facades\)"):
+        load_pretrained("cuda")

@@ -22,7 +22,7 @@ from pix2pix_colab import LambdaPath, load_pretrained
 from pix2pix_colab.data import LABEL_COLOURS, example_label_maps
 from pix2pix_colab.export import OnnxMissingError, export_parts
 from pix2pix_colab.slider import describe_positions, empty_wall
-from pix2pix_colab.training import read_sweep
+from pix2pix_colab.training import read_lambda_path
 
 ROOT = Path(__file__).parent.parent
 PAGE, WINGS = ROOT / "site", ROOT / "src/pix2pix_colab"
@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     try:
         check(options.out)
-        path, about = (read_path(options.runs), "") if options.runs else (load_pretrained(), PRETRAINED)
+        path, about = (read_lambda_path(options.runs), "") if options.runs else (load_pretrained(), PRETRAINED)
         if path.anchors[0].source_channels != 3:
             raise ValueError("The page draws label maps in colour, but this path has grey sources: take another.")
         partial = options.out.with_name(f"{options.out.name}.partial")
@@ -60,10 +60,6 @@ def check(out: Path) -> None:
         raise ValueError(f"{out} is there, and is no page that was built before: choose another --out.")
     if not (RUNTIME_FOLDER / RUNTIME[1]).is_file():
         raise ValueError("There is no onnxruntime-web here: run `npm ci` in site/, or `make site`.")
-
-
-def read_path(folder: Path) -> LambdaPath:
-    return LambdaPath({k: run.load_generator() for k, run in read_sweep(folder).items()})
 
 
 def build(path: LambdaPath, about: str, out: Path) -> None:

@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from pix2pix_colab import LambdaPath
+from pix2pix_colab import LambdaPath, load_pretrained, save_pretrained
 from pix2pix_colab.data import synthetic_facades
-from pix2pix_colab.pretrained import FILE, load_pretrained, save_path
-from pix2pix_colab.training import read_sweep
+from pix2pix_colab.lambda_path import PRETRAINED
+from pix2pix_colab.training import read_lambda_path
 
+FILE = PRETRAINED["facades"]
 RECORDED = Path(__file__).parents[1] / "tests/pretrained"
 LAMBDAS = (0, 30, 100, float("inf"))  # that are recorded, side by side; 30 is interpolated
 COUNT, SEED = 2, 7  # label maps
@@ -25,22 +26,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("runs", type=Path, help="the folder of the runs of a λ path")
     try:
-        save_path(read_path(parser.parse_args().runs), FILE)
+        save_pretrained(read_lambda_path(parser.parse_args().runs), FILE)
     except (ValueError, OSError) as error:
         raise SystemExit(f"error: {error}") from error
     record(load_pretrained(), RECORDED)
     print(f"{FILE}: {FILE.stat().st_size / 1e6:.2f} MB")
-
-
-def read_path(folder: Path) -> LambdaPath:
-    """Read a λ path with the discriminator of its trunk. Raise ValueError if there is no trunk, or no path."""
-    runs = read_sweep(folder)
-    trunks = [run for run in runs.values() if not run.config.late_layers]
-    if len(trunks) != 1:
-        raise ValueError(
-            f"{folder} holds {len(trunks)} runs of which all layers learned, but a path has one, its trunk."
-        )
-    return LambdaPath({k: run.load_generator() for k, run in runs.items()}, trunks[0].load_discriminator())
 
 
 def record(path: LambdaPath, folder: Path) -> None:

@@ -3,6 +3,5 @@
 from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
 from .inference import translate
-from .interpolation import LambdaPath
+from .lambda_path import LambdaPath, load_pretrained, save_pretrained
 from .loss import LAMBDAS, discriminator_loss, generator_loss, lambda_label
-from .pretrained import load_pretrained

@@ -15,9 +15,8 @@ from torch import distributed
 from .data import DATASETS, Pairs, find_pairs, jitter_size, known_dataset, open_dataset, read_pairs
 from .export import DEFAULT_WEIGHTS, WEIGHTS, OnnxMissingError, export_onnx, export_parts, read_network
 from .inference import translate
-from .interpolation import LambdaPath
+from .lambda_path import LambdaPath, load_pretrained
 from .loss import LAMBDAS, check_lambda
-from .pretrained import load_pretrained
 from .training import FolderInUseError, ProgressBar, Run, TrainConfig, read_sweep, sweep, train_lambda_path
 from .utils.device import default_device
 from .utils.markdown import markdown_table
@@ -184,7 +183,9 @@ def run_evaluate(options: Namespace) -> None:
             train_pairs = _read_pairs(options, "train", jitter_size(config.image_size), config)
     generators = {k: run.load_generator(device) for k, run in runs.items()}
     if not runs or any(run.config.late_layers for run in runs.values()):
-        path = LambdaPath(generators) if runs else load_pretrained(device)  # ValueError for legs of another trunk
+        path = (
+            LambdaPath(generators) if runs else load_pretrained(device=device)
+        )  # ValueError for legs of another trunk
         outputs = path.translate(pairs.source, path.lambdas)  # what they share only once
     else:
         outputs = {k: translate(generator, pairs.source) for k, generator in generators.items()}

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from pix2pix_colab import LambdaPath
 from pix2pix_colab.data import Pairs, synthetic_facades
 from pix2pix_colab.evaluation import Measurement, Report
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
-from pix2pix_colab.interpolation import LambdaPath
 from pix2pix_colab.slider import build
 from pix2pix_colab.slider.build import LONGEST, encode, slider_of_image, slider_of_pairs, slider_of_path
 

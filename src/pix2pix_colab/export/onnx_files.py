@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 
 from ..generator import UNetGenerator
-from ..interpolation import LambdaPath
+from ..lambda_path import LambdaPath
 from .onnx_graph import DEFAULT_WEIGHTS, OnnxGraph
 from .unet_layers import (
     add_denormalised,

@@ -7,8 +7,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
+from ..lambda_path import quantize
 from ..utils.files import atomic_write
-from ..utils.int8 import quantize
 
 WEIGHTS = ("float32", "float16", "int8")
 DEFAULT_WEIGHTS = (

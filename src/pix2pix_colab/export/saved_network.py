@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from ..generator import UNetGenerator
-from ..interpolation import LambdaPath
-from ..training import read_run, read_sweep
+from ..lambda_path import LambdaPath
+from ..training import read_lambda_path, read_run
 
 
 def read_network(folder: str | Path) -> UNetGenerator | LambdaPath:
@@ -19,8 +19,8 @@ def read_network(folder: str | Path) -> UNetGenerator | LambdaPath:
     try:
         return read_run(folder).load_generator()
     except FileNotFoundError:  # no checkpoint, so its subfolders may have some
-        generators = {k: run.load_generator() for k, run in read_sweep(folder).items()}
+        pass
     try:
-        return LambdaPath(generators)
+        return read_lambda_path(folder)
     except ValueError as error:
         raise ValueError(f"{error} Or export one run, from its own folder in {folder}.") from error

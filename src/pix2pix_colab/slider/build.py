@@ -12,7 +12,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 from ..data import Pairs, example_label_maps
 from ..generator import UNetGenerator
 from ..inference import check_source, translate
-from ..interpolation import LambdaPath
+from ..lambda_path import LambdaPath
 from ..utils.images import convert, load_image
 from .widget import LambdaSlider
 

@@ -9,9 +9,10 @@ import torch
 from torch import distributed
 
 from ..data import Pairs
+from ..lambda_path import LambdaPath
 from ..loss import LAMBDAS, lambda_label
 from .config import TrainConfig
-from .lambda_sweep import check_folder_names, folder_of
+from .lambda_sweep import check_folder_names, folder_of, read_sweep
 from .loop import Progress, train
 from .run_folder import RunFolder, copy_run
 from .runs import Identity, Run, read_run
@@ -76,6 +77,18 @@ def train_lambda_path(
     if shared:
         distributed.barrier()
     return {k: runs.get(k) or read_run(folder_of(root, k)) for k in sorted({trunk, *lambdas})}
+
+
+def read_lambda_path(root: str | Path, device: torch.device | str = "cpu") -> LambdaPath:
+    """Read the runs in ``root`` as a λ path, with the discriminator of its trunk.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``read_sweep``, and ValueError for runs that are no path.
+    """
+    runs = read_sweep(root)
+    trunk = next((run for run in runs.values() if not run.config.late_layers), None)
+    generators = {k: run.load_generator(device) for k, run in runs.items()}
+    return LambdaPath(generators, trunk and trunk.load_discriminator(device))
 
 
 def _settings_of(start: Run, config: TrainConfig | None, pairs: Pairs) -> TrainConfig:

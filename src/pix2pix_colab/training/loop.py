@@ -10,7 +10,7 @@ import torch
 
 from ..data import Pairs
 from ..generator import UNetGenerator
-from ..interpolation import LambdaPath
+from ..lambda_path import LambdaPath
 from ..utils.device import default_device, explain_out_of_memory, fast_cudnn, fork_rng
 from .config import TrainConfig
 from .interrupt import catch_interrupt

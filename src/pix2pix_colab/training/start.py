@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..interpolation import LambdaPath
+from ..lambda_path import LambdaPath
 from ..loss import lambda_label
 from .config import TrainConfig
 from .runs import Run, Start, digest_weights, load_newest

@@ -16,7 +16,7 @@ from torchvision.transforms.functional import to_pil_image
 from ...data import LABEL_COLOURS, Pairs, example_label_maps
 from ...generator import UNetGenerator
 from ...inference import translate
-from ...interpolation import LambdaPath
+from ...lambda_path import LambdaPath
 from ...utils.esm import bundle
 from ..build import encode
 from ..saved_form import SavedForm

@@ -1,16 +1,24 @@
-"""Every λ from a few trained ones, by interpolation of their weights."""
+"""λ path: one network for every λ, from a few trained ones; and its file of weights."""
 
 import copy
+import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import reduce
+from pathlib import Path
+from zlib import crc32
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
 from .inference import Images, translate_by
 from .loss import check_lambda
+from .utils.files import atomic_write
+
+PRETRAINED = {"facades": Path(__file__).with_name("pretrained.safetensors")}
+SCALE = ".scale"  # ends the name of a weight's scales in a file
 
 
 class LambdaPath:
@@ -24,7 +32,7 @@ class LambdaPath:
     Args:
         generators: by λ, as those of ``train_lambda_path``: equal but for the last layers of their decoders. Nothing
             useful lies between networks that were trained apart.
-        discriminator: of the trunk, for a training that starts from this path; None if it is not known.
+        discriminator: of the trunk, for a training that starts from this path, if it is known.
 
     Raises:
         ValueError: if there are none, or if they differ in their layers' settings or in their encoders.
@@ -123,7 +131,7 @@ def _between(low: Tensor, high: Tensor, part: float) -> Tensor:
 
 def _count_late_layers(generators: list[UNetGenerator]) -> int:
     """Number of the decoder's last layers in which the generators differ, at least 1."""
-    if len({repr(generator) for generator in generators}) > 1:
+    if any(generator.settings != generators[0].settings for generator in generators):
         raise ValueError("These generators differ in size, channels or dropout: take those of one λ path.")
     states = [generator.state_dict() for generator in generators]
     differ = [name for name, value in states[0].items() if not all(torch.equal(value, each[name]) for each in states)]
@@ -134,3 +142,109 @@ def _count_late_layers(generators: list[UNetGenerator]) -> int:
         )
     layers = len(generators[0].decoder)
     return layers - min((int(name.split(".")[1]) for name in differ), default=layers - 1)
+
+
+def load_pretrained(path_or_name: str | Path = "facades", device: torch.device | str = "cpu") -> LambdaPath:
+    """Load a λ path from a file of ``save_pretrained``, or one of the package by its name. Takes half a second.
+
+    "facades" translates label maps into facades at 256 px, for every λ from 0 to L1 only. It was trained on the 400
+    training pairs of the real facades, with width 32. Its colours are those of ``pix2pix_colab.data.LABEL_COLOURS``.
+    What it can do and what not, its values for each λ and its licence are in docs/weights.md.
+
+    Returns:
+        A path with the ``discriminator`` of its trunk, so that ``train(start=load_pretrained(), …)`` can go on.
+
+    Raises:
+        FileNotFoundError, ValueError: if the file is missing, damaged, or no λ path. Nothing in it is executed.
+    """
+    file = PRETRAINED.get(str(path_or_name), Path(path_or_name))
+    advice = "save it again" if file == Path(path_or_name) else "install the package again"
+    if not file.is_file():
+        raise FileNotFoundError(f"There are no weights at {file} (known by name: {', '.join(PRETRAINED)}): {advice}.")
+    try:
+        path = _load(file)
+    except Exception as error:  # what is damaged raises nearly anything
+        raise ValueError(f"{file} is damaged, or holds no λ path: {advice}.") from error
+    for network in filter(None, (*path.anchors, path.discriminator)):
+        network.to(device)
+    return path
+
+
+def _load(file: Path) -> LambdaPath:
+    from safetensors import safe_open  # not needed, and not always installed, where one trains
+
+    with safe_open(file, "pt") as opened:
+        settings = json.loads(opened.metadata()["settings"])
+        arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
+    if _checksum(arrays) != settings["crc32"]:
+        raise ValueError("The weights are not those that were saved.")
+    first, late = UNetGenerator(**settings["generator"]), settings["late_layers"]
+    discriminator = PatchDiscriminator(*settings["discriminator"]) if settings["discriminator"] else None
+    for name, network in _shared(first, late, discriminator).items():
+        network.load_state_dict(_read(arrays, name))
+    weights = {float(label): _read(arrays, label) for label in settings["lambdas"]}
+    return LambdaPath({k: with_late_layers(first, late, each) for k, each in weights.items()}, discriminator)
+
+
+def save_pretrained(path: LambdaPath, file: str | Path) -> Path:
+    """Write a λ path as safetensors: convolutions as int8, with a scale for each output channel; all else float32.
+
+    What all λ share is written once. It is read back before it takes the place of an old file.
+
+    Raises:
+        OSError: if the file can't be written.
+    """
+    from safetensors.torch import save_file
+
+    first, late, labels = path.anchors[0], path.late_layers, [str(float(k)) for k in path.lambdas]
+    networks = _shared(first, late, path.discriminator)
+    networks |= {label: each.decoder[-late:] for label, each in zip(labels, path.anchors, strict=True)}
+    arrays = {f"{name}.{key}": array for name, network in networks.items() for key, array in _arrays(network)}
+    shape = [first.settings[name] for name in ("width", "source_channels", "target_channels")]
+    settings = {
+        "generator": first.settings,
+        "discriminator": path.discriminator and shape,
+        "late_layers": late,
+        "lambdas": labels,
+        "crc32": _checksum(arrays),
+    }
+    with atomic_write(Path(file)) as partial:
+        save_file(arrays, partial, {"settings": json.dumps(settings)})
+        _load(partial)
+    return Path(file)
+
+
+def _shared(generator: UNetGenerator, late: int, discriminator: PatchDiscriminator | None) -> dict[str, nn.Module]:
+    """What is there once, by its name in the file. The late layers are there for each λ."""
+    networks = {"encoder": generator.encoder, "decoder": generator.decoder[:-late]}
+    return networks | ({"discriminator": discriminator} if discriminator else {})
+
+
+def _arrays(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """The weights of a network by name, those of convolutions as int8 and their scales."""
+    modules = dict(network.named_modules())
+    for name, values in network.state_dict().items():
+        module = modules[name.rpartition(".")[0]]
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and name.endswith(".weight"):
+            values, scale = quantize(values, [int(isinstance(module, nn.ConvTranspose2d))])
+            yield name + SCALE, scale.cpu()
+        yield name, values.cpu().contiguous()
+
+
+def quantize(values: Tensor, channels: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Weights as int8 in [-127, 127], and their scales, one for each index of the axes ``channels``: weight / scale."""
+    others = [axis for axis in range(values.ndim) if axis not in channels]
+    scale = values.detach().abs().amax(others, keepdim=True).clamp(min=1e-30) / 127
+    return (values.detach() / scale).round().to(torch.int8), scale
+
+
+def _read(arrays: Mapping[str, Tensor], network: str) -> dict[str, Tensor]:
+    """The weights of a network: the inverse of ``_arrays``."""
+    found = {name.removeprefix(f"{network}."): arrays[name] for name in arrays if name.startswith(f"{network}.")}
+    scales = {name.removesuffix(SCALE): found.pop(name) for name in list(found) if name.endswith(SCALE)}
+    return {name: each * scales[name] if each.dtype == torch.int8 else each for name, each in found.items()}
+
+
+def _checksum(arrays: Mapping[str, Tensor]) -> int:
+    """CRC-32 of all weights: safetensors has none."""
+    return reduce(lambda checksum, name: crc32(arrays[name].numpy(), checksum), sorted(arrays), 0)
