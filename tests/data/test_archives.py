@@ -64,36 +64,23 @@ def test_every_kind_is_unpacked_whatever_its_name(tmp_path, suffix):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["odd name", "out"]
 
 
-def test_an_older_folder_is_replaced(tmp_path):
+def test_an_older_folder_is_replaced_but_not_by_a_damaged_archive(tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "old.txt").touch()
-    unpack(pack(tmp_path / "a.zip"), tmp_path / "out")
+    archive = pack(tmp_path / "a.zip")
+    archive.write_bytes((whole := archive.read_bytes())[:-30])
+    assert_refused(archive, ValueError, "no sound archive")
+    archive.write_bytes(whole)
+    unpack(archive, tmp_path / "out")
     assert contents(tmp_path / "out") == FILES
 
 
-def test_an_older_folder_outlives_a_damaged_archive(tmp_path):
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "old.txt").touch()
-    archive = tmp_path / "a.zip"
-    archive.write_bytes(pack(archive).read_bytes()[:-30])
-    assert_refused(archive, ValueError, "no sound archive")
-
-
-def test_what_macos_adds_is_left_out(tmp_path):
-    for suffix in (".zip", ".tar"):
-        unpack(pack(tmp_path / f"a{suffix}", FILES | {"__MACOSX/set/._1.jpg": b"!"}), tmp_path / "out")
-        assert contents(tmp_path / "out") == FILES
-
-
-def test_backslashes_lead_into_folders(tmp_path):
-    unpack(pack(tmp_path / "a.zip", {"train\\1.jpg": b"!"}), tmp_path / "out")
+@pytest.mark.parametrize("name", ["a.zip", "a.tar"])
+def test_backslashes_lead_into_folders_and_what_macos_adds_is_left_out(tmp_path, name):
+    files = {"train\\1.jpg": b"!", "__MACOSX/set/._1.jpg": b"!"}
+    unpack(pack(tmp_path / name, files), tmp_path / "out")
     assert contents(tmp_path / "out") == {"train/1.jpg": b"!"}
-
-
-def test_a_hard_link_is_refused(tmp_path):
-    link = member("set/same.jpg", type=tarfile.LNKTYPE, linkname="set/train/1.jpg")
-    archive = pack(tmp_path / "a.tar.gz", FILES, link, member("set/z", b"z"))
-    assert_refused(archive, ValueError, r"set/same\.jpg is a link or a device: pack the file itself")
+    assert_refused(pack(tmp_path / name, {}), ValueError, "it holds no files")
 
 
 def test_a_missing_archive_gets_a_sentence(tmp_path):
@@ -113,11 +100,6 @@ def test_what_is_no_archive_is_refused(tmp_path, content):
     assert_refused(tmp_path / "a.zip", ValueError, "web page" if b"<" in content[:2] else "is no sound archive")
 
 
-@pytest.mark.parametrize("name", ["a.zip", "a.tar.gz"])
-def test_an_empty_archive_is_refused(tmp_path, name):
-    assert_refused(pack(tmp_path / name, {}), ValueError, "it holds no files")
-
-
 @pytest.mark.parametrize("suffix", [".zip", *TARS])
 @pytest.mark.parametrize("at", [0.3, 0.5, 0.9])
 def test_a_truncated_archive_is_refused(tmp_path, suffix, at):
@@ -127,17 +109,10 @@ def test_a_truncated_archive_is_refused(tmp_path, suffix, at):
     assert_refused(archive, ValueError, "is no sound archive")
 
 
-def test_a_tar_that_ends_between_two_files_is_refused(tmp_path):
+@pytest.mark.parametrize("damage", [lambda tar: tar[:3584], lambda tar: tar[:3604] + b"?" + tar[3605:]])
+def test_a_tar_that_ends_between_two_files_or_in_a_damaged_header_is_refused(tmp_path, damage):
     archive = pack(tmp_path / "a.tar")
-    archive.write_bytes(archive.read_bytes()[: 512 + 3072])
-    assert_refused(archive, ValueError, "it breaks off")
-
-
-def test_a_tar_with_a_damaged_header_between_is_refused(tmp_path):
-    archive = pack(tmp_path / "a.tar")
-    damaged = bytearray(archive.read_bytes())
-    damaged[512 + 3072 + 20] ^= 1
-    archive.write_bytes(damaged)
+    archive.write_bytes(damage(archive.read_bytes()))
     assert_refused(archive, ValueError, "it breaks off")
 
 
@@ -156,44 +131,28 @@ def test_a_damaged_archive_is_refused(tmp_path, suffix, at):
     assert_refused(archive, ValueError, "is no sound archive")
 
 
-def link(**fields):
-    return lambda outside: [member("set/link", **fields)]
+LINK = "set/link is a link or a device: pack the file itself"
+ESCAPES = {
+    "..": (("../escaped", b"!"), {}, "lies outside of its folder"),
+    "in the middle": (("set/train/../../../escaped", b"!"), {}, "lies outside of its folder"),
+    "backslash": (("set\\..\\..\\..\\escaped", b"!"), {}, "lies outside of its folder"),
+    "out": (("set/link",), {"type": tarfile.SYMTYPE, "linkname": "../../.."}, LINK),
+    "inside": (("set/link",), {"type": tarfile.SYMTYPE, "linkname": "train"}, LINK),
+    "hard link": (("set/link",), {"type": tarfile.LNKTYPE, "linkname": "../secret"}, LINK),
+    "hard link inside": (("set/link",), {"type": tarfile.LNKTYPE, "linkname": "set/train/1.jpg"}, LINK),
+    "character device": (("set/link",), {"type": tarfile.CHRTYPE}, LINK),
+    "block device": (("set/link",), {"type": tarfile.BLKTYPE}, LINK),
+    "pipe": (("set/link",), {"type": tarfile.FIFOTYPE}, LINK),
+    "long name": (("x", bytes(2 << 20)), {"type": tarfile.GNUTYPE_LONGNAME}, r"a header of 2,097,\d+ bytes"),
+}
 
 
-@pytest.mark.parametrize(
-    "escape",
-    [
-        lambda outside: [member("../escaped", b"!")],
-        lambda outside: [member("set/train/../../../escaped", b"!")],
-        lambda outside: [member("set\\..\\..\\..\\escaped", b"!")],
-        lambda outside: [member("set/link", type=tarfile.SYMTYPE, linkname=str(outside)), member("set/link/x", b"!")],
-        link(type=tarfile.SYMTYPE, linkname="../../.."),
-        link(type=tarfile.SYMTYPE, linkname="train"),
-        link(type=tarfile.LNKTYPE, linkname="../secret"),
-        link(type=tarfile.LNKTYPE, linkname="/etc/passwd"),
-        link(type=tarfile.CHRTYPE),
-        link(type=tarfile.BLKTYPE),
-        link(type=tarfile.FIFOTYPE),
-    ],
-    ids=[
-        "..",
-        "in the middle",
-        "backslash",
-        "through a link",
-        "up",
-        "inside",
-        "hard up",
-        "hard /",
-        "chr",
-        "blk",
-        "fifo",
-    ],
-)
-def test_a_tar_that_reaches_out_is_refused(tmp_path, escape):
+@pytest.mark.parametrize("name", ["a.tar.gz", "a.tar"])
+@pytest.mark.parametrize(("content", "fields", "reason"), ESCAPES.values(), ids=ESCAPES)
+def test_a_tar_that_reaches_out_is_refused(tmp_path, name, content, fields, reason):
     (tmp_path / "secret").write_bytes(b"secret")
-    (tmp_path / "outside").mkdir()
-    for name in ("a.tar.gz", "a.tar"):
-        assert_refused(pack(tmp_path / name, FILES, *escape(tmp_path / "outside")), ValueError, "is no sound archive")
+    archive = pack(tmp_path / name, FILES, member(*content, **fields), member("set/link/x", b"!"))
+    assert_refused(archive, ValueError, rf"is no sound archive \(.*{reason}")
 
 
 @pytest.mark.parametrize("name", ["../escaped", "set/../../escaped", "..\\escaped"])
@@ -262,11 +221,6 @@ def test_a_bomb_that_declares_nothing_is_refused(tmp_path, monkeypatch, declared
     monkeypatch.setattr(shutil, "copyfileobj", watch)
     assert_refused(archive, ValueError, "Bad CRC-32")
     assert written in ([0], [declared])
-
-
-def test_a_bomb_in_a_header_is_refused(tmp_path):
-    archive = pack(tmp_path / "a.tar.gz", {}, member("x", bytes(2 << 20), type=tarfile.GNUTYPE_LONGNAME))
-    assert_refused(archive, ValueError, r"a header of 2,097,\d+ bytes")
 
 
 def test_a_bomb_behind_the_end_is_refused(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 torchmetrics computes both. The weights of these networks (233 and 96 MB) are downloaded once, to torch.hub's folder.
 """
 
+import hashlib
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
@@ -140,7 +141,9 @@ def _load(metric: str, url: str, build: Callable[[], nn.Module], device: torch.d
 def _fetch_once(url: str, file: Path) -> None:
     """Download a file whose name ends in the start of its sha256, as torch.hub's do. Its own way has no timeout."""
 
-    def check(_: Path, digest: str) -> None:
+    def check(part: Path) -> None:
+        with part.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
         if not digest.startswith(file.stem.rpartition("-")[2]):
             raise ValueError("what came is another file, or not all of it")
 

@@ -1,6 +1,10 @@
 """Extraction of .zip and .tar archives: all of an archive or nothing, and only inside its own folder."""
 
+import bz2
 import errno
+import gzip
+import io
+import lzma
 import shutil
 import stat
 import tarfile
@@ -16,6 +20,7 @@ MAX_RATIO = 200  # times the archive's size: photos hardly shrink, label maps to
 SLACK = 64 << 20  # bytes more, for a small archive
 MAX_FILES = 1_000_000
 CHUNK = 1 << 20  # bytes
+DECODERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open, b"]\0\0": lzma.open, b"": open}  # of tars
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)  # else the archive's
 
 
@@ -48,8 +53,7 @@ def unpack(archive: str | Path, folder: str | Path, label: str | None = None) ->
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             sentence = f"{label or archive} can't be unpacked into {folder} ({error.strerror}): free some space."
             raise OSError(error.errno, sentence) from error
-        reason = str(error).partition(":\n")[0]  # without what tarfile says of each compression
-        raise ValueError(f"{label or archive} is no sound archive ({reason}): fetch or pack it again.") from error
+        raise ValueError(f"{label or archive} is no sound archive ({error}): fetch or pack it again.") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
@@ -65,19 +69,25 @@ def _extract(archive: Path, folder: Path) -> None:
     if is_web_page(archive):
         raise ValueError("it is a web page")
     with archive.open("rb") as file:
-        is_zip = file.read(2) == b"PK"
-    limit, name = MAX_RATIO * archive.stat().st_size + SLACK, archive.name.lstrip(".")
-    with zipfile.ZipFile(archive) if is_zip else tarfile.open(archive, tarinfo=_TarMember) as packed:
-        files = _zip_files(packed) if is_zip else _tar_files(packed, limit)
-        members = _check_sizes(tqdm(files, f"check {name}", unit="file", delay=2), folder, limit)
-        bar = tqdm(members, f"unpack {name}", unit="file", delay=2)
-        packed.extractall(folder, bar, **{} if is_zip else {"filter": "data"})
+        start = file.read(6)
+    if start.startswith(b"PK"):
+        with zipfile.ZipFile(archive) as packed:
+            packed.extractall(folder, _check_sizes(_zip_files(packed), archive, folder))
+    else:
+        decode = next(decode for magic, decode in DECODERS.items() if start.startswith(magic))
+        with _Decoded(decode(archive, "rb")) as tar, tarfile.open(fileobj=tar, mode="r:") as packed:
+            members = _check_sizes(_tar_files(packed, tar, _limit(archive)), archive, folder)
+            packed.extractall(folder, members, filter="data")
 
 
-def _check_sizes(files: Iterable[tuple], folder: Path, limit: int) -> list:
+def _limit(archive: Path) -> int:
+    return MAX_RATIO * archive.stat().st_size + SLACK
+
+
+def _check_sizes(files: Iterable[tuple], archive: Path, folder: Path) -> Iterable:
     """List the members of an archive, if their declared sizes (which no more is extracted than) are acceptable."""
-    members, total = [], 0
-    for member, size in files:
+    members, total, limit, name = [], 0, _limit(archive), archive.name.lstrip(".")
+    for member, size in tqdm(files, f"check {name}", unit="file", delay=2):
         members.append(member)
         total += size
         if total > limit or len(members) > MAX_FILES:
@@ -85,7 +95,7 @@ def _check_sizes(files: Iterable[tuple], folder: Path, limit: int) -> list:
     if not members:
         raise ValueError("it holds no files")
     require_space(folder, total)
-    return members
+    return tqdm(members, f"unpack {name}", unit="file", delay=2)
 
 
 def _safe_name(name: str, plain: bool) -> str:
@@ -107,21 +117,23 @@ def _zip_files(packed: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, int]]
             yield info, info.file_size
 
 
-class _TarMember(tarfile.TarInfo):
-    def _proc_member(self, tar: tarfile.TarFile) -> tarfile.TarInfo:
-        if not (self.isfile() or self.isdir()) and self.size > CHUNK:  # a long name: tarfile reads it into memory
-            raise ValueError(f"a header of {self.size:,} bytes")
-        return super()._proc_member(tar)
+class _Decoded(io.BufferedReader):
+    """A tar, decompressed."""
+
+    def read(self, size: int = -1) -> bytes:
+        if size > CHUNK:  # a long name, which tarfile reads into memory
+            raise ValueError(f"a header of {size:,} bytes")
+        return super().read(size)
 
 
-def _tar_files(packed: tarfile.TarFile, limit: int) -> Iterator[tuple[tarfile.TarInfo, int]]:
+def _tar_files(packed: tarfile.TarFile, tar: _Decoded, limit: int) -> Iterator[tuple[tarfile.TarInfo, int]]:
     for member in packed:
         member.name = _safe_name(member.name, member.isfile() or member.isdir())
         if member.isfile() and "__MACOSX" not in member.name:
             yield member, member.size
-    packed.fileobj.seek(packed.offset)
-    end = packed.fileobj.read(tarfile.BLOCKSIZE)
+    tar.seek(packed.offset)
+    end = tar.read(tarfile.BLOCKSIZE)
     if len(end) != tarfile.BLOCKSIZE or any(end):  # tarfile takes any block that is no header for the end
         raise ValueError("it breaks off")
-    if all(packed.fileobj.read(CHUNK) for _ in range(limit // CHUNK + 1)):  # to the end, where gzip's checksum is
+    if all(tar.read(CHUNK) for _ in range(limit // CHUNK + 1)):  # to the end, where gzip's checksum is
         raise ValueError("too much data follows the last member")

@@ -11,14 +11,13 @@ from zlib import crc32
 
 from filelock import FileLock
 
-from ...utils.files import atomic_write, copy_whole, require_space
+from ...utils.files import copy_whole
 from ...utils.images import is_image
 from .archives import unpack
-from .drive import drive_id, fetch_drive
-from .fetch import PATIENCE, Patience, fetch, part_of, sha256
+from .fetch import PATIENCE, Patience, fetch
 from .registry import DATASETS, Dataset
 
-CHECKSUMS = "sha256.txt"  # none is published: the first one seen is recorded, in the format of sha256sum
+DRIVE = "https://drive.google.com/uc?id={}"
 DISK_FACTOR = 2.2  # times the archive's size, for it and its images, which hardly shrink, at once
 
 
@@ -29,14 +28,14 @@ def download(
 
     Args:
         cache: a folder of archives, such as on Google Drive: one that is there isn't fetched, and one fetched is copied
-            there, with its sha256, by which the next machine checks it.
+            there.
         patience: with the servers.
 
     Returns:
         The folder ``root/name``, which holds a folder for each split. It appears when all is checked, not before.
 
     Raises:
-        ValueError: for an unknown name, or an archive of the wrong content, number of images, or sha256.
+        ValueError: for an unknown name, or an archive of the wrong content or number of images.
         ConnectionError: if no server gives the archive.
         OSError: if the disk is too full or can't be written.
     """
@@ -53,78 +52,40 @@ def download(
 
 
 def _install(dataset: Dataset, root: Path, cached: Path | None, patience: Patience) -> None:
-    archive, unpacked, checksum = root / f".{dataset.name}.tar.gz", root / f".{dataset.name}", ""
+    name, archive, unpacked = f"{dataset.name}.tar.gz", root / f".{dataset.name}.tar.gz", root / f".{dataset.name}"
     other = "holds other images than expected: try later, or set PIX2PIX_MIRROR to another server."
 
-    def check(file: Path, digest: str) -> None:
-        nonlocal checksum
-        checksum = f"{digest}  {dataset.name}.tar.gz"
-        for folder in (root, *([cached.parent] if cached else [])):
-            _compare(checksum, folder / CHECKSUMS)
-        unpack(file, unpacked, f"{dataset.name}.tar.gz")
-        _check_splits(unpacked / dataset.name, dataset, f"{dataset.name}.tar.gz {other}")
+    def check(file: Path) -> None:
+        unpack(file, unpacked, name)
+        _check_splits(unpacked / dataset.name, dataset, f"{name} {other}")
 
-    _check_disk(dataset, root, archive)
     try:
-        found = cached and _copy_from_cache(cached, archive, check)
-        if not found:
+        if not (cached and _is_cached(cached, check)):
             fetch(dataset.addresses, archive, dataset.size, dataset.tolerance, check, patience, room=DISK_FACTOR)
-        if cached:
-            _copy_to_cache(None if found else archive, cached, checksum)
-        with _lock(root, CHECKSUMS):  # other data sets are recorded in it, too
-            _record(checksum, root / CHECKSUMS)
+            if cached:
+                _copy_to_cache(archive, cached)
         (unpacked / dataset.name).rename(root / dataset.name)
-        archive.unlink()
+        archive.unlink(missing_ok=True)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 
 
-def _copy_from_cache(cached: Path, archive: Path, check: Callable[[Path, str], None]) -> bool:
+def _is_cached(cached: Path, check: Callable[[Path], None]) -> bool:
     if not cached.exists():
         return False
     try:
-        copy_whole(cached, archive)
-        check(archive, sha256(archive))
+        check(cached)
         return True
     except (OSError, ValueError) as error:
         warnings.warn(f"{cached} can't be used and is fetched again: {error}", stacklevel=5)
         return False
 
 
-def _copy_to_cache(archive: Path | None, cached: Path, checksum: str) -> None:
+def _copy_to_cache(archive: Path, cached: Path) -> None:
     try:
-        if archive:
-            copy_whole(archive, cached)
-        _record(checksum, cached.with_name(CHECKSUMS))
+        copy_whole(archive, cached)
     except OSError as error:
         warnings.warn(f"{cached} can't be written, so it will be fetched again: {error}", stacklevel=5)
-
-
-def _check_disk(dataset: Dataset, root: Path, archive: Path) -> None:
-    there = part_of(archive).stat().st_size if part_of(archive).exists() else 0
-    try:
-        require_space(root, int(DISK_FACTOR * dataset.size) - there)
-    except OSError as error:
-        advice = "free some space, or choose another folder"
-        raise OSError(error.errno, f"{dataset.name} doesn't fit into {root} ({error.strerror}): {advice}.") from error
-
-
-def _compare(checksum: str, file: Path) -> None:
-    """Raise ValueError if another sha256 is recorded for the archive."""
-    digest, name = checksum.split()
-    for line in file.read_text().splitlines() if file.exists() else []:
-        if line.split()[1:] == [name] and line.split()[0] != digest:
-            raise ValueError(
-                f"{name} has the sha256 {digest}, and not {line.split()[0]}, which {file} recorded: it has changed or "
-                "was tampered with. If you trust the new one, delete that line and download again."
-            )
-
-
-def _record(checksum: str, file: Path) -> None:
-    recorded = file.read_text().splitlines() if file.exists() else []
-    if checksum not in recorded:
-        with atomic_write(file) as partial:
-            partial.write_text("".join(f"{line}\n" for line in [*recorded, checksum]))
 
 
 def _check_splits(folder: Path, dataset: Dataset, message: str) -> None:
@@ -173,12 +134,14 @@ def open_dataset(where: str | Path, root: str | Path = "data", cache: str | Path
     if path.is_file():
         source = f"{path.resolve()} {path.stat().st_size} {path.stat().st_mtime_ns}"
         return _open_once(_folder_name(path.name), source, root, lambda folder: unpack(path, folder))
-    if address.hostname in ("drive.google.com", "docs.google.com") or drive_id(where) == where:
-        name = f"drive-{drive_id(where)}"
+    if address.hostname in ("drive.google.com", "docs.google.com") or _drive_id(where) == where:
+        if not _drive_id(where):
+            raise ValueError(f"{where} is no link to a file on Google Drive: share one archive, and copy its link.")
+        name = f"drive-{_drive_id(where)}"
         return _open_once(name, name, root, lambda folder: _unpack_drive(where, folder))
     if address.scheme in ("http", "https"):
         name = _folder_name(unquote(address.path).rsplit("/", 1)[-1])
-        return _open_once(name, where, root, lambda folder: _unpack_address(where, folder))
+        return _open_once(name, where, root, lambda folder: _unpack_address(where, folder, where))
     kinds = f"a data set ({', '.join(DATASETS)}), a folder, a .zip or .tar file, an http address, or a Drive link or id"
     raise FileNotFoundError(f"There is nothing at {where!r}: give the name of {kinds}.")
 
@@ -190,19 +153,24 @@ def _folder_name(file: str) -> str:
     return f"{name}-own" if name in DATASETS else name
 
 
-def _unpack_address(address: str, folder: Path) -> None:
+def _unpack_address(address: str, folder: Path, label: str) -> None:
     archive = folder.with_suffix(f".{crc32(address.encode()):08x}")  # what has come of another file isn't gone on with
-    fetch([address], archive, check=lambda file, _: unpack(file, folder, address), room=DISK_FACTOR)
+    fetch([address], archive, check=lambda file: unpack(file, folder, label), room=DISK_FACTOR)
     archive.unlink()
 
 
 def _unpack_drive(link: str, folder: Path) -> None:
-    archive = folder.with_suffix(".archive")
     try:
-        fetch_drive(link, archive, room=DISK_FACTOR)
-        unpack(archive, folder, link)
-    finally:
-        archive.unlink(missing_ok=True)
+        _unpack_address(DRIVE.format(_drive_id(link)), folder, link)
+    except ConnectionError as error:
+        advice = "share it as 'Anyone with the link', or, if its quota is used up, wait up to 24 hours or use a copy"
+        raise ConnectionError(f"Google Drive doesn't give the file {link} ({error.__cause__}): {advice}.") from error
+
+
+def _drive_id(link: str) -> str | None:
+    """Find the file's id in a Google Drive link, or in a bare id; None if there is none."""
+    found = re.search(r"(?:^|/d/|[?&]id=)([\w-]{25,})(?=$|[/?&#])", link, re.ASCII)
+    return found[1] if found else None
 
 
 def _open_once(name: str, source: str, root: Path, make: Callable[[Path], object]) -> Path:
