@@ -12,7 +12,7 @@ from typing import NoReturn
 
 from torch import distributed
 
-from .data import DATASETS, Pairs, find_pairs, jitter_size, known_dataset, open_dataset, read_pairs
+from .data import DATASETS, Pairs, decode_label_maps, find_pairs, jitter_size, known_dataset, open_dataset, read_pairs
 from .export import DEFAULT_WEIGHTS, WEIGHTS, OnnxMissingError, export_onnx, export_parts, read_network
 from .inference import translate
 from .lambda_path import LambdaPath, load_pretrained
@@ -157,7 +157,7 @@ def run_training(options: Namespace) -> None:
 
 def run_evaluate(options: Namespace) -> None:
     """Print the tables of a sweep, or of the pretrained path."""
-    from .evaluation import decode_label_maps, evaluate  # here: a sweep needs no torchmetrics, which imports slowly
+    from .evaluation import evaluate  # here: a sweep needs no torchmetrics, which imports slowly
 
     runs, device, asked = read_sweep(options.runs) if options.runs else {}, default_device(), options.direction
     config = next(iter(runs.values())).config if runs else TrainConfig()  # size and channels of the pairs
@@ -176,7 +176,7 @@ def run_evaluate(options: Namespace) -> None:
     if runs:
         _warn_if_trained_on(options, split, runs, config)
     else:
-        _check_label_maps(pairs, decode_label_maps)
+        _check_label_maps(pairs)
     if split in ("val", "test"):
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
             decode_label_maps(pairs.source[:1])
@@ -195,10 +195,10 @@ def run_evaluate(options: Namespace) -> None:
         print(f"\n{markdown_table(claims)}")
 
 
-def _check_label_maps(pairs: Pairs, decode: Callable) -> None:
+def _check_label_maps(pairs: Pairs) -> None:
     """Raise ValueError if the sources are not what the pretrained path takes."""
     try:
-        decode(pairs.source)
+        decode_label_maps(pairs.source)
     except ValueError as error:
         words = f"They were read {pairs.direction}: try the other --direction, or give the RUNS of your own networks."
         raise ValueError(f"{error} The pretrained path takes no others. {words}") from error

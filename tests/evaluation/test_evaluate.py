@@ -9,9 +9,9 @@ from helpers.offline import go_offline
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from pix2pix_colab.data import Pairs, synthetic_facades
+from pix2pix_colab.data import Pairs, decode_label_maps, synthetic_facades
 from pix2pix_colab.evaluation import report as module
-from pix2pix_colab.evaluation.fcn_score import confusion_matrices, decode_label_maps, train_segmenter
+from pix2pix_colab.evaluation.fcn_score import confusion_matrices, train_segmenter
 from pix2pix_colab.evaluation.metrics import METRICS, measure
 from pix2pix_colab.evaluation.report import FCN_SCORES, evaluate
 from pix2pix_colab.evaluation.significance import Interval

@@ -1,38 +1,21 @@
 """The segmentation network is trained once, and the FCN scores agree with hand-made cases and torchmetrics."""
 
-import io
-
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_jaccard_index
-from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
-from pix2pix_colab.data import LABEL_COLOURS, Pairs, synthetic_facades
+from pix2pix_colab.data import LABEL_COLOURS, Pairs, decode_label_maps, synthetic_facades
 from pix2pix_colab.evaluation import fcn_score as module
 from pix2pix_colab.evaluation.fcn_score import (
     class_accuracy,
     class_iou,
     confusion_matrices,
-    decode_label_maps,
     pixel_accuracy,
     train_segmenter,
 )
 
 CLASSES = len(LABEL_COLOURS)
-PALETTE = torch.tensor(list(LABEL_COLOURS.values()), dtype=torch.uint8)
-
-
-def painted(classes: Tensor) -> Tensor:
-    """Class indices (N, S, S) as a label map in colour, uint8 (N, 3, S, S)."""
-    return PALETTE[classes].permute(0, 3, 1, 2)
-
-
-def as_jpeg(image: Tensor, quality: int = 75) -> Tensor:
-    buffer = io.BytesIO()
-    to_pil_image(image).save(buffer, "JPEG", quality=quality)
-    return pil_to_tensor(Image.open(buffer))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -60,29 +43,6 @@ def no_training(monkeypatch):
         raise AssertionError("it must not be trained again")
 
     monkeypatch.setattr(module, "_train", fail)
-
-
-def test_label_maps_are_decoded():
-    classes = torch.randint(CLASSES, (2, 16, 16), generator=torch.Generator().manual_seed(0))
-    assert torch.equal(decode_label_maps(painted(classes)), classes)
-
-
-def test_labels_survive_jpeg():
-    source = synthetic_facades(3, 256).source
-    truth, damaged = decode_label_maps(source), torch.stack([as_jpeg(image) for image in source])
-    assert not torch.equal(damaged, source)
-    found = decode_label_maps(damaged)
-    highest, lowest = (torch.nn.functional.max_pool2d(t.float(), 9, 1, 4) for t in (truth, -truth))
-    within = highest == -lowest  # four pixels from any edge
-    assert (found == truth).float().mean() > 0.8 and (found == truth)[within].float().mean() > 0.995
-
-
-def test_images_that_are_no_label_maps_are_refused():
-    noise = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    edges = torch.zeros(2, 3, 64, 64, dtype=torch.uint8)
-    for images in (noise, edges, synthetic_facades(2, 128).target, noise[:, :1]):
-        with pytest.raises(ValueError, match="The sources are no label maps in the twelve colours"):
-            decode_label_maps(images)
 
 
 def test_scores_by_hand():

@@ -3,7 +3,8 @@
 from .downloads import DATASETS, Dataset, download, known_dataset, open_dataset, unpack
 from .downloads.fetch import Patience, fetch
 from .folders import find_pairs
+from .label_maps import LABEL_COLOURS, Colour, decode_label_maps, label_classes, nearest_classes
 from .pair_files import read_pairs, write_pairs
 from .pairs import JITTER_SIZE, Pairs, PairsRecord, jitter_size
 from .streamed_pairs import StreamedPairs
-from .synthetic import LABEL_COLOURS, example_label_maps, synthetic_facades
+from .synthetic import example_label_maps, synthetic_facades

@@ -1,6 +1,5 @@
 """Evaluation of a λ sweep: metrics, their significance, the FCN score, LPIPS and KID (notebook 4)."""
 
-from .fcn_score import decode_label_maps
 from .metrics import METRICS, Measurement, find_disagreement, measure
 from .report import Report, evaluate
 from .significance import Interval

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm.auto import tqdm
 
-from ..data import LABEL_COLOURS, Pairs
+from ..data import LABEL_COLOURS, Pairs, decode_label_maps, nearest_classes
 from ..generator import UNetGenerator
 from ..training import load_checkpoint, save_checkpoint
 from ..utils.device import autocast_dtype, fork_rng
@@ -17,30 +17,6 @@ WIDTH = 16  # of a U-Net at half resolution; a MobileNet at full resolution take
 BATCH_SIZE = 2  # per-pixel accuracy on synthetic facades after twelve epochs: 0.70; with 4 0.67, with 1 0.64
 EPOCHS, MIN_STEPS, MAX_STEPS = 12, 384, 3000  # at most 3,000, or many pairs take hours
 LEARNING_RATE = 3e-3  # the maximum of the one-cycle schedule (Smith and Topin 2018)
-MAX_DISTANCE, MIN_SHARE = 60, 0.7  # a label map has most pixels this close to a palette colour; JPEG blurs edges
-
-
-def decode_label_maps(source: Tensor) -> Tensor:
-    """Decode label maps into class indices, those of ``LABEL_COLOURS``: uint8 (N, 3, S, S) -> int64 (N, S, S).
-
-    Raises:
-        ValueError: if they are no label maps in the twelve colours of the CMP Facade Database.
-    """
-    labels, near = nearest_classes(source) if source.shape[1] == 3 else (None, 0)
-    if near < MIN_SHARE:
-        raise ValueError("The sources are no label maps in the twelve colours of the CMP Facade Database.")
-    return labels
-
-
-def nearest_classes(source: Tensor) -> tuple[Tensor, float]:
-    """Index of the nearest palette colour of every pixel (N, S, S), and the share of pixels within ``MAX_DISTANCE``."""
-    palette = torch.tensor(list(LABEL_COLOURS.values()), dtype=torch.float32, device=source.device)
-    labels, near = [], 0.0
-    for image in source:  # one by one: twelve distances per pixel take memory
-        distance, nearest = torch.cdist(image.flatten(1).T.float(), palette).min(dim=1)
-        labels.append(nearest.reshape(image.shape[1:]))
-        near += (distance < MAX_DISTANCE).float().mean().item() / len(source)
-    return torch.stack(labels), near
 
 
 class Segmenter(nn.Module):

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..data import Pairs
+from ..data import Pairs, decode_label_maps
 from ..loss import lambda_label
 from ..utils.device import default_device
 from ..utils.markdown import markdown_table
-from .fcn_score import class_accuracy, class_iou, confusion_matrices, decode_label_maps, pixel_accuracy, train_segmenter
+from .fcn_score import class_accuracy, class_iou, confusion_matrices, pixel_accuracy, train_segmenter
 from .lpips_kid import kid, lpips
 from .metrics import METRICS, Measurement, measure
 from .significance import Interval, bootstrap, holm_bonferroni, permutation_p_value

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from .palette import LABEL_COLOURS
+from ..label_maps import LABEL_COLOURS
 
 UNIT = 256  # coordinates are in px of an image of this size; other sizes are scaled from it
 DETAIL = 2  # the photo is painted this many times as large, then averaged down

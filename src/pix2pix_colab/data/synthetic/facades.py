@@ -12,9 +12,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..label_maps import LABEL_COLOURS
 from ..pairs import Pairs
 from .canvas import UNIT, Box, Canvas, mix, tint
-from .palette import LABEL_COLOURS
 
 BRICKS = ((152, 74, 58), (122, 60, 50), (184, 112, 80), (200, 170, 124), (112, 84, 72), (140, 100, 78))
 STONES = ((206, 192, 164), (176, 168, 152), (204, 182, 148), (150, 148, 144), (190, 160, 132), (120, 126, 132))

@@ -1,4 +1,3 @@
 """The drawing board: draw a label map, see the output, drag λ."""
 
 from .board import DrawingBoard, board_of_pairs, empty_wall
-from .classes import label_classes

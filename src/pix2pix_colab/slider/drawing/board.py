@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-from ...data import LABEL_COLOURS, Pairs, example_label_maps
+from ...data import LABEL_COLOURS, Colour, Pairs, example_label_maps, label_classes
 from ...generator import UNetGenerator
 from ...inference import translate
 from ...lambda_path import LambdaPath
@@ -21,7 +21,6 @@ from ...utils.esm import bundle
 from ..build import encode
 from ..saved_form import SavedForm
 from ..widget import CONTROL_CSS, describe_positions
-from .classes import Colour, label_classes
 
 HERE = Path(__file__).parent
 BYTES = 50_000  # of an output, at most, as large data from the kernel to the browser are slow on Colab

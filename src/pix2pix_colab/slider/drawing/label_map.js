@@ -76,7 +76,7 @@ export function toPixels(labels, palette) {
   return pixels;
 }
 
-/** The class of each pixel of an image.
+/** The class of each pixel of an image: the nearest, as of nearest_classes in data/label_maps.py.
  *
  * JPEG blurs the edges of a label map, and what lies between two colours may be near that of a third. So a pixel that is
  * not near a class gets the most frequent one around it. In an image that is no label map each gets the nearest.
@@ -101,8 +101,8 @@ export function fromPixels(pixels, size, palette) {
   return { labels, near };
 }
 
-const NEAR = 30; // levels; JPEG moves a colour by less within a part
-export const LABEL_MAP = 0.7; // the least share of pixels near a class's colour in a label map
+export const NEAR = 30; // levels; JPEG moves a colour by less within a part. NEAR in data/label_maps.py
+export const LABEL_MAP = 0.5; // the least share of near pixels in a label map. MIN_SHARE there
 
 function nearest(colour, palette) {
   const apart = palette.map((each) => Math.hypot(...each.map((value, i) => value - colour[i])));

@@ -1,0 +1,83 @@
+"""Label maps: decoded by the twelve colours of the CMP Facade Database, or by the colours that other ones tell.
+
+The drawing board reads files by the same rule: ``fromPixels`` in slider/drawing/label_map.js.
+"""
+
+from collections.abc import Collection
+
+import torch
+from torch import Tensor
+
+Colour = tuple[int, int, int]
+LABEL_COLOURS: dict[str, Colour] = {  # those that pix2pix gives the classes
+    "background": (0, 0, 220),
+    "facade": (0, 48, 252),
+    "window": (0, 128, 252),
+    "door": (0, 204, 252),
+    "cornice": (32, 252, 224),
+    "sill": (112, 252, 140),
+    "balcony": (192, 252, 60),
+    "blind": (252, 240, 0),
+    "deco": (252, 156, 0),
+    "molding": (252, 80, 0),
+    "pillar": (252, 0, 0),
+    "shop": (172, 0, 0),
+}
+NEAR, MIN_SHARE = 30, 0.5  # levels, share of pixels: half of a real facade at least (256 px), a thousandth of a photo
+EXACT, EXACT_SHARE = 10, 0.7  # the same for other colours, of which there are many: a single photo has 0.62 at most
+MOST = 24  # classes of other colours
+APART = 40  # levels between the colours of two classes; nearer ones are what JPEG made of one
+IMAGES = 16  # enough to know the classes
+
+
+def nearest_classes(
+    source: Tensor, colours: Collection[Colour] = LABEL_COLOURS.values(), near: float = NEAR
+) -> tuple[Tensor, float]:
+    """Find the nearest colour of each pixel: uint8 (N, 3, H, W) -> indices (N, H, W), and the share of near pixels."""
+    palette = torch.tensor(list(colours), dtype=torch.float32, device=source.device)
+    labels, share = [], 0.0
+    for image in source:  # one by one: twelve distances per pixel take memory
+        distance, nearest = torch.cdist(image.flatten(1).T.float(), palette).min(dim=1)
+        labels.append(nearest.reshape(image.shape[1:]))
+        share += (distance <= near).float().mean().item() / len(source)
+    return torch.stack(labels), share
+
+
+def decode_label_maps(source: Tensor) -> Tensor:
+    """Decode label maps into class indices, those of ``LABEL_COLOURS``: uint8 (N, 3, S, S) -> int64 (N, S, S).
+
+    Raises:
+        ValueError: if they are no label maps in the twelve colours of the CMP Facade Database.
+    """
+    labels, share = nearest_classes(source) if source.shape[1] == 3 else (None, 0)
+    if share < MIN_SHARE:
+        raise ValueError("The sources are no label maps in the twelve colours of the CMP Facade Database.")
+    return labels
+
+
+def label_classes(source: Tensor) -> dict[str, Colour]:
+    """Find the classes of label maps by their most frequent colours.
+
+    Args:
+        source: uint8 (N, 3, H, W) or (N, 1, H, W).
+
+    Returns:
+        The colour of each class by its name, the most frequent class first; but ``LABEL_COLOURS`` if those are its
+        colours.
+
+    Raises:
+        ValueError: if most pixels have none of a few colours, so that these are no label maps.
+    """
+    if not len(source):
+        raise ValueError("There are no label maps to find the classes of: give some, or the classes.")
+    maps = source[:IMAGES].expand(-1, 3, -1, -1).cpu()
+    if nearest_classes(maps)[1] >= MIN_SHARE:
+        return LABEL_COLOURS
+    colours, counts = torch.unique(maps.movedim(1, -1).reshape(-1, 3), dim=0, return_counts=True)
+    colours, classes = colours[counts.argsort(descending=True)].float(), []
+    while len(colours) and len(classes) < MOST:
+        classes.append(tuple(colours[0].int().tolist()))
+        colours = colours[(colours - colours[0]).norm(dim=1) > APART]
+    if nearest_classes(maps, classes, EXACT)[1] < EXACT_SHARE:
+        raise ValueError("The sources are no label maps: most of their pixels have none of a few colours.")
+    return {"#{:02x}{:02x}{:02x}".format(*colour): colour for colour in classes}  # they have no other names
