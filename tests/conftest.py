@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # inherited, as by a scri
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Start the slow files first, the notebooks before all, so that two workers end at about the same time."""
     items.sort(key=lambda item: ("slow" not in item.keywords, "test_notebooks" not in item.nodeid))
+
+
+@pytest.fixture(autouse=True)
+def no_copies_outlive_their_test() -> Iterator[None]:
+    """Which runs are copied where is known to the whole process."""
+    yield
+    if module := sys.modules.get("pix2pix_colab.training.run_copies"):
+        for registry in (module._places, module._ended, module._said):
+            registry.clear()
 
 
 @pytest.fixture

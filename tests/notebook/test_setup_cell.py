@@ -5,7 +5,6 @@ import os
 import platform
 import re
 import subprocess
-import threading
 from importlib.metadata import distribution
 from types import SimpleNamespace
 
@@ -15,11 +14,9 @@ import torch
 from helpers.tiny_runs import train_until
 
 from pix2pix_colab.notebook import setup_cell as session
-from pix2pix_colab.notebook.backups import describe_backup, keep_nothing
-from pix2pix_colab.notebook.run_copies import list_copies
 from pix2pix_colab.notebook.setup_cell import download_run, set_up
 from pix2pix_colab.notebook.workspace import Workspace, open_workspace
-from pix2pix_colab.training import load_newest
+from pix2pix_colab.training import describe_copies, load_newest
 from pix2pix_colab.utils.device import describe_device
 
 
@@ -32,8 +29,6 @@ def bare_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / "content" / "pix2pix"))
     (tmp_path / "content").mkdir()
     monkeypatch.chdir(tmp_path / "content")
-    yield
-    keep_nothing()
 
 
 def installed_from(monkeypatch, revision: str) -> None:
@@ -169,23 +164,36 @@ def test_with_drive_it_is_copied_there_and_not_downloaded(colab_page, workspace,
         f"{run} is in {kept.backup / 'runs' / 'quick' / 'lambda_100'}, at step 4.\n"
         "Drive uploads what is new in the background: leave this machine on for some minutes.\n"
     )
-    assert [copy.step for copy in list_copies(place)] == [4]
+    assert [file.name.partition("step-")[2] for file in place.iterdir()] == ["00000004.pt"]
     assert not list(colab_page.browser.iterdir())
 
 
-@pytest.mark.slow
+def test_with_drive_a_page_is_copied_there_and_a_full_drive_is_said(colab_page, workspace, capsys, monkeypatch):
+    set_up(drive=True)
+    kept, page = open_workspace("quick"), workspace.runs / "lambda.html"
+    page.write_text("a page")
+    place = kept.backup / "runs" / "quick" / "lambda.html"
+    capsys.readouterr()
+    download_run(kept, page)
+    assert capsys.readouterr().out.startswith(f"{page} is in {place}.\n") and place.read_text() == "a page"
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(session, "copy_whole", fail)
+    download_run(kept, page)
+    said = f"{page} is not in {place} (No space left on device): make room, and run this cell again.\n"
+    assert capsys.readouterr().out.startswith(said)
+
+
 def test_drive_can_be_set_off_again(colab_page, workspace):
     set_up(drive=True)
     open_workspace("quick").load_pairs()
     set_up(drive=False)
-    place = colab_page.drive / "pix2pix" / "runs" / "quick"
-    assert open_workspace("quick").backup is None
-    (workspace.runs / "lambda.html").write_text("a page")
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("back up")]
-    assert not (place / "lambda.html").exists()
+    run = workspace.runs / "lambda_100"
+    assert open_workspace("quick").backup is None and describe_copies(run) == []
     set_up(drive=True)  # without opening the workspace again
-    assert describe_backup(workspace.runs / "lambda.html").endswith("lambda.html.")
-    assert (place / "lambda.html").exists()
+    assert describe_copies(run)[0].endswith("lambda_100, at step 4.")
 
 
 def test_a_place_of_ones_own_is_not_set_off(monkeypatch, tmp_path):

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.tiny_runs import train_until
 from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab.data import DATASETS, Dataset, Pairs, write_pairs
 from pix2pix_colab.notebook import workspace as module
-from pix2pix_colab.notebook.backups import keep_nothing
 from pix2pix_colab.notebook.workspace import PRESETS, Workspace, open_workspace, real_facades
 from pix2pix_colab.training import TrainConfig
 
@@ -26,8 +26,6 @@ def bare_machine(monkeypatch):
     monkeypatch.setattr(module, "default_device", lambda: CPU)
     for name in ("PIX2PIX_PRESET", "PIX2PIX_ROOT", "PIX2PIX_DATASET", "PIX2PIX_KEEP"):
         monkeypatch.delenv(name, raising=False)
-    yield
-    keep_nothing()
 
 
 @pytest.fixture
@@ -324,23 +322,17 @@ def test_a_workspace_tells_what_it_is(tmp_path):
     assert str(replace(workspace, backup=Path("/drive"))).endswith(f"{runs}, backed up in /drive")
 
 
-@pytest.mark.slow
 def test_what_was_kept_comes_back_and_what_is_new_is_kept(tmp_path, monkeypatch, capsys):
-    """Two days, two machines, one Drive."""
+    """Three days, three machines, one Drive."""
     monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / "drive"))
-    place, pages = tmp_path / "drive" / "runs" / "quick", {}
-    for day in ("monday", "tuesday"):
+    for day, step in (("monday", 4), ("tuesday", 8), ("wednesday", 12)):
         monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / day))
         workspace = open_workspace("quick")
         workspace.load_pairs()
-        said = [f"restored {workspace.runs / name}\n" for name in pages]
-        assert capsys.readouterr().out == "".join(said)
-        assert workspace.backup == tmp_path / "drive"
-        pages[f"{day}.html"] = workspace.runs / f"{day}.html"
-        workspace.runs.mkdir(parents=True, exist_ok=True)
-        pages[f"{day}.html"].write_text(day)
-        wait_for(place / f"{day}.html")
-    assert (tmp_path / "tuesday" / "runs" / "quick" / "monday.html").read_text() == "monday"
+        run = workspace.runs / "lambda_100"
+        said = "" if day == "monday" else f"restored {run}, at step {step - 4}\n"
+        assert capsys.readouterr().out == said and workspace.backup == tmp_path / "drive"
+        train_until(step, run)
 
 
 def test_tomorrow_an_upload_is_still_there_and_a_new_one_replaces_it(tmp_path, monkeypatch, colab_page):
@@ -356,7 +348,6 @@ def test_tomorrow_an_upload_is_still_there_and_a_new_one_replaces_it(tmp_path, m
         train, test = open_workspace("quick", "upload").load_pairs()
         assert len(train) + len(test) == {"monday": 20, "tuesday": 12, "wednesday": 12}[day]
         fingerprints.append(train.fingerprint())
-        keep_nothing()  # the kernel ends, and with it the machine
     assert fingerprints[0] != fingerprints[1] == fingerprints[2]
     assert [file.name for file in kept.iterdir()] == ["upload-0002-images.zip"]
 
@@ -379,13 +370,6 @@ def test_a_wrong_upload_leaves_the_one_before(tmp_path, colab_page):
 def test_nothing_uploaded_gets_a_sentence(tmp_path, colab_page):
     with pytest.raises(FileNotFoundError, match="Nothing was uploaded: run the cell again, and choose an archive"):
         replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
-
-
-def wait_for(file: Path) -> None:
-    end = time.monotonic() + 20
-    while not file.exists():
-        assert time.monotonic() < end, f"{file} never came"
-        time.sleep(0.05)
 
 
 def test_real_facades_are_six_of_the_test_pairs(tmp_path, monkeypatch):

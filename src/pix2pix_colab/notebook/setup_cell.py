@@ -11,8 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from ..training import describe_copies, end_copies, resume_copies
 from ..utils.device import default_device, describe_device
-from .backups import describe_backup, keep_again, keep_nothing
+from ..utils.files import copy_whole
 from .colab import NO_GPU, drive_folder, enable_widgets, mount_drive, offer_download, on_colab
 from .packed_runs import PACK, pack, unpack_runs
 from .workspace import Workspace, default_preset, find_root
@@ -36,11 +37,10 @@ def set_up(ref: str = "", drive: bool = False) -> None:
     root = find_root()
     if drive:
         os.environ["PIX2PIX_KEEP"] = str(mount_drive(root))
-        for line in keep_again():
-            print(line)
+        resume_copies()
     elif os.environ.get("PIX2PIX_KEEP") == str(drive_folder(root)):  # it was ticked before
         del os.environ["PIX2PIX_KEEP"]
-        keep_nothing()
+        end_copies()
     for file in sorted(Path.cwd().glob(PACK.format("*"))):
         print(*unpack_runs(file, root) or [f"{file.name} holds nothing that is further than what is here"], sep="\n")
     print(report(root, revision))
@@ -65,17 +65,29 @@ def report(root: Path, revision: str) -> str:
 def download_run(workspace: Workspace, path: Path) -> None:
     """Download a file of the workspace, or a folder of its runs as a .zip that ``set_up`` unpacks again.
 
-    What has a backup is not downloaded: what is new is copied there, and a message says what is there now. Outside
+    With a backup nothing is downloaded: what is new is copied there, and a message says what is there now. Outside
     Colab, a message says where the file is.
     """
-    if said := describe_backup(path):
-        print(said)
+    if workspace.backup:
+        print(*_copy_to_backup(workspace, path), sep="\n")
         if on_colab():
             print("Drive uploads what is new in the background: leave this machine on for some minutes.")
     elif not on_colab():
         print(f"{path} is on your own disk.")
     else:
         offer_download(pack(path, workspace.root) if path.is_dir() else path)
+
+
+def _copy_to_backup(workspace: Workspace, path: Path) -> list[str]:
+    """Copy a file or runs to the backup; say what is there. A full Drive doesn't stop the notebook."""
+    if path.is_dir():
+        return describe_copies(path) or [f"{path} holds no runs with a backup."]
+    place = workspace.backup / path.relative_to(workspace.root)
+    try:
+        copy_whole(path, place)
+    except OSError as error:
+        return [f"{path} is not in {place} ({error.strerror or error}): make room, and run this cell again."]
+    return [f"{path} is in {place}.", *describe_copies(path.parent)]
 
 
 def _check_revision(ref: str) -> str:

@@ -11,9 +11,8 @@ import torch
 
 from ..data import Pairs, Patience, download, jitter_size, known_dataset, open_dataset, read_pairs, synthetic_facades
 from ..generator import check_image_size
-from ..training import TrainConfig
+from ..training import TrainConfig, keep_copies
 from ..utils.device import default_device
-from .backups import keep
 from .colab import DISK, on_colab, upload
 
 SYNTHETIC = "synthetic"  # facades, rendered on the spot
@@ -89,13 +88,12 @@ class Workspace:
         set that the user chose is never replaced: the errors of ``open_dataset`` and ``read_pairs`` are raised. With a
         backup folder, the runs of these pairs are restored from it, and from now on backed up.
         """
-        if self.dataset == UPLOAD:
-            self._keep(self.data / "uploaded")
         train, test = self._load()
         if self._is_own and self.loaded != SYNTHETIC:
             name = re.sub(r"[^\w.-]+", "-", Path(self.dataset or self.preset.dataset).stem)
             self.loaded = f"{name}-{crc32(train.fingerprint().encode()):08x}"
-        self._keep(self.runs)
+        place = self.backup and self.backup / self.runs.relative_to(self.root)
+        print("".join(f"{line}\n" for line in keep_copies(self.runs, place)), end="")
         return train, test
 
     def _load(self) -> tuple[Pairs, Pairs]:
@@ -110,10 +108,6 @@ class Workspace:
                 print(f"{error}\nUsing synthetic facades instead of {self.preset.dataset}.")
         train, test = self.preset.counts
         return synthetic_facades(train, jitter_size(self.image_size)), synthetic_facades(test, self.image_size, seed=1)
-
-    def _keep(self, folder: Path) -> None:
-        restored = keep(folder, self.backup and self.backup / folder.relative_to(self.root))
-        print(*restored, sep="\n", end="\n" if restored else "")
 
     def config(self, pairs: Pairs, **changes: object) -> TrainConfig:
         """Training settings of the preset for these pairs: their channels, and the paper's epochs for its data sets.
@@ -136,7 +130,7 @@ class Workspace:
 
     def _read(self, dataset: str) -> tuple[Pairs, Pairs]:
         if dataset == UPLOAD:
-            with upload(self.data / "uploaded") as archive:
+            with upload((self.backup or self.root) / "data" / "uploaded") as archive:
                 return self._read(str(archive))
         folder = open_dataset(dataset, self.data, self.backup and self.backup / "data")
         known = known_dataset(dataset, self.data)

@@ -78,7 +78,7 @@ def train(
 
         def load() -> bool:
             if checkpoint := folder.load():
-                checkpoint.check(identity)
+                checkpoint.check(identity, folder.path)
                 training.load_state_dict(checkpoint.state)
             elif weights:
                 training.start_from(weights)

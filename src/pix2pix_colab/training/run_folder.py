@@ -3,6 +3,7 @@
 import csv
 import errno
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -10,7 +11,8 @@ from filelock import FileLock, Timeout
 
 from ..utils.files import atomic_write
 from .checkpoint import save_checkpoint
-from .runs import NEWEST, PREVIOUS, Checkpoint, load_newest
+from .run_copies import RunCopies, set_place
+from .runs import NEWEST, PREVIOUS, Checkpoint, Identity, list_runs, load_newest
 
 HISTORY, LOCK = "history.csv", "training.lock"
 
@@ -37,15 +39,31 @@ class RunFolder:
         self._lock = FileLock(self.path / LOCK, timeout=0, thread_local=False)
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._writing: Future | None = None
+        self._copies = RunCopies.of(self.path)
 
     def load(self) -> Checkpoint | None:
-        """Load the newest sound checkpoint, or return None if there is none yet. Raise ValueError if none is sound."""
-        if not any((self.path / name).exists() for name in (NEWEST, PREVIOUS)):
+        """Load the newest sound checkpoint, or return None if there is none yet. One of a copy is then here, too.
+
+        Raises:
+            ValueError: if none is sound.
+        """
+        try:
+            checkpoint = load_newest(self.path)
+        except FileNotFoundError:
             return None
-        checkpoint = load_newest(self.path)
         self._damaged = checkpoint.file.name == PREVIOUS
         self._note_saved(checkpoint.state)
+        if checkpoint.file.parent != self.path:
+            with suppress(Timeout, OSError):  # another training is at work here, or nothing can be written
+                self.take_over(checkpoint.state)
         return checkpoint
+
+    def take_over(self, state: dict) -> None:
+        """Write a checkpoint of elsewhere as the newest one here. Raise Timeout if a training is at work here."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with self._lock:
+            write_history(self.path / HISTORY, state["history"])
+            save_checkpoint(self.path / NEWEST, state)
 
     def __enter__(self) -> "RunFolder":
         try:
@@ -70,12 +88,12 @@ class RunFolder:
         An error in writing is raised by the next call. If the last one is still being written, nothing is done.
 
         Args:
-            wait: return only when it is on the disk.
+            wait: return only when it is on the disk, and in the copy, if the run has one.
         """
         if self._writing and not wait and not self._writing.done():
             return
         self._finish_writing()
-        self._writing = self._thread.submit(self._write, _to_cpu(state))
+        self._writing = self._thread.submit(self._write, _to_cpu(state), wait)
         if wait:
             self._finish_writing()
 
@@ -87,11 +105,13 @@ class RunFolder:
             except (OSError, RuntimeError, ValueError) as error:  # torch makes a RuntimeError of some full disks
                 raise self._explain(error) from error
 
-    def _write(self, state: dict) -> None:
+    def _write(self, state: dict, now: bool) -> None:
         write_history(self.path / HISTORY, state["history"])  # first: it may be ahead of the checkpoint, not behind
         save_checkpoint(self.path / NEWEST, state, None if self._damaged else self.path / PREVIOUS)
         self._damaged = False
         self._note_saved(state)
+        if self._copies:
+            self._copies.save(state, Identity.of(state).digest, now)
 
     def _note_saved(self, state: dict) -> None:
         self.saved = f"the checkpoint of step {state['steps_done']:,} is intact"
@@ -134,6 +154,60 @@ def copy_run(source: Path, target: Path) -> None:
             f"{target} holds another run ({there.name_weights().name}) than {source} ({wanted.name}): delete it, or "
             "choose another folder."
         )
+
+
+def keep_copies(root: Path, place: Path | None) -> list[str]:
+    """Copy all runs in ``root`` to ``place`` from now on, and take over what is further there; None ends that.
+
+    Returns:
+        What was restored, in words.
+
+    Raises:
+        OSError: if the place can't be read or written.
+    """
+    set_place(root, place)
+    if not place:
+        return []
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        runs = sorted({root / file.parent.relative_to(place) for file in place.rglob("checkpoint.*.step-*.pt")})
+    except OSError as error:
+        set_place(root, None)
+        advice = "mount it again, make room, or work without a backup"
+        raise OSError(error.errno, f"{place} can't be used ({error.strerror or error}): {advice}.") from error
+    return list(filter(None, map(_restore, runs)))
+
+
+def _restore(run: Path) -> str:
+    """Take over a run's further copy, and say so. A damaged run is told when it is trained."""
+    with suppress(ValueError):
+        checkpoint = RunFolder(run).load()
+        if checkpoint and checkpoint.file.parent != run:
+            return f"restored {run}, at step {checkpoint.state['steps_done']:,}"
+    return ""
+
+
+def merge_runs(source: Path, target: Path) -> list[str]:
+    """Take over the runs in a folder that are further than the same ones in another; return which, in words."""
+    said = []
+    for run in list_runs(source):
+        there, folder = load_newest(run), RunFolder(target / run.relative_to(source))
+        here = folder.load()
+        same = not here or here.identity.digest == there.identity.digest
+        if same and (not here or here.state["steps_done"] < there.state["steps_done"]):
+            folder.take_over(there.state)
+            said.append(f"restored {folder.path}, at step {there.state['steps_done']:,}")
+    return said
+
+
+def describe_copies(path: Path) -> list[str]:
+    """Copy what is not copied yet of the runs in a folder, and say what of each is in the second place."""
+    said = []
+    for run in list_runs(path):
+        if copies := RunCopies.of(run):
+            checkpoint = load_newest(run)
+            said.append(copies.describe(run, checkpoint.state, checkpoint.identity.digest))
+    return said
 
 
 def _to_cpu(state):

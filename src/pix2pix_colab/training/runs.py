@@ -17,6 +17,7 @@ from ..generator import UNetGenerator
 from ..loss import lambda_label
 from .checkpoint import load_checkpoint
 from .config import TrainConfig
+from .run_copies import RunCopies
 from .step import make_discriminator, make_generator
 
 NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
@@ -77,8 +78,8 @@ class Checkpoint(NamedTuple):
         """Whether the training has come to its end."""
         return self.state["steps_done"] == self.state["steps"]
 
-    def check(self, wanted: Identity) -> None:
-        """Refuse to resume as another run. A finished one may get more epochs.
+    def check(self, wanted: Identity, folder: Path) -> None:
+        """Refuse to resume as another run what ``folder`` holds. A finished one may get more epochs.
 
         Raises:
             ValueError: with each difference.
@@ -87,9 +88,11 @@ class Checkpoint(NamedTuple):
         if self.is_finished and here.config.epochs < wanted.config.epochs:
             here = replace(here, config=replace(here.config, epochs=wanted.config.epochs))
         if differ := here.differences(wanted):
+            copies = RunCopies.of(folder)
+            also = f", and {copies.place}," if copies and copies.place.exists() else ""
             raise ValueError(
-                f"{self.file.parent} was made with other settings ({'; '.join(differ)}): use the same settings or "
-                "another folder, or delete that one to train anew."
+                f"{folder} was made with other settings ({'; '.join(differ)}): use the same settings or another "
+                f"folder, or delete that one{also} to train anew."
             )
 
     def name_weights(self) -> Start:
@@ -101,12 +104,42 @@ class Checkpoint(NamedTuple):
 
 
 def load_newest(folder: str | Path) -> Checkpoint:
-    """Load the newest sound checkpoint of a run. A damaged one is a warning.
+    """Load the newest sound checkpoint of a run, from its folder or a copy that is further. A damaged one is a warning.
 
     Raises:
-        FileNotFoundError: if the folder holds none.
+        FileNotFoundError: if there is none.
         ValueError: if none of them is sound.
     """
+    copies = RunCopies.of(Path(folder))
+    try:
+        here = _load_here(folder)
+    except (FileNotFoundError, ValueError):
+        if copies and (there := _load_further(copies)):
+            return there
+        raise
+    there = _load_further(copies, here.identity.digest, here.state["steps_done"]) if copies else None
+    return there or here
+
+
+def _load_further(copies: RunCopies, identity: str | None = None, step: int = -1) -> Checkpoint | None:
+    try:
+        found = copies.further(identity, step)
+    except OSError as error:  # a Drive that fails doesn't stop a training
+        warnings.warn(f"{copies.place} can't be read: {error}.", stacklevel=4)
+        return None
+    for copy in found:
+        try:
+            return _load(copy.file)
+        except FileNotFoundError:  # another machine has deleted it meanwhile
+            continue
+        except ValueError as error:
+            warnings.warn(f"{copy.file} is left out: {error}", stacklevel=4)
+            if not isinstance(error.__cause__, OSError):  # which may pass; else it must not count as progress
+                copy.file.rename(copy.file.with_name(copy.file.name + ".damaged"))
+    return None
+
+
+def _load_here(folder: str | Path) -> Checkpoint:
     newest, previous = Path(folder) / NEWEST, Path(folder) / PREVIOUS
     if not newest.exists() and previous.exists():  # interrupted between the two renames of a save
         return _load(previous)
@@ -116,7 +149,7 @@ def load_newest(folder: str | Path) -> Checkpoint:
         if not previous.exists():
             raise
         checkpoint = _load(previous)
-        warnings.warn(f"{newest} is damaged: the one before it, {previous.name}, is used.", stacklevel=2)
+        warnings.warn(f"{newest} is damaged: the one before it, {previous.name}, is used.", stacklevel=3)
         return checkpoint
 
 
@@ -128,6 +161,11 @@ def _load(file: Path) -> Checkpoint:
     except (KeyError, TypeError, AttributeError) as error:
         sentence = "is not a run's checkpoint, or another version wrote it: train into another folder."
         raise ValueError(f"{file} {sentence}") from error
+
+
+def list_runs(folder: str | Path) -> list[Path]:
+    """List the folders in a folder that hold a checkpoint; it may be one itself."""
+    return sorted({file.parent for name in (NEWEST, PREVIOUS) for file in Path(folder).rglob(name)})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-REPLACED, PARTIAL = ".replaced", ".partial"
+PARTIAL = ".partial"
 
 
 def require_space(folder: Path, needed: int) -> None:
@@ -38,17 +38,9 @@ def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
 
 
 def copy_whole(source: Path, target: Path) -> None:
-    """Copy a file, so that ``target`` is the old one or the new one whenever the machine vanishes.
-
-    The old one is moved away, and not overwritten by the rename, so that it can be emptied before it is deleted.
-    """
-    replaced = target.with_name(target.name + REPLACED)
-    try:
-        with atomic_write(target, previous=replaced) as partial:
-            shutil.copy2(source, partial)
-    finally:
-        if target.exists():
-            delete_emptied(replaced)
+    """Copy a file, so that ``target`` is the old one or the new one whenever the machine vanishes."""
+    with atomic_write(target) as partial:
+        shutil.copy2(source, partial)
 
 
 def delete_emptied(file: Path) -> None:
