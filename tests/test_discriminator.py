@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from tools.network_diagrams import discriminator_table
 from torch import nn
 
 from pix2pix_colab.discriminator import PatchDiscriminator
-from pix2pix_colab.figures import discriminator_table
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,11 @@ from pathlib import Path
 
 from torch import Tensor
 
-from pix2pix_colab import LambdaPath, PatchDiscriminator, UNetGenerator, load_pretrained, translate
+from pix2pix_colab import LambdaPath, load_pretrained, translate
 from pix2pix_colab.data import example_label_maps, read_pairs, synthetic_facades
 from pix2pix_colab.evaluation import Report, evaluate
 from pix2pix_colab.figures import (
     disagreement_grid,
-    draw_discriminator,
-    draw_generator,
     image_grid,
     lambda_grid,
     pair_grid,
@@ -31,6 +29,7 @@ from pix2pix_colab.slider import LambdaSlider, encode
 from pix2pix_colab.training import ProgressBar, sweep
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from tools import network_diagrams
 from tools.browser import chromium, serve
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -53,9 +52,7 @@ def main() -> None:
     facades = parser.parse_args().facades
 
     pair_grid(synthetic_facades(12)).savefig(ASSETS / "image_pairs.png", dpi=110)
-    draw_generator(UNetGenerator()).savefig(ASSETS / "gen_architecture.png", dpi=160)
-    drawing = draw_discriminator(PatchDiscriminator(), image=synthetic_facades(1).target[0])
-    drawing.savefig(ASSETS / "discr_architecture.png", dpi=160)
+    network_diagrams.main()
 
     path, sources = load_pretrained(), example_label_maps()
     strip = path.translate(sources, LAMBDAS)

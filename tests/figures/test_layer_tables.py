@@ -1,5 +1,6 @@
 """Tables and diagrams of the two networks against the paper's architecture and against gradients."""
 
+import re
 import warnings
 from itertools import pairwise
 
@@ -7,11 +8,12 @@ import pytest
 import torch
 from matplotlib.colors import same_color
 from matplotlib.patches import Rectangle
+from tools import network_diagrams
+from tools.network_diagrams import draw_discriminator, draw_generator, logit_patch
 
 from pix2pix_colab.discriminator import PatchDiscriminator
-from pix2pix_colab.figures import network_diagrams
-from pix2pix_colab.figures.layer_tables import generator_table, logit_patch, receptive_fields
-from pix2pix_colab.figures.network_diagrams import draw_discriminator, draw_generator
+from pix2pix_colab.figures import show_diagram
+from pix2pix_colab.figures.layer_tables import generator_table, receptive_fields
 from pix2pix_colab.generator import IMAGE_SIZES, UNetGenerator
 from pix2pix_colab.utils.markdown import markdown_table
 
@@ -150,3 +152,12 @@ def assert_fits(figure):
 def test_an_image_of_another_size_or_type_is_refused(image):
     with pytest.raises(ValueError, match=r"torch\.uint8 \(3, 256, 256\)"):
         draw_discriminator(PatchDiscriminator(width=16), 256, image)
+
+
+def test_the_diagrams_of_the_package_are_those_of_the_networks(tmp_path):
+    """`make assets` draws them anew. Other versions of matplotlib write other curves, but the same texts."""
+    network_diagrams.main(tmp_path)
+    for name in ("generator", "discriminator"):
+        drawings = (tmp_path / f"{name}.svg").read_text(), show_diagram(name).data
+        fresh, shipped = (re.findall("<!-- (.*?) -->", drawing) for drawing in drawings)
+        assert len(fresh) > 30 and fresh == shipped

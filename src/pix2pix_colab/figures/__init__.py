@@ -2,8 +2,7 @@
 
 from .image_grids import disagreement_grid, feature_grid, image_grid, lambda_grid, pair_grid
 from .layer_plots import change_plot, weight_change
-from .layer_tables import discriminator_table, generator_table, receptive_fields
+from .layer_tables import generator_table, receptive_fields
 from .metric_plots import loss_curves, metric_plot, tradeoff_plot
-from .network_diagrams import draw_discriminator, draw_generator
-from .notebook_cells import show_source, show_table
+from .notebook_cells import show_diagram, show_source, show_table
 from .training_view import TrainingView

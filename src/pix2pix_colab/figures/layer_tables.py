@@ -53,13 +53,6 @@ def generator_table(generator: UNetGenerator) -> list[LayerRow]:
     return rows
 
 
-def discriminator_table(discriminator: PatchDiscriminator, image_size: int = 256) -> list[LayerRow]:
-    """Layers of the PatchGAN, for images of ``image_size``. The discriminator is not changed."""
-    layers = {f"layer {i}": layer for i, layer in enumerate(discriminator.layers, start=1)}
-    channels = discriminator.source_channels, discriminator.target_channels
-    return read_layers(discriminator, layers, *((each, image_size, image_size) for each in channels))
-
-
 def receptive_fields(discriminator: PatchDiscriminator) -> list[FieldRow]:
     """Receptive field of one logit, from the last layer back to the image: 70×70 pixels."""
     convolutions = [module for module in discriminator.modules() if isinstance(module, nn.Conv2d)]
@@ -69,12 +62,6 @@ def receptive_fields(discriminator: PatchDiscriminator) -> list[FieldRow]:
         field, jump, start = (field - 1) * stride + kernel, jump * stride, start * stride - padding
         rows.append(FieldRow(f"layer {i}", kernel, stride, padding, field, jump, start))
     return rows
-
-
-def logit_patch(discriminator: PatchDiscriminator, row: int, column: int) -> tuple[int, int, int]:
-    """Top, left and side in px of the patch that one logit classifies; at the border it includes padding."""
-    image = receptive_fields(discriminator)[-1]
-    return image.jump * row + image.start, image.jump * column + image.start, image.field
 
 
 def read_layers(network: nn.Module, layers: dict[str, nn.Module], *inputs: Shape) -> list[LayerRow]:

@@ -1,11 +1,11 @@
-"""Time estimate of a sweep on this machine, from a short measurement."""
+"""Time estimate of a sweep or a λ path on this machine, from a short measurement."""
 
 import math
-import statistics
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 
 import torch
@@ -31,9 +31,10 @@ class TimeEstimate(NamedTuple):
     def __str__(self) -> str:
         if not self.steps:
             return "Everything is trained already."
-        milliseconds = self.seconds / self.steps * 1000
+        milliseconds, minutes = self.seconds / self.steps * 1000, round(self.seconds / 60)
         each = f"{milliseconds:,.0f}" if milliseconds >= 100 else f"{milliseconds:.3g}"
-        return f"{self.steps:,} steps to go, {each} ms each: {_in_words(self.seconds)}."
+        words = f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60} min"
+        return f"{self.steps:,} steps to go, {each} ms each: about {words if minutes > 1 else f'{self.seconds:.0f} s'}."
 
 
 def estimate_time(
@@ -44,25 +45,21 @@ def estimate_time(
     device: torch.device | str | None = None,
     seconds: float = 2,
     path: bool = False,
-    start: float | Run = 100,
+    start: Run | None = None,
 ) -> TimeEstimate:
-    """Estimate the remaining steps and time of ``sweep`` with the same arguments, or of ``lambda_path``.
+    """Estimate the remaining steps and time of ``sweep`` or, with ``path``, ``train_lambda_path``, of equal arguments.
 
     The step is timed for ``seconds`` on untrained networks, separately for ∞, which trains no D, and for the legs of a
     path, in which few layers learn. Nothing is written, and the caller's random state is kept.
-
-    Args:
-        path: whether to estimate ``lambda_path``, with legs of the default length, and ``start`` as there.
 
     Raises:
         ValueError: for a λ or pairs that ``sweep`` would refuse. The settings of the runs in ``root`` are not checked.
     """
     device, total, rates = torch.device(device or default_device()), TimeEstimate(0, 0.0), {}
-    base = config or (start.config if path and isinstance(start, Run) else TrainConfig())
+    base = config or (start.config if start else TrainConfig())
     if path:
-        trained = isinstance(start, Run)  # so that only the legs are to come
-        trunk, down, up = path_configs(lambdas, base, start.config.lambda_l1 if trained else start)
-        configs = [*([] if trained else [trunk]), *down, *up]
+        trunk, down, up = path_configs(lambdas, base, start.config.lambda_l1 if start else 100)
+        configs = [*([] if start else [trunk]), *down, *up]
     else:
         configs = [replace(base, lambda_l1=lambda_l1) for lambda_l1 in dict.fromkeys(lambdas)]
     for each in configs:
@@ -90,11 +87,4 @@ def seconds_per_step(pairs: Pairs, config: TrainConfig, device: torch.device, se
                 training.advance()
             training.log()
             times.append((time.perf_counter() - begin) / 5)
-    return statistics.median(times)
-
-
-def _in_words(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"about {seconds:.0f} s"
-    return f"about {minutes} min" if minutes < 90 else f"about {minutes // 60} h {minutes % 60} min"
+    return median(times)

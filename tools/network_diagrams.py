@@ -1,7 +1,8 @@
-"""Diagrams of the two networks, with every number read from the modules."""
+"""Diagrams of the two networks, with every number read from the modules: `make assets` writes them as SVG."""
 
 import math
 from itertools import pairwise
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
@@ -11,13 +12,35 @@ from matplotlib.patches import FancyArrowPatch, Rectangle
 from matplotlib.patheffects import withStroke
 from torch import Tensor
 
-from ..discriminator import PatchDiscriminator
-from ..generator import UNetGenerator
-from ..utils.markdown import size_text
-from .layer_tables import FieldRow, LayerRow, Shape, discriminator_table, generator_table, logit_patch, receptive_fields
+from pix2pix_colab import PatchDiscriminator, UNetGenerator
+from pix2pix_colab.data import synthetic_facades
+from pix2pix_colab.figures import notebook_cells
+from pix2pix_colab.figures.layer_tables import (
+    FieldRow,
+    LayerRow,
+    Shape,
+    generator_table,
+    read_layers,
+    receptive_fields,
+)
+from pix2pix_colab.utils.markdown import size_text
+
+FOLDER = Path(notebook_cells.__file__).parent
 
 INK, QUIET, IMAGE = "#2b2f36", "#6b7280", "#d5d9df"  # text, arrows, the images at both ends
 ENCODER, DECODER, DROPOUT, PATCH = "#8fb3d9", "#f0c08a", "#d98a6a", "#c0392b"
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write generator.svg and discriminator.svg, of the paper's size."""
+    image = synthetic_facades(1).target[0]
+    figures = {
+        "generator": draw_generator(UNetGenerator()),
+        "discriminator": draw_discriminator(PatchDiscriminator(), image=image),
+    }
+    for name, figure in figures.items():
+        with plt.rc_context({"svg.hashsalt": name}):  # so that equal diagrams are equal files
+            figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
 def draw_generator(generator: UNetGenerator) -> Figure:
@@ -174,3 +197,20 @@ def _arrow(axes: Axes, start: Rectangle, end: Rectangle, path: str = "arc3", **s
 
 def _text(axes: Axes, x: float, y: float, text: str, **style) -> None:
     axes.text(x, y, text, **{"fontsize": 10, "color": INK, "ha": "center", "va": "center", **style})
+
+
+def discriminator_table(discriminator: PatchDiscriminator, image_size: int = 256) -> list[LayerRow]:
+    """Layers of the PatchGAN, for images of ``image_size``. The discriminator is not changed."""
+    layers = {f"layer {i}": layer for i, layer in enumerate(discriminator.layers, start=1)}
+    channels = discriminator.source_channels, discriminator.target_channels
+    return read_layers(discriminator, layers, *((each, image_size, image_size) for each in channels))
+
+
+def logit_patch(discriminator: PatchDiscriminator, row: int, column: int) -> tuple[int, int, int]:
+    """Top, left and side in px of the patch that one logit classifies; at the border it includes padding."""
+    image = receptive_fields(discriminator)[-1]
+    return image.jump * row + image.start, image.jump * column + image.start, image.field
+
+
+if __name__ == "__main__":
+    main()
