@@ -5,7 +5,6 @@ import warnings
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import NoReturn
@@ -14,10 +13,8 @@ from torch import distributed
 
 from .data import DATASETS, Pairs, decode_label_maps, find_pairs, jitter_size, known_dataset, open_dataset, read_pairs
 from .export import DEFAULT_WEIGHTS, WEIGHTS, OnnxMissingError, export_onnx, export_parts, read_network
-from .inference import translate
-from .lambda_path import LambdaPath, load_pretrained
 from .loss import LAMBDAS, check_lambda
-from .training import FolderInUseError, ProgressBar, Run, TrainConfig, read_sweep, sweep, train_lambda_path
+from .training import FolderInUseError, ProgressBar, TrainConfig, read_sweep, sweep, train_lambda_path
 from .utils.device import default_device
 from .utils.markdown import markdown_table
 
@@ -157,39 +154,34 @@ def run_training(options: Namespace) -> None:
 
 def run_evaluate(options: Namespace) -> None:
     """Print the tables of a sweep, or of the pretrained path."""
-    from .evaluation import evaluate  # here: a sweep needs no torchmetrics, which imports slowly
+    from . import evaluation  # here: a sweep needs no torchmetrics, which imports slowly
 
     runs, device, asked = read_sweep(options.runs) if options.runs else {}, default_device(), options.direction
+    evaluation.check_comparable(runs, options.runs)
     config = next(iter(runs.values())).config if runs else TrainConfig()  # size and channels of the pairs
-    directions = {run.identity.pairs.direction for run in runs.values()} - {None}
-    if runs and (len(directions) > 1 or not _are_comparable([run.config for run in runs.values()])):
-        raise ValueError(f"The runs in {options.runs} differ in more than λ: move those of other settings elsewhere.")
-    options.direction = asked or next(iter(directions), None)
+    options.direction = asked or next((run.identity.pairs.direction for run in runs.values()), None)
     if runs and not options.direction and not known_dataset(options.pairs, options.data):
         words = "the pairs are read AtoB. If they were trained the other way round, add --direction BtoA."
         warnings.warn(f"The runs in {options.runs} don't say their direction: {words}", stacklevel=2)
     words = "the random tenth is measured that --split train leaves out. --split all measures all."
     split = _split(options, "test", "test", words)
     pairs, train_pairs = _read_pairs(options, split, config.image_size, config)[:].to(device), None  # in memory
-    if asked and pairs.direction not in (directions or {pairs.direction}):
+    if runs and pairs.direction not in {run.identity.pairs.direction or pairs.direction for run in runs.values()}:
         raise ValueError(f"--direction {asked} is the reverse of that of the runs in {options.runs}: leave it out.")
-    if runs:
-        _warn_if_trained_on(options, split, runs, config)
-    else:
+    if not runs:
         _check_label_maps(pairs)
+    elif split != "train":
+        with warnings.catch_warnings(action="ignore"):  # what was left out was told before
+            known = evaluation.count_trained_on(runs, lambda size: _read_pairs(options, split, size, config))
+        if known:
+            words = f"Of the {len(pairs)} pairs that are measured, {known} are training pairs of the runs in"
+            warnings.warn(f"{words} {options.runs}. They do better on those.", stacklevel=2)
     if split in ("val", "test"):
         with suppress(ValueError):  # no label maps, so no need to read 50,000 training pairs; or no training split
             decode_label_maps(pairs.source[:1])
             train_pairs = _read_pairs(options, "train", jitter_size(config.image_size), config)
-    generators = {k: run.load_generator(device) for k, run in runs.items()}
-    if not runs or any(run.config.late_layers for run in runs.values()):
-        path = (
-            LambdaPath(generators) if runs else load_pretrained(device=device)
-        )  # ValueError for legs of another trunk
-        outputs = path.translate(pairs.source, path.lambdas)  # what they share only once
-    else:
-        outputs = {k: translate(generator, pairs.source) for k, generator in generators.items()}
-    report = evaluate(outputs, pairs, train_pairs, options.runs or PRETRAINED, device)
+    outputs = evaluation.translate_by_runs(runs, pairs.source, device)
+    report = evaluation.evaluate(outputs, pairs, train_pairs, options.runs or PRETRAINED, device)
     print(report.table(), *filter(None, map(report.difference_table, report.measured)), sep="\n\n")
     if claims := report.claims():
         print(f"\n{markdown_table(claims)}")
@@ -202,26 +194,6 @@ def _check_label_maps(pairs: Pairs) -> None:
     except ValueError as error:
         words = f"They were read {pairs.direction}: try the other --direction, or give the RUNS of your own networks."
         raise ValueError(f"{error} The pretrained path takes no others. {words}") from error
-
-
-def _warn_if_trained_on(options: Namespace, split: str, runs: dict[float, Run], config: TrainConfig) -> None:
-    """Warn if runs were trained on pairs that are to be measured, unless --split train asks for those."""
-    trained = {digest for run in runs.values() for digest in run.identity.pairs.digests}
-    if split == "train":
-        return
-    for size in {run.identity.pairs.size or jitter_size(config.image_size) for run in runs.values()}:
-        with warnings.catch_warnings(action="ignore"):  # what was left out was told before
-            digests = _read_pairs(options, split, size, config).record().digests
-        if known := len(trained.intersection(digests)):
-            words = f"Of the {len(digests)} pairs that are measured, {known} are training pairs of the runs in"
-            warnings.warn(f"{words} {options.runs}. They do better on those.", stacklevel=2)
-
-
-def _are_comparable(configs: list[TrainConfig]) -> bool:
-    """Whether the runs differ only in λ; those of a path, with one trunk, also in epochs and in what learns."""
-    whole = [config for config in configs if not config.late_layers]
-    path = {"late_layers": None, "epochs": 1} if len(whole) < min(2, len(configs)) else {}
-    return len({replace(config, lambda_l1=0, **path) for config in configs}) == 1
 
 
 def run_export(options: Namespace) -> None:

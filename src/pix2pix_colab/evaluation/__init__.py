@@ -2,4 +2,5 @@
 
 from .metrics import METRICS, Measurement, find_disagreement, measure
 from .report import Report, evaluate
+from .run_outputs import check_comparable, count_trained_on, translate_by_runs
 from .significance import Interval
