@@ -30,8 +30,8 @@ from tools.browser import chromium
 
 from pix2pix_colab import load_pretrained
 from pix2pix_colab.data import Pairs, synthetic_facades
-from pix2pix_colab.slider import slider_of_pairs
 from pix2pix_colab.utils.markdown import markdown_table
+from pix2pix_colab.widgets import slider_of_pairs
 
 LAST = 20  # position
 FORMATS = (

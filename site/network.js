@@ -2,7 +2,7 @@
 
 /**
  * @typedef {import("./page.js").Site} Site
- * @typedef {import("./slider/drawing/board.js").Job} Job
+ * @typedef {import("./widgets/drawing/board.js").Job} Job
  */
 
 // A function with one SIMD instruction, as WebAssembly: a browser without SIMD finds it invalid.
@@ -46,7 +46,7 @@ export class Network {
 
   /** The output for a label map. Until the network is there, an example's frame near λ, and null for a drawing.
    * @param {Job} job
-   * @returns {Promise<import("./slider/drawing/board.js").Output | null>}
+   * @returns {Promise<import("./widgets/drawing/board.js").Output | null>}
    */
   async translate({ labels, index, example }) {
     if (!this.ready) {

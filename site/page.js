@@ -1,11 +1,11 @@
 // The page: the drawing board with a network in the browser. What is drawn stands in the address.
 
-import { decodeDrawing, encodeDrawing, fitsAddress } from "./slider/drawing/address.js";
-import { Board } from "./slider/drawing/board.js";
+import { decodeDrawing, encodeDrawing, fitsAddress } from "./widgets/drawing/address.js";
+import { Board } from "./widgets/drawing/board.js";
 import { Network } from "./network.js";
 
 /**
- * @typedef {import("./slider/drawing/board.js").BoardData} BoardData
+ * @typedef {import("./widgets/drawing/board.js").BoardData} BoardData
  * @typedef {{frames: string, name: string, image: string}} Example addresses of a label map and of its outputs
  * @typedef {Omit<BoardData, "examples"> & {positions: {at: number}[], examples: Example[], files: Record<string, number>,
  *   frameStep: number, training: string}} Site site.json, which tools/build_site.py writes

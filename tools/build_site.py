@@ -21,8 +21,8 @@ from torchvision.transforms.functional import to_pil_image
 from pix2pix_colab import LambdaPath, load_pretrained
 from pix2pix_colab.data import LABEL_COLOURS, example_label_maps
 from pix2pix_colab.export import OnnxMissingError, export_parts
-from pix2pix_colab.slider import describe_positions, empty_wall
 from pix2pix_colab.training import read_lambda_path
+from pix2pix_colab.widgets import describe_positions, empty_wall
 
 ROOT = Path(__file__).parent.parent
 PAGE, WINGS = ROOT / "site", ROOT / "src/pix2pix_colab"
@@ -89,10 +89,10 @@ def build(path: LambdaPath, about: str, out: Path) -> None:
 def copy_code(out: Path) -> None:
     """Copy the page, the board's JavaScript and CSS, and the runtime."""
     for name in SHARED:
-        copy(WINGS / "slider" / name, out / "slider" / name)
-    for file in (WINGS / "slider" / "drawing").iterdir():
+        copy(WINGS / "widgets" / name, out / "widgets" / name)
+    for file in (WINGS / "widgets" / "drawing").iterdir():
         if file.suffix in (".css", ".js") and file.name != "widget.js":
-            copy(file, out / "slider" / "drawing" / file.name)
+            copy(file, out / "widgets" / "drawing" / file.name)
     for file in PAGE.iterdir():
         if file.suffix in (".css", ".js", ".svg"):
             copy(file, out / file.name)

@@ -25,8 +25,8 @@ from pix2pix_colab.figures import (
 )
 from pix2pix_colab.loss import LAMBDAS, lambda_label
 from pix2pix_colab.notebook import open_workspace
-from pix2pix_colab.slider import LambdaSlider, encode
 from pix2pix_colab.training import ProgressBar, sweep
+from pix2pix_colab.widgets import LambdaSlider, encode
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tools import network_diagrams

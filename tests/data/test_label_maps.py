@@ -16,7 +16,7 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 from pix2pix_colab.data import LABEL_COLOURS, decode_label_maps, label_classes, nearest_classes, synthetic_facades
 from pix2pix_colab.data.label_maps import MIN_SHARE, NEAR
 
-SOURCE = Path(__file__).parents[2] / "src" / "pix2pix_colab" / "slider" / "drawing" / "label_map.js"
+SOURCE = Path(__file__).parents[2] / "src" / "pix2pix_colab" / "widgets" / "drawing" / "label_map.js"
 
 
 def as_jpeg(image: Tensor, quality: int = 75) -> Tensor:

@@ -5,7 +5,7 @@ import math
 
 from PIL import Image
 
-from pix2pix_colab.slider import LambdaSlider
+from pix2pix_colab.widgets import LambdaSlider
 
 LAMBDAS = (0, 1, 10, 100, 1000, math.inf)
 PATH = (0, 0.25, 0.5, 0.75, *(10 ** (i / 4) for i in range(13)), 4000 / 3, 2000, 4000, math.inf)  # 21 positions

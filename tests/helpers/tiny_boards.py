@@ -6,7 +6,7 @@ import torch
 
 from pix2pix_colab import UNetGenerator
 from pix2pix_colab.data import synthetic_facades
-from pix2pix_colab.slider import DrawingBoard
+from pix2pix_colab.widgets import DrawingBoard
 
 SIZE = 128
 SOURCE = synthetic_facades(3, SIZE).source

@@ -21,12 +21,12 @@ BELOW = {  # each wing, and what it may import; "" is the model at the door
     "training": {"utils", "", "data"},
     "evaluation": {"utils", "", "data", "training"},
     "figures": {"utils", "", "data", "training", "evaluation"},
-    "slider": {"utils", "", "data", "training", "evaluation"},
+    "widgets": {"utils", "", "data", "training", "evaluation"},
     "notebook": {"utils", "", "data", "training"},
     "export": {"utils", "", "training"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
-DOOR = ("__main__.py",)  # above all wings: the command line
+DOOR = ("__main__.py", "slider.py")  # above all wings: the command line, and where old notebooks look
 
 
 def wing_of(parts: tuple[str, ...]) -> str:

@@ -1,6 +1,6 @@
 """Label maps: decoded by the twelve colours of the CMP Facade Database, or by the colours that other ones tell.
 
-The drawing board reads files by the same rule: ``fromPixels`` in slider/drawing/label_map.js.
+The drawing board reads files by the same rule: ``fromPixels`` in widgets/drawing/label_map.js.
 """
 
 from collections.abc import Collection

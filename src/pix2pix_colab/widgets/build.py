@@ -1,6 +1,5 @@
-"""Sliders of test pairs, or of any image: outputs, sources and targets as WebPs."""
+"""Sliders of test pairs, of a λ path, or of any image."""
 
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from ..generator import UNetGenerator
 from ..inference import check_source, translate
 from ..lambda_path import LambdaPath
 from ..utils.images import convert, load_image
+from .encoding import encode
 from .widget import LambdaSlider
 
 if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
@@ -21,19 +21,6 @@ if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
 
 LONGEST = 2048  # px; a larger image is scaled down, or else six λ of it take minutes and gigabytes
 LONGEST_ON_PATH = LONGEST // 2  # 21 outputs hold as many pixels then as five
-LABELS = 64  # an image of more colours is no label map
-
-
-def encode(images: Tensor) -> list[bytes]:
-    """Encode uint8 (N, 3, H, W) or (N, 1, H, W) as N WebPs, for looking only: metrics are taken from the tensors."""
-    return [_encode(to_pil_image(image.expand(3, -1, -1).cpu())) for image in images]
-
-
-def _encode(image: Image.Image) -> bytes:
-    """A WebP: lossless if the image is a label map, whose edges stay sharp and which takes less than 1 kB so."""
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", lossless=image.getcolors(LABELS) is not None, quality=75, method=4)
-    return buffer.getvalue()
 
 
 def slider_of_pairs(

@@ -25,7 +25,7 @@ from helpers.flat_slider import (
 from helpers.jupyter import Notebook, jupyterlab, notebook_of_colab
 from PIL import Image
 
-from pix2pix_colab.slider import LambdaSlider
+from pix2pix_colab.widgets import LambdaSlider
 
 pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
@@ -546,7 +546,7 @@ CELLS = (
     "slider  # a second view of it",
     "print('at', slider.value, slider.image)",
     "slider.value = 1",
-    "from helpers.flat_slider import compare\nfrom pix2pix_colab.slider import ImageUpload\nImageUpload(compare)",
+    "from helpers.flat_slider import compare\nfrom pix2pix_colab.widgets import ImageUpload\nImageUpload(compare)",
 )
 
 

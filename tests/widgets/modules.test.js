@@ -1,15 +1,15 @@
-// The board's modules that need no browser: `node --test tests/drawing`.
+// The board's modules that need no browser: `node --test tests/widgets`.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { decodeDrawing, encodeDrawing, fitsAddress } from "../../src/pix2pix_colab/slider/drawing/address.js";
-import { fromPixels, paintOver, rasterise, toPixels } from "../../src/pix2pix_colab/slider/drawing/label_map.js";
-import { latest } from "../../src/pix2pix_colab/slider/drawing/latest.js";
-import { partsOf } from "../../src/pix2pix_colab/slider/drawing/parts.js";
-import { distance, History, moved, rectangleBetween, segments, shapeAt } from "../../src/pix2pix_colab/slider/drawing/shapes.js";
-import { shortcut } from "../../src/pix2pix_colab/slider/drawing/shortcuts.js";
-import { TOOLS } from "../../src/pix2pix_colab/slider/drawing/tools.js";
+import { decodeDrawing, encodeDrawing, fitsAddress } from "../../src/pix2pix_colab/widgets/drawing/address.js";
+import { fromPixels, paintOver, rasterise, toPixels } from "../../src/pix2pix_colab/widgets/drawing/label_map.js";
+import { latest } from "../../src/pix2pix_colab/widgets/drawing/latest.js";
+import { partsOf } from "../../src/pix2pix_colab/widgets/drawing/parts.js";
+import { distance, History, moved, rectangleBetween, segments, shapeAt } from "../../src/pix2pix_colab/widgets/drawing/shapes.js";
+import { shortcut } from "../../src/pix2pix_colab/widgets/drawing/shortcuts.js";
+import { TOOLS } from "../../src/pix2pix_colab/widgets/drawing/tools.js";
 
 const SIZE = 32;
 const PALETTE = [[0, 0, 220], [0, 48, 252], [0, 128, 252], [252, 0, 0], [172, 0, 0]];

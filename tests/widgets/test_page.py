@@ -631,7 +631,7 @@ def test_a_drawing_of_very_many_strokes_is_still_quick(board) -> None:
     """It froze the page when each pixel around a stroke was measured, for all strokes at each move of the pointer."""
     zigzag = [coordinate for i in range(3000) for coordinate in ((0, 0) if i % 2 else (255, 255))]
     stroke = {"kind": "stroke", "label": 2, "radius": 32, "points": zigzag}
-    code = "async (stroke) => (await import('./slider/drawing/address.js')).encodeDrawing([stroke], 256)"
+    code = "async (stroke) => (await import('./widgets/drawing/address.js')).encodeDrawing([stroke], 256)"
     text = board.page.evaluate(code, stroke)
     board.page.evaluate("text => (location.hash = `drawing=${text}`)", text)
     board.settled()
@@ -693,7 +693,7 @@ def test_light_and_dark(browser, address, scheme: str) -> None:
         assert (image.getpixel((2, 2)) < 60) == (scheme == "dark")
 
 
-@pytest.mark.parametrize("module", ["page.js", "slider/drawing/widget.js", "slider/upload.js", "slider/widget.js"])
+@pytest.mark.parametrize("module", ["page.js", "widgets/drawing/widget.js", "widgets/upload.js", "widgets/widget.js"])
 def test_the_types_in_comments_fit(site: Path, module: str) -> None:
     """TypeScript checks JSDoc. The worker is left out: its runtime is minified, and has no types there."""
     settings = "--noEmit --allowJs --checkJs --target esnext --module esnext --moduleResolution bundler"

@@ -14,12 +14,10 @@ import anywidget
 import traitlets
 
 from ..loss import lambda_label, lambda_meaning
-from ..utils.esm import bundle
+from .assets import script, style
 from .saved_form import SavedForm
 
-_HERE = Path(__file__).parent
 TITLE = "pix2pix: drag λ"
-CONTROL_CSS = (_HERE / "lambda_control.css").read_text(encoding="utf-8")  # of the λ control and what it is part of
 
 
 class LambdaSlider(SavedForm, anywidget.AnyWidget):
@@ -45,8 +43,8 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
             the stops are not λ of the outputs, or lack the least or the greatest.
     """
 
-    _esm = bundle(_HERE / "widget.js")
-    _css = CONTROL_CSS + (_HERE / "widget.css").read_text(encoding="utf-8")
+    _esm = script("widget.js")
+    _css = style("widget.css")
     data = traitlets.Dict().tag(sync=True)
     index = traitlets.Int().tag(sync=True)  # of the λ shown
     image = traitlets.Int().tag(sync=True)  # of the test image shown
@@ -148,7 +146,7 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
             "js": self._esm,
             "data": json.dumps(state, default=lambda image: base64.b64encode(image).decode()).replace("<", "\\u003c"),
         }
-        page = (_HERE / "page.html").read_text(encoding="utf-8")
+        page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
         return re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], page)  # in one go: what is put in may hold braces
 
 

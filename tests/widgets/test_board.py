@@ -13,7 +13,8 @@ from torchvision.transforms.functional import pil_to_tensor
 
 from pix2pix_colab import LambdaPath, translate
 from pix2pix_colab.data import LABEL_COLOURS, Pairs, nearest_classes, synthetic_facades
-from pix2pix_colab.slider import DrawingBoard, board_of_pairs
+from pix2pix_colab.widgets import DrawingBoard, board_of_pairs
+from pix2pix_colab.widgets.encoding import encode_jpeg
 
 
 def make_path() -> LambdaPath:
@@ -89,14 +90,12 @@ def test_a_position_that_is_none_is_answered_by_a_sentence(index: int) -> None:
 
 
 def test_noise_of_512_px_stays_below_50_kb() -> None:
-    from pix2pix_colab.slider.drawing import board
-
     noise = torch.randint(0, 256, (3, 512, 512), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    assert len(board._jpeg(noise)) < 50_000
+    assert len(encode_jpeg(noise)) < 50_000
     smooth = torch.nn.functional.avg_pool2d(noise[None].float(), 3, 1, 1)[0].to(torch.uint8)
-    assert len(board._jpeg(smooth)) < 50_000
+    assert len(encode_jpeg(smooth)) < 50_000
     grey = torch.full((1, 64, 64), 100, dtype=torch.uint8)
-    assert Image.open(io.BytesIO(board._jpeg(grey))).mode == "L"
+    assert Image.open(io.BytesIO(encode_jpeg(grey))).mode == "L"
 
 
 def test_before_a_stroke_the_source_is_what_one_starts_from() -> None:

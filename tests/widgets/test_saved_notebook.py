@@ -14,7 +14,7 @@ from helpers.tiny_boards import SIZE, ask, make_board
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 
-from pix2pix_colab.slider import LambdaSlider, saved_form
+from pix2pix_colab.widgets import LambdaSlider, saved_form
 
 pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
@@ -22,7 +22,7 @@ TESTS = Path(__file__).parents[1]
 CELLS = (
     "from helpers.flat_slider import compare, make_slider, webp\nslider = make_slider()\nslider",
     "from helpers.tiny_boards import make_board\nmake_board()",
-    "from pix2pix_colab.slider import ImageUpload\nupload = ImageUpload(compare)\nupload",
+    "from pix2pix_colab.widgets import ImageUpload\nupload = ImageUpload(compare)\nupload",
     "upload.show(webp((200, 60, 20)))",
 )
 

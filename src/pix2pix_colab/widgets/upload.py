@@ -1,17 +1,14 @@
 """Upload of an image: chosen, dropped or pasted, and shrunk by the browser before it is sent."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import anywidget
 import ipywidgets
 import traitlets
 
-from ..utils.esm import bundle
-from .saved_form import SavedForm
-from .widget import CONTROL_CSS, LambdaSlider
-
-_HERE = Path(__file__).parent
+from .assets import script, style
+from .saved_form import SavedForm, attempt
+from .widget import LambdaSlider
 
 
 class ImagePicker(anywidget.AnyWidget):
@@ -22,8 +19,8 @@ class ImagePicker(anywidget.AnyWidget):
     with its bytes. What is small enough is sent as it is; so is what the browser can't open, as Pillow may.
     """
 
-    _esm = bundle(_HERE / "upload.js")
-    _css = CONTROL_CSS + (_HERE / "upload.css").read_text(encoding="utf-8")
+    _esm = script("upload.js")
+    _css = style("upload.css")
     form = traitlets.Unicode().tag(sync=True)  # of the widget that it is part of
     message = traitlets.Unicode().tag(sync=True)  # shown beside the button
 
@@ -48,14 +45,8 @@ class ImageUpload(SavedForm, ipywidgets.VBox):
     def show(self, image: bytes) -> None:
         """Show the slider of an image file's bytes, or a sentence. The slider before it is closed."""
         self.picker.message, before, self.slider = "Translating by every λ…", self.slider, None
-        try:
-            self.slider, message = self.compare(image), ""
-        except KeyboardInterrupt:
-            message = "The kernel was interrupted: choose the image again."
-        except (ValueError, MemoryError) as error:
-            message = str(error)
-        except Exception as error:  # whatever it is: the user would wait
-            message = f"The kernel failed: {type(error).__name__}: {error}"
+        interrupted = "The kernel was interrupted: choose the image again."
+        self.slider, message = attempt(lambda: self.compare(image), interrupted)
         self.children = [self.picker, self.slider] if self.slider else [self.picker]
         self.picker.message = message
         if before and before is not self.slider:

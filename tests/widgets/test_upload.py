@@ -9,7 +9,7 @@ from helpers.browser import BITMAPS, mount, start_chromium
 from PIL import Image
 
 from pix2pix_colab.data import synthetic_facades
-from pix2pix_colab.slider.upload import ImagePicker
+from pix2pix_colab.widgets.upload import ImagePicker
 
 pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")

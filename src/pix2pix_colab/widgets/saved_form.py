@@ -1,5 +1,6 @@
-"""What a saved notebook shows of a widget, where it has neither a kernel nor a widget manager."""
+"""What a widget shows without a kernel, and when the kernel fails."""
 
+from collections.abc import Callable
 from uuid import uuid4
 
 import ipywidgets
@@ -56,3 +57,15 @@ class SavedForm(traitlets.HasTraits):
         def _ipython_display_(self, **options: object) -> None:
             self._display_html()
             super()._ipython_display_(**options)
+
+
+def attempt(function: Callable[[], object], interrupted: str) -> tuple[object | None, str]:
+    """Call a function for the browser: its result, or None and the sentence to show, or else the user would wait."""
+    try:
+        return function(), ""
+    except KeyboardInterrupt:
+        return None, interrupted
+    except (ValueError, MemoryError) as error:
+        return None, str(error)
+    except Exception as error:
+        return None, f"The kernel failed: {type(error).__name__}: {error}"

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from pix2pix_colab.data import LABEL_COLOURS
-from pix2pix_colab.slider import DrawingBoard
+from pix2pix_colab.widgets import DrawingBoard
 
 pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")

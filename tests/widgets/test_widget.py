@@ -14,8 +14,8 @@ import pytest
 import torch
 from traitlets import TraitError
 
-from pix2pix_colab.slider.upload import ImageUpload
-from pix2pix_colab.slider.widget import LambdaSlider, describe_positions
+from pix2pix_colab.widgets.upload import ImageUpload
+from pix2pix_colab.widgets.widget import LambdaSlider, describe_positions
 
 LAMBDAS = (0, 1, 100, math.inf)
 OUTPUTS = {k: [f"λ = {k}, image {i}".encode() for i in range(3)] for k in LAMBDAS}

@@ -16,8 +16,9 @@ from pix2pix_colab.data import Pairs, synthetic_facades
 from pix2pix_colab.evaluation import Measurement, Report
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
-from pix2pix_colab.slider import build
-from pix2pix_colab.slider.build import LONGEST, encode, slider_of_image, slider_of_pairs, slider_of_path
+from pix2pix_colab.widgets import build
+from pix2pix_colab.widgets.build import LONGEST, slider_of_image, slider_of_pairs, slider_of_path
+from pix2pix_colab.widgets.encoding import encode
 
 COLOURS = {
     "red": (250, 5, 5),

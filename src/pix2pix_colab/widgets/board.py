@@ -1,30 +1,23 @@
 """The drawing board as a notebook widget: one draws a label map, and the kernel translates it by any λ."""
 
 import base64
-import io
 from collections.abc import Mapping
-from pathlib import Path
 
 import anywidget
 import ipywidgets
 import torch
 import traitlets
-from PIL import Image
 from torch import Tensor
-from torchvision.transforms.functional import to_pil_image
 
-from ...data import LABEL_COLOURS, Colour, Pairs, example_label_maps, label_classes
-from ...generator import UNetGenerator
-from ...inference import translate
-from ...lambda_path import LambdaPath
-from ...utils.esm import bundle
-from ..build import encode
-from ..saved_form import SavedForm
-from ..widget import CONTROL_CSS, describe_positions
+from ..data import LABEL_COLOURS, Colour, Pairs, example_label_maps, label_classes
+from ..generator import UNetGenerator
+from ..inference import translate
+from ..lambda_path import LambdaPath
+from .assets import script, style
+from .encoding import encode, encode_jpeg
+from .saved_form import SavedForm, attempt
+from .widget import describe_positions
 
-HERE = Path(__file__).parent
-BYTES = 50_000  # of an output, at most, as large data from the kernel to the browser are slow on Colab
-QUALITIES = (92, 85, 75, 60, 40, 20)
 BETWEEN = 9  # positions between two anchors of a path
 
 
@@ -46,8 +39,8 @@ class DrawingBoard(SavedForm, anywidget.AnyWidget):
         ValueError: if there is no generator; if the examples have another size, or are no label maps.
     """
 
-    _esm = bundle(HERE / "widget.js")
-    _css = CONTROL_CSS + (HERE / "board.css").read_text(encoding="utf-8")
+    _esm = script("drawing/widget.js")
+    _css = style("drawing/board.css")
     data = traitlets.Dict().tag(sync=True)
 
     def __init__(
@@ -87,27 +80,23 @@ class DrawingBoard(SavedForm, anywidget.AnyWidget):
         browser sends the last value only, so the request of one view would take the place of another's. And each has
         its labels (65 kB at 256 px), as the views have drawings of their own.
         """
-        image, error = [], ""
-        try:
-            if not 0 <= index < len(self.lambdas):
-                raise ValueError(f"There is no position {index} of λ.")
-            self.source = self._decode(labels)
-            image = [_jpeg(self.translate(self.lambdas[index]))]
-            self._picture = index, image[0]
-        except KeyboardInterrupt:
-            error = "The kernel was interrupted. Draw on, or move λ, and it computes again."
-        except (ValueError, MemoryError) as reason:
-            error = str(reason)
-        except Exception as reason:  # whatever it is: without an answer the view would wait
-            error = f"The kernel failed: {type(reason).__name__}: {reason}"
-        self.send({"id": id, "error": error}, image)
+        interrupted = "The kernel was interrupted. Draw on, or move λ, and it computes again."
+        image, error = attempt(lambda: self._answer(index, labels), interrupted)
+        self.send({"id": id, "error": error}, [image] if image else [])
         if image:
             self.update_saved()
+
+    def _answer(self, index: int, labels: bytes) -> bytes:
+        if not 0 <= index < len(self.lambdas):
+            raise ValueError(f"There is no position {index} of λ.")
+        self.source = self._decode(labels)
+        self._picture = index, encode_jpeg(self.translate(self.lambdas[index]))
+        return self._picture[1]
 
     def saved_html(self) -> str:
         """The last drawing and its picture; at first those of the label map to start from."""
         start = self.data["index"]
-        index, output = self._picture or (start, _jpeg(self.translate(self.lambdas[start])))
+        index, output = self._picture or (start, encode_jpeg(self.translate(self.lambdas[start])))
         label = self.data["positions"][index]["label"]
         images = {"webp": encode(self.source[None])[0], "jpeg": output}
         sources = [f"data:image/{kind};base64,{base64.b64encode(image).decode()}" for kind, image in images.items()]
@@ -157,14 +146,3 @@ def _image_size(networks: Mapping[float, UNetGenerator] | LambdaPath) -> int:
     if not generators:
         raise ValueError("A drawing board needs the generator of at least one λ.")
     return generators[0].image_size
-
-
-def _jpeg(output: Tensor) -> bytes:
-    """A JPEG of less than ``BYTES``, of the highest of the ``QUALITIES`` that allows it, or else of half the size."""
-    image: Image.Image = to_pil_image(output.cpu())
-    for quality in QUALITIES:
-        buffer = io.BytesIO()
-        image.save(buffer, "JPEG", quality=quality, subsampling=0 if quality > 80 else 2)
-        if buffer.tell() < BYTES:
-            return buffer.getvalue()
-    return _jpeg(output[:, ::2, ::2])

@@ -1,0 +1,1 @@
+"""Names of ``widgets`` for notebooks saved before December 2026; kept until December 2027."""
