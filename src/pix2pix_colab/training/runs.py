@@ -10,6 +10,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 import torch
+from torch import nn
 
 from ..data import Pairs, PairsRecord
 from ..discriminator import PatchDiscriminator
@@ -187,15 +188,15 @@ class Run:
 
     def load_generator(self, device: torch.device | str = "cpu") -> UNetGenerator:
         """Load the trained generator from the checkpoint."""
-        generator = make_generator(self.config)
-        generator.load_state_dict(load_newest(self.folder).state["generator"])
-        return generator.to(device)
+        return self._load("generator", make_generator(self.config), device)
 
     def load_discriminator(self, device: torch.device | str = "cpu") -> PatchDiscriminator:
         """Load the trained discriminator from the checkpoint."""
-        discriminator = make_discriminator(self.config)
-        discriminator.load_state_dict(load_newest(self.folder).state["discriminator"])
-        return discriminator.to(device)
+        return self._load("discriminator", make_discriminator(self.config), device)
+
+    def _load(self, name: str, network: nn.Module, device: torch.device | str) -> nn.Module:
+        network.load_state_dict(load_newest(self.folder).state[name])
+        return network.to(device)
 
 
 def read_run(folder: str | Path) -> Run:
