@@ -14,6 +14,8 @@ import pytest
 import torch
 from traitlets import TraitError
 
+from pix2pix_colab import slider as older
+from pix2pix_colab import widgets
 from pix2pix_colab.widgets.upload import ImageUpload
 from pix2pix_colab.widgets.widget import LambdaSlider, describe_positions
 
@@ -28,6 +30,13 @@ def slider() -> LambdaSlider:
     return LambdaSlider(
         OUTPUTS, SOURCES, TARGETS, {"L1 ↓": {0: 0.5, 1: math.inf, 100: 0.25}}, "of 24 images", ["a", "b", "c"]
     )
+
+
+def test_notebooks_saved_before_december_2026_find_all_names():
+    """Also after ``make format``, which deletes imports that look unused."""
+    names = [name for name, value in vars(widgets).items() if callable(value)]
+    assert {"LambdaSlider", "encode", "board_of_pairs"} <= set(names)
+    assert all(getattr(older, name) is getattr(widgets, name) for name in names)
 
 
 def test_it_starts_at_the_papers_choice(slider):
