@@ -113,7 +113,8 @@ def find_pairs(folder: str | Path, targets: str | Path | None = None) -> Layout:
             (skipped if why else found).append(image.skip(why) if why else image)
     if targets is None:
         _refuse_third_side(roots[0], found)
-    twins = _twins(found)
+    counts = Counter((image.split, image.key) for image in found)
+    twins = {image for image in found if counts[image.split, image.key] > 1}  # but for their endings
     if 2 * len(twins) > len(found) and all(image.side is None for image in found):
         second = max(image.ending for image in twins)
         for image in found:
@@ -158,7 +159,7 @@ def _files(folder: Path) -> list[tuple[Path, str]]:
 
 def _walk(folder: Path, linked: bool = False) -> Iterator[tuple[Path, str]]:
     for path in folder.rglob("*"):  # which follows no links
-        if _is_hidden(path.relative_to(folder)):
+        if any(part.startswith(".") or part == "__MACOSX" for part in path.relative_to(folder).parts):
             continue
         special = path.exists() and not path.is_dir() and not path.is_file()
         if is_image(path) and not path.is_dir() and not special:
@@ -172,12 +173,6 @@ def _walk(folder: Path, linked: bool = False) -> Iterator[tuple[Path, str]]:
             yield path, "is no regular file"
         elif not path.is_dir() and not _SIDECAR.fullmatch(path.name):
             yield path, "is of no kind that Pillow opens: save it as PNG or JPEG"
-
-
-def _twins(found: list[_Image]) -> set[_Image]:
-    """The images whose name another one has, too, with another ending."""
-    counts = Counter((image.split, image.key) for image in found)
-    return {image for image in found if counts[image.split, image.key] > 1}
 
 
 def _refuse_third_side(folder: Path, found: list[_Image]) -> None:
@@ -238,10 +233,6 @@ def _without_strays(layout: Layout) -> Layout:
         why = f"lies in none of the splits {', '.join(filter(None, layout.pairs))}"
         layout.skipped.extend(Skipped("", pair.name, why) for pair in layout.pairs.pop(""))
     return layout
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def _by_number(file: Path) -> tuple:

@@ -1,4 +1,4 @@
-"""Decode the files of a pair into a flat uint8 array."""
+"""Decode the files of a pair into its source and its target."""
 
 import os
 from collections import deque
@@ -9,57 +9,46 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from torch import Tensor
 
 from ..utils.images import convert, load_image
 from .folders import PairFiles
 
+Decoded = tuple[np.ndarray, np.ndarray]  # source and target
 SAME_ASPECT = 0.02  # as much may the aspects of source and target differ, since widths and heights are rounded
 
 
 @dataclass(frozen=True)
 class PairDecoder:
-    """Decodes pairs into flat uint8 arrays: the source, then the target, each (C, size, size).
+    """Decodes pairs into source and target, each uint8 (C, size, size).
 
     Args:
         files: of the pairs.
         size: side in px that all images are resized to.
         channels: of the source and of the target, each 1 or 3.
-        swap: whether the source is image B, and not A.
+        direction: "AtoB", or "BtoA" if image B is the source.
     """
 
     files: Sequence[PairFiles]
     size: int
     channels: tuple[int, int]
-    swap: bool
+    direction: str
 
-    @property
-    def direction(self) -> str:
-        """AtoB, or BtoA if the source is image B."""
-        return "BtoA" if self.swap else "AtoB"
-
-    @property
-    def pair_bytes(self) -> int:
-        """Bytes of one pair."""
-        return sum(self.channels) * self.size**2
-
-    def decode(self, index: int) -> np.ndarray | str:
-        """A pair as uint8 (pair_bytes,), or why it can't be decoded."""
+    def decode(self, index: int) -> Decoded | str:
+        """Source and target of a pair, or why they can't be decoded."""
         try:
             images = _open_pair(self.files[index])
         except ValueError as error:
             return str(error)
-        parts = zip(reversed(images) if self.swap else images, self.channels, strict=True)
-        return np.concatenate([self._fit(image, channels) for image, channels in parts])
+        source, target = images if self.direction == "AtoB" else reversed(images)
+        return self._fit(source, self.channels[0]), self._fit(target, self.channels[1])
 
     def _fit(self, image: Image.Image, channels: int) -> np.ndarray:
         fitted = convert(image, channels).resize((self.size, self.size), Image.Resampling.BICUBIC)
-        return np.asarray(fitted).reshape(self.size, self.size, channels).transpose(2, 0, 1).ravel()
+        return np.atleast_3d(fitted).transpose(2, 0, 1).copy()  # (H, W, C) -> (C, H, W)
 
-    def split(self, arrays: Tensor) -> tuple[Tensor, Tensor]:
-        """Source and target (…, C, size, size) of arrays (…, pair_bytes), as views into them."""
-        parts = arrays.split([channels * self.size**2 for channels in self.channels], dim=-1)
-        source, target = (part.unflatten(-1, (-1, self.size, self.size)) for part in parts)
+    def allocate(self, count: int) -> Decoded:
+        """Memory for the sources and the targets of so many pairs, each uint8 (count, C, size, size)."""
+        source, target = (np.empty((count, channels, self.size, self.size), np.uint8) for channels in self.channels)
         return source, target
 
 

@@ -2,10 +2,8 @@
 
 import warnings
 from dataclasses import replace
-from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 from tqdm.auto import tqdm
@@ -13,7 +11,7 @@ from tqdm.auto import tqdm
 from ..utils.images import MODES, is_image
 from .folders import find_pairs
 from .pair_decoder import PairDecoder, map_in_threads
-from .pairs import JITTER_SIZE, BasePairs, Pairs
+from .pairs import JITTER_SIZE, BasePairs, Pairs, pair_digest
 from .streamed_pairs import StreamedPairs
 
 LARGE = 2 * 2**30  # bytes of pairs: more are not held in memory, but decoded ahead
@@ -36,9 +34,8 @@ def read_pairs(
     Images of any mode and size are taken: grey, palette, transparent (on white), 16 bits, CMYK, rotated by EXIF. What
     makes no pair is left out, and one warning names every such file and why, as ``skipped`` does.
 
-    Pairs of up to 2 GiB are held in memory (4,300 at 286 px). More are decoded once now, with a progress bar, to find
-    bad files and to take the fingerprint, and again for each batch, by threads: ``StreamedPairs``. Nothing is written.
-    The price is some minutes at each start: about 10 for the 138,567 pairs of edges2handbags on two cores.
+    Pairs of up to 2 GiB are held in memory (4,300 at 286 px). More are decoded once now, with a progress bar (about 10
+    minutes for the 138,567 pairs of edges2handbags on two cores), and again for each batch: ``StreamedPairs``.
 
     Args:
         folder: its images are read in the order of their names, numbers by value (2 before 10).
@@ -62,31 +59,31 @@ def read_pairs(
     files, skipped = layout.split(split, seed)
     if limit and limit < len(files):
         files = [files[i * len(files) // limit] for i in range(limit)]
-    swap = direction == "BtoA" and not layout.fixed
-    pairs = _decode(PairDecoder(files, size, (source_channels, target_channels), swap), skipped, layout.folder.name)
+    decoder = PairDecoder(files, size, (source_channels, target_channels), "AtoB" if layout.fixed else direction)
+    pairs = _decode(decoder, skipped, layout.folder.name)
     _report(layout.folder, len(pairs), skipped)
     return pairs
 
 
 def _decode(decoder: PairDecoder, skipped: dict[str, str], title: str) -> Pairs | StreamedPairs:
-    """Decode all pairs once, into one tensor or, if they are large, into digests. Add bad ones to ``skipped``."""
+    """Decode all pairs once, into memory or, if they are large, into digests. Add bad ones to ``skipped``."""
     count, sound, digests = len(decoder.files), [], []
-    large = count * decoder.pair_bytes > LARGE
-    arrays = np.empty((0 if large else count, decoder.pair_bytes), np.uint8)
+    large = count * sum(decoder.channels) * decoder.size**2 > LARGE
+    source, target = decoder.allocate(0 if large else count)
     decoded = tqdm(map_in_threads(decoder.decode, range(count)), title, count, unit="pair", disable=not large)
-    for pair, array in zip(decoder.files, decoded, strict=True):
-        if isinstance(array, str):
-            skipped[pair.name] = array
+    for files, pair in zip(decoder.files, decoded, strict=True):
+        if isinstance(pair, str):
+            skipped[files.name] = pair
             continue
         if large:
-            digests.append(sha256(array).hexdigest())
+            digests.append(pair_digest(*pair))
         else:
-            arrays[len(sound)] = array
-        sound.append(pair)
+            source[len(sound)], target[len(sound)] = pair
+        sound.append(files)
     if large:
         return StreamedPairs(replace(decoder, files=sound), digests, skipped)
-    names = [pair.name for pair in sound]
-    return Pairs(*decoder.split(torch.from_numpy(arrays[: len(sound)])), names, skipped, decoder.direction)
+    images = (torch.from_numpy(images[: len(sound)]) for images in (source, target))
+    return Pairs(*images, [files.name for files in sound], skipped, decoder.direction)
 
 
 def _report(folder: Path, count: int, skipped: dict[str, str]) -> None:
@@ -102,7 +99,8 @@ def _report(folder: Path, count: int, skipped: dict[str, str]) -> None:
 
 def write_pairs(pairs: BasePairs, folder: str | Path, direction: str = "AtoB") -> Path:
     """Write pairs as side-by-side PNGs, which ``read_pairs`` reads back to the same bits. Returns the folder."""
-    folder, stems = Path(folder), [_without_ending(Path(name)) for name in pairs.names]
+    folder, names = Path(folder), map(Path, pairs.names)
+    stems = [name.stem if is_image(name) else name.name for name in names]  # frame.0001 and frame.0002 are two
     if len(set(stems)) < len(stems):
         raise ValueError(f"The names {', '.join(pairs.names)} would share files (endings don't count): rename some.")
     folder.mkdir(parents=True, exist_ok=True)
@@ -112,8 +110,3 @@ def write_pairs(pairs: BasePairs, folder: str | Path, direction: str = "AtoB") -
         image = torch.cat([half.expand(3, -1, -1) for half in halves], dim=-1).permute(1, 2, 0)  # -> (S, 2 S, 3)
         Image.fromarray(image.cpu().numpy()).save(folder / f"{stem}.png")
     return folder
-
-
-def _without_ending(file: Path) -> str:
-    """The name of a pair without the ending of an image: frame.0001 and frame.0002 are two names."""
-    return file.stem if is_image(file) else file.name

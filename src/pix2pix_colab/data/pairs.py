@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -40,25 +41,15 @@ class PairsRecord:
 
 
 class BasePairs:
-    """N pairs of square images: what ``Pairs`` (in memory) and ``StreamedPairs`` (in files) have in common.
-
-    Attributes:
-        names: N names, one a pair.
-        skipped: the files that were left out when the pairs were read, and why.
-        direction: "AtoB" or "BtoA", by which image of a file or folder is the source; None if they weren't read.
-        size: side of the images in px.
-        channels: of the source and of the target, each 1 or 3.
-        device: where the images are.
-        digests: the SHA-256 of each pair's bytes, the source's before the target's.
-    """
+    """N pairs of square images: what ``Pairs`` (in memory) and ``StreamedPairs`` (in files) have in common."""
 
     names: Sequence[str]
-    skipped: Mapping[str, str]
-    direction: str | None
-    size: int
-    channels: tuple[int, int]
+    skipped: Mapping[str, str]  # the files that were left out when the pairs were read, and why
+    direction: str | None  # "AtoB" or "BtoA"; None for synthetic images, or those of one's own tensors
+    size: int  # side in px
+    channels: tuple[int, int]  # of the source and of the target, each 1 or 3
     device: torch.device
-    digests: Sequence[str]
+    digests: Sequence[str]  # ``pair_digest`` of each pair
 
     def __len__(self) -> int:
         return len(self.names)
@@ -126,9 +117,6 @@ class Pairs(BasePairs):
     Args:
         source: uint8 (N, C, size, size), the input of the generator; C is 3, or 1 for grey images.
         target: uint8 (N, C, size, size), the real image; its C may be another one.
-        names: N names, one a pair.
-        skipped: the files that were left out when the pairs were read, and why.
-        direction: "AtoB" or "BtoA"; None for synthetic images, or those of one's own tensors.
     """
 
     source: Tensor
@@ -170,8 +158,12 @@ class Pairs(BasePairs):
 
     @property
     def digests(self) -> list[str]:
-        pairs = zip(self.source, self.target, strict=True)
-        return [sha256(b"".join(image.cpu().numpy().tobytes() for image in pair)).hexdigest() for pair in pairs]
+        return [pair_digest(*(image.cpu().numpy() for image in pair)) for pair in self.images(range(len(self)))]
+
+
+def pair_digest(source: np.ndarray, target: np.ndarray) -> str:
+    """SHA-256 of a pair's bytes, the source's before the target's."""
+    return sha256(source.tobytes() + target.tobytes()).hexdigest()
 
 
 def jitter_size(image_size: int) -> int:

@@ -3,14 +3,12 @@
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from hashlib import sha256
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .pair_decoder import PairDecoder, map_in_threads
-from .pairs import BasePairs, Pairs
+from .pair_decoder import Decoded, PairDecoder, map_in_threads
+from .pairs import BasePairs, Pairs, pair_digest
 
 
 class StreamedPairs(BasePairs):
@@ -37,11 +35,11 @@ class StreamedPairs(BasePairs):
     def __getitem__(self, indices: slice | Sequence[int]) -> Pairs:
         """Some of the pairs, by a slice or a list of numbers, in memory."""
         indices = range(len(self))[indices] if isinstance(indices, slice) else indices
-        arrays = np.empty((len(indices), self.decoder.pair_bytes), np.uint8)
-        for array, decoded in zip(arrays, map_in_threads(self._decode, indices), strict=True):
-            array[:] = decoded
+        source, target = self.decoder.allocate(len(indices))
+        for i, pair in enumerate(map_in_threads(self._decode, indices)):
+            source[i], target[i] = pair
         names = [self.names[i] for i in indices]
-        return Pairs(*self.decoder.split(torch.from_numpy(arrays)), names, self.skipped, self.direction)
+        return Pairs(torch.from_numpy(source), torch.from_numpy(target), names, self.skipped, self.direction)
 
     @property
     def source(self) -> Tensor:
@@ -52,7 +50,7 @@ class StreamedPairs(BasePairs):
         raise AttributeError(self._too_large("target"))
 
     def _too_large(self, name: str) -> str:
-        size = len(self) * self.decoder.pair_bytes / 2**30
+        size = len(self) * sum(self.channels) * self.size**2 / 2**30
         advice = f"take some, such as pairs[:8].{name}, or hold all in pairs[:]."
         return f"All {len(self):,} pairs take {size:.1f} GiB of memory: {advice}"
 
@@ -76,7 +74,7 @@ class StreamedPairs(BasePairs):
             OSError: if a file can't be decoded any more, or to other pixels.
         """
         decoded = {i: self._take(i) for i in dict.fromkeys(indices)}
-        return (self.decoder.split(torch.from_numpy(decoded[i].result())) for i in indices)
+        return (tuple(map(torch.from_numpy, decoded[i].result())) for i in indices)
 
     def _take(self, index: int) -> Future:
         """The decoding of a pair: the one ahead, unless it failed, since the file may be back by now."""
@@ -84,11 +82,11 @@ class StreamedPairs(BasePairs):
         failed = ahead and ahead.done() and ahead.exception()
         return ahead if ahead and not failed else self._threads.submit(self._decode, index)
 
-    def _decode(self, index: int) -> np.ndarray:
-        array = self.decoder.decode(index)
-        if isinstance(array, str) or sha256(array).hexdigest() != self.digests[index]:
+    def _decode(self, index: int) -> Decoded:
+        pair = self.decoder.decode(index)
+        if isinstance(pair, str) or pair_digest(*pair) != self.digests[index]:
             files = " and ".join(str(file) for file in self.decoder.files[index][1:] if file)
-            why = array if isinstance(array, str) else "has other pixels"
+            why = pair if isinstance(pair, str) else "has other pixels"
             advice = "put it back as it was and resume, or read the pairs again and train in another folder."
             raise OSError(f"{files}: {why}, unlike when the pairs were read: {advice}")
-        return array
+        return pair

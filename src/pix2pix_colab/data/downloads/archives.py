@@ -132,8 +132,7 @@ def _tar_files(packed: tarfile.TarFile, tar: _Decoded, limit: int) -> Iterator[t
         if member.isfile() and "__MACOSX" not in member.name:
             yield member, member.size
     tar.seek(packed.offset)
-    end = tar.read(tarfile.BLOCKSIZE)
-    if len(end) != tarfile.BLOCKSIZE or any(end):  # tarfile takes any block that is no header for the end
+    if tar.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):  # tarfile takes any block that is no header for the end
         raise ValueError("it breaks off")
     if all(tar.read(CHUNK) for _ in range(limit // CHUNK + 1)):  # to the end, where gzip's checksum is
         raise ValueError("too much data follows the last member")

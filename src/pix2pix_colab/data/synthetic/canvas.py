@@ -5,12 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageFilter
 
-from ..label_maps import LABEL_COLOURS
+from ..label_maps import LABEL_COLOURS, Colour
 
 UNIT = 256  # coordinates are in px of an image of this size; other sizes are scaled from it
 DETAIL = 2  # the photo is painted this many times as large, then averaged down
-
-Colour = tuple[int, int, int]
 
 
 class Box(NamedTuple):
