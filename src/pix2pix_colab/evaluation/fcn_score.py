@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 from tqdm.auto import tqdm
 
 from ..data import LABEL_COLOURS, Pairs, decode_label_maps, nearest_classes
@@ -89,12 +90,11 @@ def confusion_matrices(segmenter: Segmenter, images: Tensor, labels: Tensor) -> 
 
     Rows are the true classes, columns the predicted ones.
     """
-    device, classes = next(segmenter.parameters()).device, len(LABEL_COLOURS)
-    counts = []
+    device, counts = next(segmenter.parameters()).device, []
     for image, truth in zip(images, labels, strict=True):
-        predicted = segmenter(to_float(image[None].to(device).expand(-1, 3, -1, -1))).argmax(dim=1).flatten().cpu()
-        counts.append(torch.bincount(truth.flatten().cpu() * classes + predicted, minlength=classes**2))
-    return torch.stack(counts).unflatten(1, (classes, classes))
+        predicted = segmenter(to_float(image[None].to(device).expand(-1, 3, -1, -1))).argmax(dim=1)
+        counts.append(multiclass_confusion_matrix(predicted[0].cpu(), truth.cpu(), len(LABEL_COLOURS)))
+    return torch.stack(counts)
 
 
 def pixel_accuracy(confusion: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..data import Patience, fetch
 from ..utils.device import fork_rng
+from .metrics import check_shapes
 
 PATIENCE = Patience(rounds=1, timeout=10, slowest=2**18, grace=10)  # all but LPIPS and KID works without a network
 SMALLEST = 31  # px, of which AlexNet's strides leave one
@@ -36,7 +37,7 @@ def lpips(output: Tensor, target: Tensor, device: torch.device | str) -> Tensor:
         ValueError: if they differ in shape, there is none, or they are smaller than ``SMALLEST``.
         ConnectionError: if the weights can't be fetched.
     """
-    _check(output, target)
+    check_shapes(output, target)
     if min(target.shape[2:]) < SMALLEST:
         raise ValueError(f"LPIPS takes images of {SMALLEST} px or more, not {target.shape[2]} × {target.shape[3]}.")
     net, batches = _alexnet(torch.device(device)), zip(_colour(output, device), _colour(target, device), strict=True)
@@ -52,8 +53,7 @@ def kid(
     further, the more so for few images. The targets' features are computed once, and all λ use the same subsets.
 
     Args:
-        outputs: for each λ uint8 (N, 1 or 3, H, W).
-        target: the targets, of the same shape.
+        outputs: for each λ uint8 (N, 1 or 3, H, W), as the targets.
         subset_size: images in each of the ``SUBSETS``. None is half of the N, but no more than torchmetrics' 1,000: the
             spread of halves is the standard error of the whole, or more, where that of all N images would be 0.
 
@@ -65,7 +65,7 @@ def kid(
         ConnectionError: if the weights can't be fetched, or torch-fidelity, which has the net, isn't installed.
     """
     for output in outputs.values():
-        _check(output, target)
+        check_shapes(output, target)
     if len(target) < 4:
         raise ValueError(f"KID compares sets of images, and takes four or more, not {len(target)}.")
     net = _inception(torch.device(device))
@@ -85,11 +85,6 @@ def kid(
             torch.default_generator.manual_seed(0)
             found[k] = tuple(value.item() for value in metric.compute())
     return found
-
-
-def _check(output: Tensor, target: Tensor) -> None:
-    if output.shape != target.shape or not len(output):
-        raise ValueError(f"{tuple(output.shape)} outputs can't be measured against {tuple(target.shape)} targets.")
 
 
 def _colour(images: Tensor, device: torch.device | str) -> Iterator[Tensor]:

@@ -101,14 +101,19 @@ def measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
     Raises:
         ValueError: if the shapes differ, or there are no images.
     """
-    if output.shape != target.shape or not len(output):
-        raise ValueError(f"{tuple(output.shape)} outputs can't be measured against {tuple(target.shape)} targets.")
+    check_shapes(output, target)
     batches = zip(output.cpu().split(BATCH_SIZE), target.cpu().split(BATCH_SIZE), strict=True)
     parts = [_measure(*batch) for batch in batches]
     return {
         key: Measurement(torch.cat([part[key].per_image for part in parts]), first.statistic)
         for key, first in parts[0].items()
     }
+
+
+def check_shapes(output: Tensor, target: Tensor) -> None:
+    """Raise ValueError if outputs and targets differ in shape, or there are none."""
+    if output.shape != target.shape or not len(output):
+        raise ValueError(f"{tuple(output.shape)} outputs can't be measured against {tuple(target.shape)} targets.")
 
 
 def _measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:

@@ -155,8 +155,7 @@ def evaluate(
 ) -> Report:
     """Measure the outputs of each λ against the targets of test pairs.
 
-    A metric that can't be measured is left out, and the report says why: the FCN score needs label maps as sources,
-    LPIPS and KID need to download weights.
+    A metric that can't be measured, such as the FCN score without label maps, is left out, and the report says why.
 
     Args:
         outputs: uint8 (N, C, S, S) by λ.

@@ -42,8 +42,7 @@ def export_onnx(
             fixed in the file, for the dropout masks have it.
         seed: that of ``translate``. The masks are those of the device that the network is on.
         weights: how those of the convolutions are stored: "float32"; "float16", half the size and within one level
-            of 255; or "int8", a quarter of the size. It moved the L1, SSIM and sharpness of the pretrained path by at
-            most 0.0004 at any λ (docs/export.md).
+            of 255; or "int8", a quarter of the size.
 
     Raises:
         ValueError: for another size or other ``weights``; if the file does not end in .onnx.

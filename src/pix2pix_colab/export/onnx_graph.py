@@ -11,9 +11,7 @@ from ..lambda_path import quantize
 from ..utils.files import atomic_write
 
 WEIGHTS = ("float32", "float16", "int8")
-DEFAULT_WEIGHTS = (
-    "int8"  # a quarter of the bytes, and no λ's L1, SSIM or sharpness moved by over 0.0004 (docs/export.md)
-)
+DEFAULT_WEIGHTS = "int8"  # a quarter of the bytes, and L1, SSIM and sharpness within 0.0004 (docs/export.md)
 OPSET, IR_VERSION = 17, 8  # of 2022: onnxruntime and onnxruntime-web run it from version 1.12 on
 
 

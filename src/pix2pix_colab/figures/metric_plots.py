@@ -52,7 +52,8 @@ def metric_plot(report: Report, across: int = 6, stops: Sequence[float] | None =
         bounds = [[i.value - i.low for i in row.values()], [i.high - i.value for i in row.values()]]
         line = {"marker": "o", "markersize": 4, "capsize": 3 if stops is None else 0, "markevery": places}
         axes.errorbar(range(len(row)), [i.value for i in row.values()], bounds, **line)
-        axes.set_xticks(places, [_short(k) for k in row if stops is None or k in stops], fontsize="x-small")
+        names = [lambda_label(k).removeprefix("λ = ").replace(" ", "\n") for k in row if stops is None or k in stops]
+        axes.set_xticks(places, names, fontsize="x-small")
         axes.set_title(f"{METRICS[key].name} {METRICS[key].better}", fontsize="medium")
         reference = {"sharpness": 1} | {k: measurement.value for k, measurement in report.targets.items()}
         if key in reference:
@@ -104,8 +105,3 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
     for each, shown in zip_longest(grid, details):
         draw_grid(each, [shown]) if shown else each.set_axis_off()
     return figure
-
-
-def _short(lambda_l1: float) -> str:
-    """λ as a short tick label."""
-    return lambda_label(lambda_l1).removeprefix("λ = ").replace("L1 only", "L1\nonly")

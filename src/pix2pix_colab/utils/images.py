@@ -51,15 +51,12 @@ def convert(image: Image.Image, channels: int = 3) -> Image.Image:
     if image.mode == "F":
         raise ValueError("its pixels are floats, which don't say what is white")
     if image.mode.startswith("I"):
-        image = Image.fromarray(_to_8_bits(np.asarray(image)))
+        levels = np.asarray(image).astype(np.float32) / 257
+        image = Image.fromarray(levels.round().clip(0, 255).astype(np.uint8))
     if image.has_transparency_data:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image.convert("RGB").convert(MODES[channels])
-
-
-def _to_8_bits(pixels: np.ndarray) -> np.ndarray:
-    return (pixels.astype(np.float32) / 257).round().clip(0, 255).astype(np.uint8)
 
 
 def to_float(images: Tensor) -> Tensor:
