@@ -93,18 +93,10 @@ class _Download:
     said: bool = False  # what is needed of the disk
     came: int = 0  # bytes, in this try
 
-    @property
-    def name(self) -> str:
-        return self.file.name.strip(".")
-
-    @property
-    def folder(self) -> Path:
-        return self.file.with_name(f".{self.name}.download")
-
-    @property
-    def whole(self) -> Path:
-        """What gdown makes of its partial file, which lies in the folder, too, when that is complete."""
-        return self.folder / "file"
+    def __post_init__(self):
+        self.name = self.file.name.strip(".")
+        self.folder = self.file.with_name(f".{self.name}.download")
+        self.whole = self.folder / "file"  # beside it is the partial file of gdown, which makes this of it at the end
 
     @property
     def length(self) -> int:
