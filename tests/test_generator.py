@@ -9,9 +9,6 @@ from torch import nn
 from pix2pix_colab.figures import generator_table
 from pix2pix_colab.generator import IMAGE_SIZES, UNetGenerator
 
-ENCODER = [64, 128, 256, 512, 512, 512, 512, 512]
-DECODER = [512, 512, 512, 512, 256, 128, 64, 3]
-
 
 @pytest.fixture(scope="module")
 def paper() -> UNetGenerator:
@@ -27,10 +24,6 @@ def small() -> UNetGenerator:
 
 def source(*shape: int) -> torch.Tensor:
     return torch.rand(shape or (1, 3, 128, 128), generator=torch.Generator().manual_seed(1)) * 2 - 1
-
-
-def leaves(network: nn.Module) -> list[nn.Module]:
-    return [module for module in network.modules() if not list(module.children())]
 
 
 def of_type(network: nn.Module, *types: type) -> list[nn.Module]:
@@ -73,51 +66,6 @@ def test_it_has_the_parameters_of_the_paper(paper):
     assert len(paper.state_dict()) == 82
 
 
-def test_the_layers_follow_the_table(paper):
-    names = [type(module).__name__.removesuffix("2d") for module in leaves(paper)]
-    encoder = ["Conv", *["LeakyReLU", "Conv", "BatchNorm"] * 6, "LeakyReLU", "Conv"]
-    up = ["ReLU", "ConvTranspose", "BatchNorm"]
-    assert names == [*encoder, *[*up, "Dropout"] * 3, *up * 4, "ReLU", "ConvTranspose", "Tanh"]
-
-
-def test_the_layers_have_the_filters_of_the_table(paper):
-    assert [layer.out_channels for layer in of_type(paper, nn.Conv2d)] == ENCODER
-    assert [layer.out_channels for layer in of_type(paper, nn.ConvTranspose2d)] == DECODER
-    assert [layer.in_channels for layer in of_type(paper, nn.Conv2d)] == [3, *ENCODER[:-1]]
-    joined = [up + skip for up, skip in zip(DECODER[:-1], ENCODER[-2::-1], strict=True)]
-    assert [layer.in_channels for layer in of_type(paper, nn.ConvTranspose2d)] == [512, *joined]
-    for layer in of_type(paper, nn.Conv2d, nn.ConvTranspose2d):
-        assert (layer.kernel_size, layer.stride, layer.padding) == ((4, 4), (2, 2), (1, 1))
-
-
-def test_the_numbers_within_layers_are_those_of_the_paper(paper):
-    assert {layer.negative_slope for layer in of_type(paper, nn.LeakyReLU)} == {0.2}
-    assert {(norm.eps, norm.momentum) for norm in of_type(paper, nn.BatchNorm2d)} == {(1e-5, 0.1)}
-    assert {dropout.p for dropout in of_type(paper, nn.Dropout)} == {0.5}
-
-
-def test_only_the_last_layer_has_a_bias(paper):
-    convolutions = of_type(paper, nn.Conv2d, nn.ConvTranspose2d)
-    assert [layer.bias is not None for layer in convolutions] == [False] * 15 + [True]
-
-
-@pytest.mark.parametrize("image_size", IMAGE_SIZES)
-def test_layers_run_in_the_order_they_are_listed(image_size):
-    generator, ran = UNetGenerator(width=1, image_size=image_size), []
-    for module in leaves(generator):
-        module.register_forward_hook(lambda module, *_: ran.append(module))
-    generator(source(1, 3, image_size, image_size))
-    assert ran == leaves(generator)
-
-
-def test_dropout_is_in_the_first_three_decoder_layers():
-    generator, sizes = UNetGenerator(width=1), []
-    for module in of_type(generator, nn.Dropout):
-        module.register_forward_hook(lambda _, inputs, output: sizes.append(output.shape[-1]))
-    generator(source(1, 3, 256, 256))
-    assert sizes == [2, 4, 8]
-
-
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("image_size", "width"), [(128, 8), (256, 4), (512, 2)])
 def test_it_is_the_nested_net_of_the_paper(image_size, width, training):
@@ -130,38 +78,6 @@ def test_it_is_the_nested_net_of_the_paper(image_size, width, training):
         outputs.append(network.train(training)(source(1, 3, image_size, image_size)))
     torch.testing.assert_close(*outputs, rtol=1e-5, atol=1e-6)
     assert outputs[0].std() > 0.01
-
-
-def test_what_the_skip_brings_stands_before_what_comes_up():
-    torch.manual_seed(0)
-    joined = UNetGenerator(width=4, image_size=128, dropout=0.0)
-    severed = UNetGenerator(width=4, image_size=128, dropout=0.0, skips=False)
-    state = joined.state_dict()
-    for name, weight in severed.state_dict().items():
-        if state[name].shape == weight.shape:
-            state[name] = weight
-        else:  # the joined layers take in twice as much, of which the first half shall not count
-            state[name] = torch.cat([torch.zeros_like(weight), weight])
-    joined.load_state_dict(state)
-    torch.testing.assert_close(joined(source()), severed(source()), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("i", range(1, 7))
-def test_the_skip_of_encoder_layer_i_reaches_decoder_layer_n_minus_i(i):
-    torch.manual_seed(0)
-    generator = UNetGenerator(width=4, image_size=128, dropout=0.0)
-    n = len(generator.encoder)
-    with torch.no_grad():
-        weight = of_type(generator.decoder[n - i], nn.ConvTranspose2d)[0].weight
-        weight[len(weight) // 2 :] = 0  # from here on, what comes up doesn't count
-        before = generator(source())
-        for layer in [*generator.encoder[i:], *generator.decoder[: n - i]]:
-            for parameter in layer.parameters():
-                parameter.normal_()
-        assert torch.equal(generator(source()), before)  # all that is deeper is cut off
-        for parameter in generator.encoder[i - 1].parameters():
-            parameter.normal_()
-        assert not torch.equal(generator(source()), before)
 
 
 def test_weights_are_drawn_as_in_the_appendix(paper):
@@ -186,15 +102,6 @@ def test_the_output_is_an_image_of_the_sources_size(image_size):
     assert output.abs().max() <= 1
     assert output.std() > 0
     assert torch.equal(images, kept)
-
-
-def test_the_output_stays_in_range_however_large_the_weights(small):
-    with torch.no_grad():
-        for parameter in small.parameters():
-            parameter.mul_(100)
-    output = small(source())
-    assert output.abs().max() <= 1
-    assert output.abs().max() > 0.99
 
 
 def test_multiples_of_the_image_size_are_taken(small):
@@ -227,14 +134,6 @@ def test_grey_changes_the_first_and_the_last_layer_alone(image_size, before, aft
     assert output.abs().max() <= 1 and output.std() > 0
 
 
-@pytest.mark.parametrize("channels", [3, 4])
-def test_a_grey_net_takes_no_colour(channels):
-    with pytest.raises(
-        ValueError, match=rf"\(1, {channels}, 128, 128\), but this U-Net takes \(N, 1, H, W\) .*source_ch"
-    ):
-        UNetGenerator(4, 128, source_channels=1)(torch.zeros(1, channels, 128, 128))
-
-
 @pytest.mark.parametrize(
     "shape", [(3, 128, 128), (1, 1, 128, 128), (1, 4, 128, 128), (1, 3, 128, 130), (1, 3, 100, 128), (1, 3, 0, 128)]
 )
@@ -257,18 +156,6 @@ def test_dropout_is_the_noise():
     quiet = UNetGenerator(width=4, image_size=128, dropout=0.0)
     assert torch.equal(quiet(source()), quiet(source()))
     assert {module.p for module in of_type(UNetGenerator(1, 128, dropout=0.3), nn.Dropout)} == {0.3}
-
-
-def test_two_generators_share_no_state():
-    torch.manual_seed(0)
-    first, second = UNetGenerator(width=2, image_size=128), UNetGenerator(width=2, image_size=128)
-    addresses = [{tensor.data_ptr() for tensor in net.state_dict().values()} for net in (first, second)]
-    assert len(addresses[0]) == len(first.state_dict())
-    assert not addresses[0] & addresses[1]
-    assert not torch.equal(first.encoder[0][0].weight, second.encoder[0][0].weight)
-    torch.manual_seed(0)
-    again = UNetGenerator(width=2, image_size=128)
-    assert torch.equal(first.encoder[0][0].weight, again.encoder[0][0].weight)
 
 
 def test_without_skips_nothing_passes_by_the_bottleneck():

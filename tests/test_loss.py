@@ -32,11 +32,6 @@ def test_the_discriminators_loss_by_hand():
     torch.testing.assert_close(discriminator_loss(real, fake), expected)
 
 
-def test_a_discriminator_that_only_guesses_has_a_loss_of_log_2():
-    logits = torch.zeros(2, 1, 30, 30)
-    torch.testing.assert_close(discriminator_loss(logits, logits), number(math.log(2)))
-
-
 def test_the_discriminator_learns_to_say_real_of_the_real_alone():
     real, fake = (torch.zeros(1, 1, 2, 2, requires_grad=True) for _ in range(2))
     discriminator_loss(real, fake).backward()
@@ -84,24 +79,12 @@ def test_the_generator_is_pushed_to_fool_the_discriminator_even_when_it_is_sure(
     torch.testing.assert_close(logits.grad, torch.full((1, 1, 2, 2), -1 / 4))  # the saturating form would give 0
 
 
-def test_at_0_l1_has_no_say():
-    output = OUTPUT.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad(generator_loss(FAKE, output, TARGET, 0).total, output)
-    assert not gradient.any()
-
-
-@pytest.mark.parametrize(("lambda_l1", "weight"), [(1, 1), (100, 100), (math.inf, 1)])
+@pytest.mark.parametrize(("lambda_l1", "weight"), [(0, 0), (1, 1), (100, 100), (math.inf, 1)])
 def test_l1_pulls_with_the_weight_of_lambda(lambda_l1, weight):
     output = OUTPUT.clone().requires_grad_()
     generator_loss(FAKE, output, TARGET, lambda_l1).total.backward()
     expected = torch.tensor([1.0, -1.0, 1.0, 0.0]).reshape(1, 1, 2, 2) * weight / 4  # the sign of output - target
     torch.testing.assert_close(output.grad, expected)
-
-
-def test_at_infinity_no_gradient_reaches_the_logits():
-    logits, output = FAKE.clone().requires_grad_(), OUTPUT.clone().requires_grad_()
-    loss = generator_loss(logits, output, TARGET, math.inf)
-    assert torch.autograd.grad(loss.total, logits, allow_unused=True) == (None,)
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
@@ -124,10 +107,6 @@ def test_a_lambda_out_of_range_gets_a_sentence(lambda_l1):
     for function in (lambda_label, lambda value: generator_loss(FAKE, OUTPUT, TARGET, value)):
         with pytest.raises(ValueError, match=r"λ is .*, but it must be a number from 0 to math\.inf"):
             function(lambda_l1)
-
-
-def test_the_sweep_takes_six_lambdas_in_order():
-    assert (0, 1, 10, 100, 1000, math.inf) == LAMBDAS
 
 
 def test_lambda_is_named_in_words():

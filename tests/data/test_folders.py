@@ -32,7 +32,6 @@ def reasons(layout: Layout) -> dict[str, str]:
     return {skipped.name: skipped.why for skipped in layout.skipped}
 
 
-SPLIT = "{split}/{side}/{n}.png"
 TWO_FOLDERS = {
     "A and B": ("A", "B"),
     "a and b": ("a", "b"),

@@ -125,11 +125,6 @@ def test_they_are_written_like_any_pairs(held, streamed, tmp_path):
     assert torch.equal(again.source, held.source) and torch.equal(again.target, held.target)
 
 
-def test_a_batch_that_is_too_large_gets_the_same_sentence(streamed):
-    with pytest.raises(ValueError, match="A crop of 137 px doesn't fit into pairs of 136 px"):
-        streamed.batch([0], 137)
-
-
 # --- ahead
 
 
@@ -169,14 +164,6 @@ def test_a_training_decodes_ahead_and_each_pair_once_an_epoch(folder, decoded):
             training.next_batch()
             assert sorted(training.pairs._ahead) == sorted(training.order), "the rest of this small epoch"
         assert sorted(decoded) == sorted([*range(COUNT)] * epoch)
-
-
-def test_few_pairs_are_in_memory(folder, monkeypatch):
-    monkeypatch.setattr("pix2pix_colab.training.step.AHEAD", 1)
-    training = Training(stream(folder), CONFIG)
-    for _ in range(2 * training.steps_per_epoch):
-        training.next_batch()
-        assert len(training.pairs._ahead) <= CONFIG.batch_size
 
 
 def test_the_threads_end_with_the_pairs(folder):

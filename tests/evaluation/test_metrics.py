@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.stats import wasserstein_distance
 from skimage.color import rgb2lab, rgb2xyz, xyz2lab
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import structural_similarity
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
 
@@ -109,13 +109,6 @@ def test_a_constant_offset_by_hand():
     assert found["colour_l"].value < 0.95, "but they are lighter"
 
 
-def test_psnr_is_that_of_scikit_image():
-    output, target = photo_like()
-    expected = [peak_signal_noise_ratio(t.numpy(), o.numpy()) for o, t in zip(output, target, strict=True)]
-    found = measure(output, target)["psnr"].per_image
-    torch.testing.assert_close(found, torch.tensor(expected).float(), rtol=1e-4, atol=0)
-
-
 def test_the_psnr_of_an_exact_image_is_finite():
     """It is 60 dB; that of others is as it was, up to there: a tenth of the pixels off by one level is 58.1 dB."""
     target = noise(3, 3, 32, 40, high=200)
@@ -197,18 +190,6 @@ def test_gradient_distance_by_hand(output, target, expected):
     output, target = (interpolate(images.float(), (12, 6)).byte() for images in (output, target))  # SSIM needs 11 px
     output, target = (torch.cat([images, images.flip(-1)], dim=-1) for images in (output, target))
     assert values(output, target)["gradient_distance"] == pytest.approx(expected, abs=1e-5)
-
-
-def test_a_flat_output_has_gradient_distance_1():
-    found = values(flat((128, 128, 128), size=64), noise(1, 3, 64, 64))
-    assert found["gradient_distance"] == pytest.approx(1, abs=1e-5), "all gradients must be moved, by their mean"
-
-
-def test_gradient_distance_sees_too_strong_and_too_weak_gradients_that_sharpness_averages_out():
-    x = torch.arange(32).expand(32, 32)
-    even, uneven = (2 * x).byte(), torch.where(x < 16, 0, 4 * (x - 16)).byte()  # slope 2, and 0 or 4
-    found = values(uneven.expand(1, 3, -1, -1), even.expand(1, 3, -1, -1))
-    assert found["sharpness"] == pytest.approx(1, abs=0.05) and found["gradient_distance"] == pytest.approx(1, abs=0.05)
 
 
 def test_every_gradient_has_its_bin():

@@ -80,14 +80,6 @@ def test_the_interval_is_that_of_scipy(kind):
         assert (found.low, found.high) == pytest.approx(tuple(plain), abs=0.1 * (high - low))
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_the_interval_of_a_mean_is_that_of_students_t_for_many_images(seed):
-    rows = normal(400, seed=seed) * 3 + 10
-    low, high = stats.t.interval(0.95, 399, rows.mean(), stats.sem(rows))
-    found = bootstrap(Measurement(rows))
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.08 * (high - low))
-
-
 @pytest.mark.parametrize(("level", "least", "most"), [(0.95, 0.91, 0.98), (0.5, 0.42, 0.58)])
 def test_the_interval_covers_the_true_mean_as_often_as_it_says(level, least, most):
     samples = normal(300, 40) * 2 + 5  # 300 experiments with 40 images each; a standard error of 0.013 at 95 %
@@ -119,12 +111,6 @@ def test_an_intersection_lies_within_its_interval(seed):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_more_images_make_it_narrower(kind):
-    few, many = (bootstrap(KINDS[kind](0, count)) for count in (20, 320))
-    assert (few.high - few.low) / (many.high - many.low) == pytest.approx(4, rel=0.5)  # √(320 / 20)
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_one_image_has_no_interval_and_a_p_value_of_1(kind):
     measurements = [KINDS[kind](seed, 1) for seed in range(20)]
     for measurement in measurements:
@@ -148,11 +134,6 @@ def test_two_images_by_hand():
     assert bootstrap(Measurement(rows), 0.4) == pytest.approx((0.5, 0.5, 0.5), abs=0.03)
     assert permutation_p_value(Measurement(rows), Measurement(rows * 3)) == 1  # it is 1 whichever is exchanged
     assert permutation_p_value(Measurement(rows), Measurement(rows + 1)) == pytest.approx(0.5, abs=0.02)  # ±1 or 0
-
-
-def test_a_higher_level_is_wider():
-    widths = [(i := bootstrap(KINDS["mean"](0), level)).high - i.low for level in (0.5, 0.9, 0.99)]
-    assert widths[0] < widths[1] < widths[2]
 
 
 def test_an_interval_reads_as_its_value_and_half_its_width():
@@ -210,19 +191,6 @@ def test_p_values_are_uniform_under_the_null_hypothesis(kind, monkeypatch):
     assert np.mean(np.array(found) < 0.05) < 0.09  # 0.05 and three standard errors
 
 
-@pytest.mark.parametrize("kind", ["mean", "ratio", "intersection"])
-def test_a_clear_difference_has_a_small_p(kind):
-    ours, theirs = null(kind, 0)
-    if kind == "intersection":
-        ours.per_image[:, 0] = ours.per_image[:, 1]  # exactly the colours of the targets
-        ours.per_image[:, 0, :5] += 0.01
-    elif kind == "ratio":
-        ours.per_image[:, 0] += 5
-    else:
-        ours.per_image.add_(5)
-    assert permutation_p_value(ours, theirs) < 0.002
-
-
 def test_the_smallest_p_value_is_one_of_the_permutations():
     ours, theirs = Measurement(normal(60) + 5), Measurement(normal(60, seed=1))
     assert permutation_p_value(ours, theirs) == pytest.approx(1 / (PERMUTATIONS + 1))
@@ -269,10 +237,3 @@ def test_holm_bonferroni_has_its_properties(p):
     assert [after for _, after in by_p] == sorted(adjusted), "a smaller p stays smaller"
     assert min(adjusted) == min(1, len(p) * min(p)), "the smallest is that of Bonferroni"
     assert holm_bonferroni([p[i] for i in reversed(range(len(p)))]) == adjusted[::-1]
-
-
-def test_holm_bonferroni_bounds_false_positives():
-    """Of 15 true null hypotheses at least one is rejected in about 5 % of the experiments; unadjusted, in half."""
-    p = torch.rand(2000, 15, generator=random(0))
-    alarms = np.mean([min(holm_bonferroni(each.tolist())) < 0.05 for each in p])
-    assert 0.035 < alarms < 0.065 < (p < 0.05).any(dim=1).float().mean()
