@@ -120,8 +120,13 @@ def find_pairs(folder: str | Path, targets: str | Path | None = None) -> Layout:
         for image in found:
             image.side = int(image.ending == second)
     if any(image.side is not None for image in found):
-        return _join(roots[0], found, skipped)
-    return _side_by_side(roots[0], found, skipped, twins)
+        pairs = _join(found, skipped)
+    else:
+        pairs = _side_by_side(found, skipped, twins)
+    if len(pairs) > 1 and "" in pairs:
+        why = f"lies in none of the splits {', '.join(filter(None, pairs))}"
+        skipped += [Skipped("", pair.name, why) for pair in pairs.pop("")]
+    return Layout(roots[0], pairs, skipped, fixed=any(image.fixed for image in found))
 
 
 class _Image:
@@ -190,7 +195,7 @@ def _refuse_third_side(folder: Path, found: list[_Image]) -> None:
             )
 
 
-def _side_by_side(folder: Path, found: list[_Image], skipped: list[Skipped], twins: set[_Image]) -> Layout:
+def _side_by_side(found: list[_Image], skipped: list[Skipped], twins: set[_Image]) -> dict[str, list[PairFiles]]:
     pairs, wrapper = {}, _wrapper(found)
     for image in found:
         if image.between != wrapper:
@@ -199,10 +204,10 @@ def _side_by_side(folder: Path, found: list[_Image], skipped: list[Skipped], twi
             skipped.append(image.skip("has the same name as another file: rename or delete one of them"))
         else:
             pairs.setdefault(image.split, []).append(PairFiles(image.file.name, image.file, None))
-    return _without_strays(Layout(folder, pairs, skipped, fixed=False))
+    return pairs
 
 
-def _join(folder: Path, found: list[_Image], skipped: list[Skipped]) -> Layout:
+def _join(found: list[_Image], skipped: list[Skipped]) -> dict[str, list[PairFiles]]:
     pairs, sides = {}, ({}, {})
     for image in found:
         if image.side is None:
@@ -218,21 +223,13 @@ def _join(folder: Path, found: list[_Image], skipped: list[Skipped]) -> Layout:
             pairs.setdefault(image.split, []).append(PairFiles(name, image.file, sides[1][key].file))
     for these, others in (sides, sides[::-1]):
         skipped += [image.skip("has no partner of the same name") for key, image in these.items() if key not in others]
-    return _without_strays(Layout(folder, pairs, skipped, fixed=any(image.fixed for image in found)))
+    return pairs
 
 
 def _wrapper(found: list[_Image]) -> str:
     """The one extra folder that holds all images, as in many archives."""
     between = {image.between for image in found}
     return between.pop() if len(between) == 1 else ""
-
-
-def _without_strays(layout: Layout) -> Layout:
-    """Leave out the pairs that lie in no split, if others do."""
-    if len(layout.pairs) > 1 and "" in layout.pairs:
-        why = f"lies in none of the splits {', '.join(filter(None, layout.pairs))}"
-        layout.skipped.extend(Skipped("", pair.name, why) for pair in layout.pairs.pop(""))
-    return layout
 
 
 def _by_number(file: Path) -> tuple:

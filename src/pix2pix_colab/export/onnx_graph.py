@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import torch
 from torch import Tensor
@@ -11,7 +10,7 @@ from ..lambda_path import quantize
 from ..utils.files import atomic_write
 
 WEIGHTS = ("float32", "float16", "int8")
-DEFAULT_WEIGHTS = "int8"  # a quarter of the bytes, and L1, SSIM and sharpness within 0.0004 (docs/export.md)
+DEFAULT_WEIGHTS = "int8"  # a quarter of the bytes, and no λ's L1, SSIM or sharpness moved by over 0.0004
 OPSET, IR_VERSION = 17, 8  # of 2022: onnxruntime and onnxruntime-web run it from version 1.12 on
 
 
@@ -34,7 +33,13 @@ class OnnxGraph:
     def __init__(self, weights: str):
         if weights not in WEIGHTS:
             raise ValueError(f"weights is {weights!r}, but they can be stored as {', '.join(WEIGHTS)}: choose one.")
-        self.weights, self.onnx = weights, _import_onnx()
+        try:
+            import onnx  # here, for only an export needs it
+            import onnx.numpy_helper
+        except ImportError as error:
+            words = "An export needs the package onnx, which is not installed"
+            raise OnnxMissingError(f"{words}: pip install onnx onnxruntime.") from error
+        self.weights, self.onnx = weights, onnx
         self.nodes, self.constants, self.inputs, self.outputs = [], [], [], []
 
     def input(self, name: str, shape: Sequence[int], dtype: str = "FLOAT") -> str:
@@ -88,14 +93,3 @@ class OnnxGraph:
 
     def _describe(self, name: str, shape: Sequence[int], dtype: str) -> object:
         return self.onnx.helper.make_tensor_value_info(name, getattr(self.onnx.TensorProto, dtype), shape)
-
-
-def _import_onnx() -> ModuleType:
-    """Import onnx: here, for only an export needs it."""
-    try:
-        import onnx
-        import onnx.numpy_helper
-    except ImportError as error:
-        words = "An export needs the package onnx, which is not installed"
-        raise OnnxMissingError(f"{words}: pip install onnx onnxruntime.") from error
-    return onnx

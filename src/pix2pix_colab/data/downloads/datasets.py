@@ -176,21 +176,21 @@ def _drive_id(link: str) -> str | None:
 def _open_once(name: str, source: str, root: Path, make: Callable[[Path], object]) -> Path:
     """Call ``make`` for the folder ``root/name``, unless it was made from the same source before; return the folder."""
     folder, stamp, new = root / name, root / f".{name}.source", root / f".{name}.new"
-    if _is_from(source, stamp) and folder.exists():
+
+    def is_made() -> bool:
+        return folder.exists() and stamp.exists() and stamp.read_text() == source
+
+    if is_made():
         return folder  # without the lock: ``root`` may be read-only
     with _lock(root, name):
         if folder.exists() and not stamp.exists():
             raise FileExistsError(f"{folder} is there already, and not from {source}: rename or move one of them.")
-        if not folder.exists() or not _is_from(source, stamp):
+        if not is_made():
             make(new)
             shutil.rmtree(folder, ignore_errors=True)
             stamp.write_text(source)  # before the folder, which without a stamp is taken for the user's own
             new.rename(folder)
     return folder
-
-
-def _is_from(source: str, stamp: Path) -> bool:
-    return stamp.exists() and stamp.read_text() == source
 
 
 def _lock(root: Path, name: str) -> AbstractContextManager:
