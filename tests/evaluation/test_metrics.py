@@ -91,11 +91,6 @@ def test_equal_images_measure_best(facades):
     assert found == pytest.approx(dict.fromkeys(found, 1), abs=1e-5)
 
 
-def test_each_image_has_a_value():
-    for key, measurement in measure(*photo_like()).items():
-        assert measurement.per_image.dtype == torch.float32 and len(measurement.per_image) == 3, key
-
-
 def test_a_constant_offset_by_hand():
     target = noise(2, 3, 32, 32, high=200)
     output = target + torch.tensor([51, 5], dtype=torch.uint8)[:, None, None, None]
@@ -153,16 +148,6 @@ def test_sharpness_is_relative_to_the_targets():
     assert found.value == pytest.approx((1 + steep) / (2 + 6)), "of all images together, not the mean of two ratios"
 
 
-def test_blur_lowers_sharpness_and_noise_raises_it_and_both_raise_the_gradient_distance(facades):
-    smooth, rough = values(blurred(facades), facades), values(grainy(facades), facades)
-    assert smooth["sharpness"] < 0.75 and rough["sharpness"] > 1.25
-    assert smooth["gradient_distance"] > 0.25 and rough["gradient_distance"] > 0.25
-    for strength in (3, 5):  # and more costs more
-        more = values(blurred(facades, strength + 2), facades)
-        less = values(blurred(facades, strength), facades)
-        assert more["sharpness"] < less["sharpness"] and more["gradient_distance"] > less["gradient_distance"]
-
-
 def test_gradient_distance_is_the_wasserstein_distance_of_scipy(facades):
     for output in (blurred(facades), grainy(facades), facades.flip(0)):
         ours, theirs = (gradient_magnitude(images.float()).round().flatten().numpy() for images in (output, facades))
@@ -215,15 +200,6 @@ def test_every_gradient_has_its_bin():
 def test_colours_in_common_by_hand(output, target, common):
     found = values(output, target)
     assert tuple(found[key] for key in COLOURS) == pytest.approx(common)
-
-
-def test_colour_and_not_place_counts(facades):
-    order = torch.randperm(128 * 128, generator=torch.Generator().manual_seed(0))
-    mixed = facades.flatten(2)[:, :, order].unflatten(2, (128, 128))
-    found, other = values(mixed, facades), values(grainy(facades), facades)
-    assert [found[key] for key in COLOURS] == pytest.approx([1, 1, 1], abs=1e-5)
-    assert other["colour_l"] < 0.97
-    assert found["l1"] > 0.1 and found["gradient_distance"] > 0.2
 
 
 def test_a_histogram_has_its_colour_in_its_bin():

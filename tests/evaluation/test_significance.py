@@ -197,12 +197,6 @@ def test_the_smallest_p_value_is_one_of_the_permutations():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_p_values_are_symmetric(kind):
-    ours, theirs = KINDS[kind](0), KINDS[kind](1)
-    assert permutation_p_value(ours, theirs) == permutation_p_value(theirs, ours) > 0
-
-
-@pytest.mark.parametrize("kind", KINDS)
 def test_equal_measurements_have_a_p_value_of_1(kind):
     assert permutation_p_value(KINDS[kind](0), KINDS[kind](0)) == 1
 

@@ -171,13 +171,6 @@ def test_losses_are_drawn_against_the_step():
     size_of(figure)
 
 
-def test_l1_only_has_no_adversarial_curves():
-    figure = loss_curves([row(20, math.nan), row(40, math.nan)])
-    assert not figure.axes[0].lines
-    assert len(figure.axes[1].lines) == 1
-    size_of(figure)
-
-
 def measured(value: float, seed: int = 0) -> Measurement:
     return Measurement(value + 0.1 * torch.randn(10, generator=torch.Generator().manual_seed(seed)))
 
@@ -437,29 +430,10 @@ def test_the_view_shows_samples_and_losses(shown, progress, generator, lambda_l1
     assert l1.lines[0].get_xydata().tolist() == [[10, 0.3], [20, 0.3]]
 
 
-@pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
-def test_the_view_shows_grey(before, after):
-    pairs = Pairs(noise(2, before, 128, 128), noise(2, after, 128, 128, seed=1), ["1", "2"])
-    config = TrainConfig(image_size=128, width=1, source_channels=before, target_channels=after)
-    generator = UNetGenerator(1, 128, source_channels=before, target_channels=after)
-    figure = TrainingView(pairs).draw(Progress(config, 10, 20, [row(10)], generator))
-    image = torch.from_numpy(figure.axes[0].images[0].get_array().data.copy())
-    for j, images in enumerate((pairs.source, translate(generator, pairs.source), pairs.target)):
-        assert torch.equal(image_at(image, 1, j, 128, 128), images[1].expand(3, -1, -1))
-
-
 def test_the_view_says_how_far_it_is(shown, progress):
     view = TrainingView(make_pairs(1, 128))
     assert view.draw(progress(1000, 2500)).get_suptitle() == "λ = 100: step 1,000 of 2,500"
     assert view.draw(progress(50, 50, math.inf)).get_suptitle() == "L1 only: step 50 of 50"
-
-
-def test_the_bar_above_the_view_counts_from_where_a_resumed_run_was(shown, progress, capsys):
-    view = TrainingView(make_pairs(1, 128))
-    view(progress(30, 50))
-    assert (view.bar.bar.initial, view.bar.bar.total) == (30, 50)
-    view(progress(40, 50))
-    assert view.bar.bar.n == 40
 
 
 def test_another_run_gets_a_picture_of_its_own(shown, progress):
