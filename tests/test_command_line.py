@@ -19,7 +19,7 @@ from pix2pix_colab import load_pretrained, translate
 from pix2pix_colab.__main__ import main
 from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades, write_pairs
 from pix2pix_colab.evaluation import Report, evaluate
-from pix2pix_colab.training import TrainConfig, read_sweep, sweep, train_lambda_path
+from pix2pix_colab.training import TrainConfig, load_checkpoint, read_sweep, save_checkpoint, sweep, train_lambda_path
 from pix2pix_colab.utils.markdown import markdown_table
 
 NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
@@ -378,6 +378,11 @@ def test_evaluate_takes_the_direction_of_the_runs_and_refuses_the_reverse(small,
         r"^error: --direction AtoB is the reverse of that of the runs in .*runs: leave it out\.$",
         capsys.readouterr().err,
     )
+    state = load_checkpoint(tmp_path / "runs" / "lambda_inf" / "checkpoint.pt") | {"direction": None}
+    state["config"]["lambda_l1"] = 100  # another run, of pairs that don't say it, and the first
+    save_checkpoint(tmp_path / "runs" / "lambda_100" / "checkpoint.pt", state)
+    directions.clear()
+    assert "direction" not in small("evaluate") and set(directions) == {"BtoA"}
 
 
 def test_a_folder_of_a_data_sets_name_is_of_ones_own_pairs(tmp_path, monkeypatch, capsys):

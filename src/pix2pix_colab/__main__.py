@@ -159,7 +159,7 @@ def run_evaluate(options: Namespace) -> None:
     runs, device, asked = read_sweep(options.runs) if options.runs else {}, default_device(), options.direction
     evaluation.check_comparable(runs, options.runs)
     config = next(iter(runs.values())).config if runs else TrainConfig()  # size and channels of the pairs
-    options.direction = asked or next((run.identity.pairs.direction for run in runs.values()), None)
+    options.direction = asked or next(filter(None, (run.identity.pairs.direction for run in runs.values())), None)
     if runs and not options.direction and not known_dataset(options.pairs, options.data):
         words = "the pairs are read AtoB. If they were trained the other way round, add --direction BtoA."
         warnings.warn(f"The runs in {options.runs} don't say their direction: {words}", stacklevel=2)

@@ -4,6 +4,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from helpers.tiny_runs import train_until, train_whole
 
 from pix2pix_colab.notebook.packed_runs import pack, unpack_runs
@@ -44,3 +45,26 @@ def test_a_damaged_pack_gets_a_sentence(tmp_path):
     (tmp_path / "pix2pix-x.zip").write_bytes(b"PK\3\4 half of it")
     with pytest.raises(ValueError, match=r"pix2pix-x\.zip is no sound archive"):
         unpack_runs(tmp_path / "pix2pix-x.zip", tmp_path / "root")
+
+
+def test_a_run_that_was_cut_off_between_two_renames_is_packed_too(tmp_path):
+    run = tmp_path / "here" / "runs" / "quick" / "lambda_100"
+    train_until(4, run)
+    (run / "checkpoint.pt").rename(run / "checkpoint.previous.pt")
+    there = tmp_path / "there" / "runs" / "quick" / "lambda_100"
+    assert unpack_runs(pack(run, tmp_path / "here"), tmp_path / "there") == [f"restored {there}, at step 4"]
+
+
+def test_a_damaged_run_is_replaced_by_the_packed_one(tmp_path):
+    file, there = packed(tmp_path), tmp_path / "there" / "runs" / "quick" / "lambda_100"
+    there.mkdir(parents=True)
+    (there / "checkpoint.pt").write_bytes(b"damaged")
+    assert unpack_runs(file, tmp_path / "there") == [f"restored {there}, at step 4"]
+    assert load_newest(there).state["steps_done"] == 4
+
+
+def test_a_training_at_work_is_left_in_peace(tmp_path):
+    file, there = packed(tmp_path), tmp_path / "there" / "runs" / "quick" / "lambda_100"
+    there.mkdir(parents=True)
+    with FileLock(there / "training.lock"):
+        assert unpack_runs(file, tmp_path / "there") == []

@@ -16,7 +16,7 @@ import torch
 from helpers.tiny_runs import PAIRS, TINY, bits, train_until, train_whole
 
 from pix2pix_colab.training import loop, run_copies
-from pix2pix_colab.training.checkpoint import load_checkpoint
+from pix2pix_colab.training.checkpoint import load_checkpoint, save_checkpoint
 from pix2pix_colab.training.lambda_path import train_lambda_path
 from pix2pix_colab.training.loop import train
 from pix2pix_colab.training.run_copies import RunCopies, end_copies, list_copies, resume_copies
@@ -355,6 +355,35 @@ def test_a_drive_that_can_not_be_read_is_said_and_training_goes_on(machines, mon
     with pytest.warns(UserWarning, match="can't be read: .*Transport endpoint is not connected"):
         assert train_whole(first.run).history[-1]["step"] == 32
     assert read_run(first.run).history[-1]["step"] == 32
+    where = f"{first.run}, at step 32, is not in {first.drive / PATH}"
+    assert describe_copies(first.run) == [f"{where} (Transport endpoint is not connected); nothing is there."]
+
+
+def test_a_copy_of_another_version_is_left_as_it_is(machines):
+    first, second, _ = machines
+    train_until(4, first.run)
+    (copy,) = list_copies(first.drive / PATH)
+    state = load_checkpoint(copy.file)
+    save_checkpoint(copy.file, state | {"config": state["config"] | {"depth": 8}})
+    with pytest.warns(UserWarning, match="is left out: .* another version wrote it"):
+        assert second.start() == []
+    assert copy.file.exists()
+
+
+def test_a_damaged_copy_on_a_drive_that_renames_nothing_stops_nothing(machines, monkeypatch):
+    first, second, _ = machines
+    train_until(8, first.run)
+    (copy,) = list_copies(first.drive / PATH)
+    content = bytearray(copy.file.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4096] = bytes(4096)
+    copy.file.write_bytes(content)
+
+    def fail(*_):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Path, "rename", fail)
+    with pytest.warns(UserWarning, match="is left out: .* is damaged"):
+        assert second.start() == []
 
 
 def test_slow_writes_do_not_hold_up_the_steps(machines, monkeypatch):

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from ..data import unpack
-from ..training import list_runs, merge_runs
+from ..training import HISTORY, NEWEST, PREVIOUS, list_runs, merge_runs
 from ..utils.files import atomic_write
 
 PACK = "pix2pix-{}.zip"
@@ -17,7 +17,8 @@ def pack(folder: str | Path, root: str | Path) -> Path:
     file = root / PACK.format("-".join(folder.relative_to(root).parts[1:]))
     with atomic_write(file) as partial, zipfile.ZipFile(partial, "w") as archive:  # stored: weights don't shrink
         for run in list_runs(folder):
-            for name in ("checkpoint.pt", "history.csv"):
+            newest = NEWEST if (run / NEWEST).exists() else PREVIOUS
+            for name in (newest, HISTORY):
                 if (run / name).exists():
                     archive.write(run / name, (run / name).relative_to(root))
     return file

@@ -6,7 +6,7 @@ from .lambda_path import path_configs, read_lambda_path, train_lambda_path
 from .lambda_sweep import ProgressBar, read_sweep, sweep
 from .loop import Progress, train
 from .run_copies import end_copies, resume_copies
-from .run_folder import FolderInUseError, describe_copies, keep_copies, merge_runs
-from .runs import Run, find_run, list_runs, load_newest, read_run
+from .run_folder import HISTORY, FolderInUseError, describe_copies, keep_copies, merge_runs
+from .runs import NEWEST, PREVIOUS, Run, find_run, list_runs, load_newest, read_run
 from .step import Training
 from .time_estimate import TimeEstimate, estimate_time

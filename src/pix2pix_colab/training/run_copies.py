@@ -5,6 +5,7 @@ import re
 import time
 import warnings
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -120,8 +121,9 @@ class RunCopies:
     def describe(self, run: Path, state: dict, identity: str) -> str:
         """Copy what is not copied yet, and say what of a run is in the second place."""
         self.save(state, identity, now=True)
-        copies = list_copies(self.place, identity)
-        there, step = copies[-1].step if copies else 0, state["steps_done"]
+        there, step = 0, state["steps_done"]
+        with suppress(OSError):  # which was said
+            there = max((copy.step for copy in list_copies(self.place, identity)), default=0)
         if there >= step:
             return f"{run} is in {self.place}, at step {there:,}."
         kept = f"step {there:,} is there" if there else "nothing is there"

@@ -188,15 +188,20 @@ def _restore(run: Path) -> str:
 
 
 def merge_runs(source: Path, target: Path) -> list[str]:
-    """Take over the runs in a folder that are further than the same ones in another; return which, in words."""
+    """Take over the runs in a folder that are further than the same ones in another; return which, in words.
+
+    What is damaged in the other is replaced. A run that is being trained there is left out.
+    """
     said = []
     for run in list_runs(source):
-        there, folder = load_newest(run), RunFolder(target / run.relative_to(source))
-        here = folder.load()
+        there, folder, here = load_newest(run), RunFolder(target / run.relative_to(source)), None
+        with suppress(ValueError):
+            here = folder.load()
         same = not here or here.identity.digest == there.identity.digest
         if same and (not here or here.state["steps_done"] < there.state["steps_done"]):
-            folder.take_over(there.state)
-            said.append(f"restored {folder.path}, at step {there.state['steps_done']:,}")
+            with suppress(Timeout):
+                folder.take_over(there.state)
+                said.append(f"restored {folder.path}, at step {there.state['steps_done']:,}")
     return said
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import json
 import warnings
+import zipfile
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -135,8 +137,9 @@ def _load_further(copies: RunCopies, identity: str | None = None, step: int = -1
             continue
         except ValueError as error:
             warnings.warn(f"{copy.file} is left out: {error}", stacklevel=4)
-            if not isinstance(error.__cause__, OSError):  # which may pass; else it must not count as progress
-                copy.file.rename(copy.file.with_name(copy.file.name + ".damaged"))
+            if isinstance(error.__cause__, zipfile.BadZipFile):  # so that it doesn't count as progress
+                with suppress(OSError):
+                    copy.file.rename(copy.file.with_name(copy.file.name + ".damaged"))
     return None
 
 
