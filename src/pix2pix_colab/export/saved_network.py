@@ -1,5 +1,6 @@
 """What can be exported from a folder: a run's generator, or the λ path of several runs."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from ..generator import UNetGenerator
@@ -16,10 +17,8 @@ def read_network(folder: str | Path) -> UNetGenerator | LambdaPath:
     """
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"There is no folder {folder}: name that of a run, or of the runs of a λ path.")
-    try:
+    with suppress(FileNotFoundError):  # no checkpoint, so its subfolders may have some
         return read_run(folder).load_generator()
-    except FileNotFoundError:  # no checkpoint, so its subfolders may have some
-        pass
     try:
         return read_lambda_path(folder)
     except ValueError as error:
