@@ -2,7 +2,7 @@
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import TrainConfig
-from .lambda_path import path_configs, read_lambda_path, train_lambda_path
+from .lambda_path import read_lambda_path, train_lambda_path
 from .lambda_sweep import ProgressBar, read_sweep, sweep
 from .loop import Progress, train
 from .run_copies import end_copies, resume_copies

@@ -2,9 +2,9 @@
 
 import { element } from "./elements.js";
 
-/** @import { Ui } from "./state.js" */
+/** @import { Slider } from "./slider.js" */
 
-/** @param {Ui} ui */
+/** @param {Slider} slider */
 export function addMetrics({ data, find }) {
   find(".metrics").hidden = !data.metrics.length;
   find("caption").textContent = data.caption;
@@ -15,15 +15,15 @@ export function addMetrics({ data, find }) {
   }
 }
 
-/** @param {Ui} ui */
-export function showMetrics(ui) {
-  ui.find("tbody").childNodes.forEach((row, i) => showMetric(ui, row, ui.data.metrics[i].values));
+/** @param {Slider} slider */
+export function showMetrics(slider) {
+  slider.find("tbody").childNodes.forEach((row, i) => showMetric(slider, row, slider.data.metrics[i].values));
 }
 
 /**
  * A metric's value at the λ shown, and a line through all its values with a dot at this one, and small ones at stops.
  *
- * @param {Ui} ui
+ * @param {Slider} slider
  * @param {HTMLElement} row
  * @param {(number | null)[]} values
  */

@@ -1,7 +1,7 @@
 // Painting: a canvas shows the zoomed part of an image, two of them wiped or subtracted, or one framed.
 
 /**
- * @import { Ui } from "./state.js"
+ * @import { Slider } from "./slider.js"
  *
  * @typedef {object} Pane of the stage
  * @property {string} caption
@@ -9,17 +9,17 @@
  * @property {ImageBitmap} [over] wiped over it, or subtracted
  * @property {boolean} [main] whether it is the one to look at
  * @property {boolean} [current] whether it is the λ shown, among others
- * @property {(ui: Ui, canvas: HTMLCanvasElement, pane: Pane) => void} [paint] in place of `paint`
+ * @property {(slider: Slider, canvas: HTMLCanvasElement, pane: Pane) => void} [paint] in place of `paint`
  */
 
 /**
- * @param {Ui} ui
+ * @param {Slider} slider
  * @param {HTMLCanvasElement} canvas
  * @param {ImageBitmap} bitmap
  * @returns {CanvasRenderingContext2D}
  */
-export function paint(ui, canvas, bitmap) {
-  const { scale, x, y } = ui.state;
+export function paint(slider, canvas, bitmap) {
+  const { scale, x, y } = slider.state;
   const [width, height] = [bitmap.width / scale, bitmap.height / scale];
   const [left, top] = [x * bitmap.width - width / 2, y * bitmap.height - height / 2];
   const context = canvas.getContext("2d");
@@ -30,18 +30,18 @@ export function paint(ui, canvas, bitmap) {
 }
 
 /**
- * @param {Ui} ui
+ * @param {Slider} slider
  * @param {HTMLCanvasElement} canvas
  * @param {Pane} pane
  */
-export function paintWipe(ui, canvas, pane) {
-  const at = Math.round(ui.state.divider * canvas.width);
-  const context = paint(ui, canvas, pane.bitmap);
+export function paintWipe(slider, canvas, pane) {
+  const at = Math.round(slider.state.divider * canvas.width);
+  const context = paint(slider, canvas, pane.bitmap);
   context.save();
   context.beginPath();
   context.rect(at, 0, canvas.width - at, canvas.height);
   context.clip();
-  paint(ui, canvas, pane.over);
+  paint(slider, canvas, pane.over);
   context.restore();
   const line = (/** @type {string} */ colour, /** @type {number} */ half) => {
     context.fillStyle = colour;
@@ -52,12 +52,12 @@ export function paintWipe(ui, canvas, pane) {
 }
 
 /**
- * @param {Ui} ui
+ * @param {Slider} slider
  * @param {HTMLCanvasElement} canvas
  * @param {Pane} pane
  */
-export function paintFramed(ui, canvas, pane) {
-  const context = paint(ui, canvas, pane.bitmap);
+export function paintFramed(slider, canvas, pane) {
+  const context = paint(slider, canvas, pane.bitmap);
   const width = 3 * devicePixelRatio;
   context.strokeStyle = getComputedStyle(canvas.previousElementSibling).color;
   context.lineWidth = width;
@@ -65,14 +65,14 @@ export function paintFramed(ui, canvas, pane) {
 }
 
 /**
- * @param {Ui} ui
+ * @param {Slider} slider
  * @param {HTMLCanvasElement} canvas
  * @param {Pane} pane
  */
-export function paintDifference(ui, canvas, pane) {
-  const context = paint(ui, canvas, pane.bitmap);
+export function paintDifference(slider, canvas, pane) {
+  const context = paint(slider, canvas, pane.bitmap);
   context.globalCompositeOperation = "difference";
-  paint(ui, canvas, pane.over);
+  paint(slider, canvas, pane.over);
   context.globalCompositeOperation = "lighter"; // added to itself: twice as bright, or else it's hard to see
   context.drawImage(canvas, 0, 0);
   context.globalCompositeOperation = "source-over";

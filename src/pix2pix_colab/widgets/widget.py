@@ -66,7 +66,7 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         self.stops = self.lambdas if stops is None else sorted(stops)
         _check(outputs, [each for each in (sources, targets, names) if each is not None])
         start = value if value is not None else 100 if 100 in outputs else self.lambdas[0]
-        data = {  # described as Data in state.js
+        data = {  # described as Data in slider.js
             "mime": "image/webp",
             "positions": describe_positions(self.lambdas, self.stops),
             "outputs": [list(images) for images in outputs.values()],
