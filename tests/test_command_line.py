@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers.offline import go_offline
+from PIL import Image
 from torch import Tensor
 
 from pix2pix_colab import __main__ as module
@@ -73,6 +75,30 @@ def test_it_takes_the_papers_settings_by_default(tmp_path, monkeypatch):
     assert list(lambdas) == [0, 1, 10, 100, 1000, math.inf]
     assert config == TrainConfig()
     assert root == tmp_path / "runs"
+
+
+def test_it_takes_ranges_any_aspect_and_no_mirroring(tmp_path, capsys):
+    """Depth in metres as .npy, and files of squares: neither goes without being asked for."""
+    depth = np.tile(np.linspace(-1, 80, 32, dtype=np.float32), (32, 1))
+    for side, image in (("A", depth), ("B", depth[::-1])):
+        (tmp_path / "depth" / side).mkdir(parents=True)
+        np.save(tmp_path / "depth" / side / "1.npy", image)
+    small = ["--lambdas", "inf", "--width", "1", "--epochs", "1"]
+    with pytest.raises(SystemExit):
+        main(["sweep", str(tmp_path / "depth"), str(tmp_path / "runs"), *small])
+    said = capsys.readouterr().err
+    assert "--source-range -1 80" in said and "--target-range -1 80" in said
+    ranges = ["--source-range", "-1", "80", "--target-range", "0", "80"]
+    main(["sweep", str(tmp_path / "depth"), str(tmp_path / "runs"), *small, *ranges, "--no-mirror", "--no-exif"])
+    run = read_sweep(tmp_path / "runs")[math.inf]
+    assert run.config.mirror is False and run.load_generator().seen == (1, (-1, 80))
+
+    (tmp_path / "square").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "square" / "1.png")
+    with pytest.raises(SystemExit):
+        main(["sweep", str(tmp_path / "square"), str(tmp_path / "others"), *small])
+    assert "--any-aspect" in capsys.readouterr().err
+    main(["sweep", str(tmp_path / "square"), str(tmp_path / "others"), *small, "--any-aspect"])
 
 
 def test_it_trains_a_path_and_evaluates_it(folder, offline, tmp_path, capsys):
@@ -153,7 +179,7 @@ def test_it_exports_a_run_and_a_path(path, tmp_path, capsys):
         described = {each.key: each.value for each in onnx.load(file).metadata_props}
         given = {"size": "256,256", "seed": "3"} if "--size" in arguments else {"size": "128,128", "seed": "0"}
         weights = "float32" if "float32" in arguments else "int8"
-        assert {"kind": kind, "weights": weights} | given == {k: v for k, v in described.items() if k != "lambdas"}
+        assert {"kind": kind, "weights": weights, "aspect": "1.0"} | given == {k: v for k, v in described.items() if k != "lambdas"}
 
 
 @pytest.mark.parametrize(

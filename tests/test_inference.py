@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
+from pix2pix_colab.data import read_pairs
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
-from pix2pix_colab.utils.images import to_float, to_uint8
+from pix2pix_colab.utils.images import UNSEEN, Seen, to_float, to_uint8
 
 KINDS = ("tensor", "batch", "array", "flat array", "PIL")
 
@@ -38,12 +39,12 @@ class Echo(nn.Module):
         super().__init__()
         self.image_size, self.source_channels, self.target_channels = image_size, source_channels, target_channels
         self.weight = nn.Parameter(torch.ones(1))
-        self.seen = []
+        self.seen, self.sources = UNSEEN, []
 
     def forward(self, source: Tensor) -> Tensor:
         assert source.shape[:2] == (1, self.source_channels) and source.is_contiguous()
         assert all(size and size % self.image_size == 0 for size in source.shape[2:])
-        self.seen.append(source)
+        self.sources.append(source)
         return source[:, :1].expand(-1, self.target_channels, -1, -1) if self.target_channels == 1 else source
 
 
@@ -78,7 +79,7 @@ def walk(size: int, begin: int, count: int) -> list[int]:
 def test_any_size_and_kind_comes_back_pixel_by_pixel(height, width, kind, channels):
     image = noise(channels, height, width)
     source = as_kind(image, kind)
-    output = translate(Echo(source_channels=channels, target_channels=channels), source)
+    output = translate(Echo(source_channels=channels, target_channels=channels), source, fit=False)
     assert facts(output) == facts(source)
     assert np.shape(output) == np.shape(source)
     assert torch.equal(to_tensor(output), image)
@@ -89,7 +90,7 @@ def test_any_size_and_kind_comes_back_pixel_by_pixel(height, width, kind, channe
 def test_a_u_net_takes_any_size_and_kind(height, width, kind, source_channels, target_channels):
     image = noise(source_channels, height, width)
     generator = make((source_channels, target_channels))
-    output = translate(generator, as_kind(image, kind), seed=3)
+    output = translate(generator, as_kind(image, kind), seed=3, fit=False)
     assert type(output) is type(as_kind(image, kind))
     rows, columns = ((-(-size // 128) * 128 - size) // 2 for size in (height, width))
     padded = np.pad(image, ((0, 0), (rows, -(height + rows) % 128), (columns, -(width + columns) % 128)), "reflect")
@@ -102,7 +103,7 @@ def test_a_u_net_takes_any_size_and_kind(height, width, kind, source_channels, t
 def test_borders_are_mirrored_evenly(size):
     echo, image = Echo(128), noise(3, size, 2 * size)
     translate(echo, image)
-    (padded,) = echo.seen
+    (padded,) = echo.sources
     lines = []
     for length in (size, 2 * size):
         count = -(-length // 128) * 128
@@ -148,10 +149,12 @@ def test_colour_becomes_grey_as_pillow_does_it():
     image = noise(3, 50, 60)
     expected = torch.from_numpy(np.array(as_kind(image, "PIL").convert("L")))
     for kind in KINDS:
-        assert torch.equal(to_tensor(translate(Echo(128, 1, 1), as_kind(image, kind)))[0], expected), kind
+        assert torch.equal(to_tensor(translate(Echo(128, 1, 1), as_kind(image, kind), fit=False))[0], expected), kind
     grey = noise(1, 50, 60)
     for kind in KINDS:
-        assert torch.equal(to_tensor(translate(Echo(128), as_kind(grey, kind))), grey.expand(3, -1, -1)), kind
+        assert torch.equal(to_tensor(translate(Echo(128), as_kind(grey, kind), fit=False)), grey.expand(3, -1, -1)), (
+            kind
+        )
 
 
 @pytest.mark.parametrize(
@@ -162,10 +165,12 @@ def test_a_pil_image_is_set_upright_as_its_exif_data_say(orientation, turn):
     upright = Image.fromarray(noise(90, 60, 3).numpy())
     given = upright.transpose(turn) if turn is not None else upright.copy()
     given.getexif()[274] = orientation
-    expected, generator = translate(Echo(128), upright), Echo(128)
-    output = translate(generator, given)
+    expected, generator = translate(Echo(128), upright, fit=False), Echo(128)
+    output = translate(generator, given, fit=False)
     assert output.size == (60, 90) and output.tobytes() == expected.tobytes() == upright.tobytes()
-    assert translate(generator, output).tobytes() == output.tobytes(), "it doesn't carry the orientation any more"
+    assert translate(generator, output, fit=False).tobytes() == output.tobytes(), (
+        "it doesn't carry the orientation any more"
+    )
 
 
 @pytest.mark.parametrize(
@@ -250,7 +255,6 @@ def test_no_images_give_no_images(shape):
         (noise(3, 0, 8), "Tensor torch.uint8 (3, 0, 8)"),
         (noise(2, 3, 8, 0), "Tensor torch.uint8 (2, 3, 8, 0)"),
         (Image.new("RGB", (0, 8)), "Image RGB (0, 8)"),
-        (Image.new("F", (4, 8)), "Image F (4, 8)"),
         ("photo.jpg", "str"),
         ([noise(3, 8, 8)], "list"),
         (None, "NoneType"),
@@ -258,11 +262,69 @@ def test_no_images_give_no_images(shape):
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_anything_else_gets_a_sentence(source, words):
-    expected = (
-        rf"takes a PIL image not of floats, a uint8 array .* no image without pixels, but got: {re.escape(words)}\.$"
-    )
+    expected = rf"takes a PIL image, a uint8 array .* no image without pixels, but got: {re.escape(words)}\.$"
     with pytest.raises(ValueError, match=expected):
         translate(make(), source)
+
+
+def saved_pairs(folder, size, count=3):
+    """Photos and label maps of a size, of which the first is opened."""
+    random = np.random.default_rng(0)
+    for side in "AB":
+        (folder / side).mkdir(parents=True)
+        for i in range(count):
+            photo = np.kron(random.integers(0, 256, (9, 9, 3), dtype=np.uint8), np.ones((40, 40, 1), np.uint8))
+            Image.fromarray(photo).resize(size, Image.Resampling.BICUBIC).save(folder / side / f"{i}.png")
+    return Image.open(folder / "A" / "0.png")
+
+
+@pytest.mark.parametrize("size", [(128, 128), (512, 512), (300, 150), (150, 300), (77, 41), (1024, 512)])
+@pytest.mark.parametrize("trained", [False, True])
+def test_the_file_of_a_pair_is_translated_as_training_saw_it(tmp_path, size, trained):
+    """Of any size and aspect; whether it is known how its run saw its pairs, or not."""
+    generator, image = make(dropout=0.0), saved_pairs(tmp_path, size)
+    pairs = read_pairs(tmp_path, 128)
+    if trained:
+        generator.seen = pairs.seen
+        assert pairs.seen.aspect == pytest.approx(size[0] / size[1])
+    expected = Image.fromarray(to_pixels(translate(generator, pairs.source[0]))).resize(size, Image.Resampling.BICUBIC)
+    output = translate(generator, image)
+    assert output.size == size and output.tobytes() == expected.tobytes()
+
+
+def to_pixels(image: Tensor) -> np.ndarray:
+    return image.permute(1, 2, 0).contiguous().numpy()
+
+
+def test_an_image_of_another_aspect_keeps_its_shapes():
+    """Of pairs twice as wide as high, which were squashed, a square shows half as much, at the same scale."""
+    echo, disc = Echo(128), Image.new("RGB", (400, 400), "white")
+    echo.seen = Seen(2.0)
+    translate(echo, disc)
+    assert echo.sources[0].shape[2:] == (256, 128)
+    echo.seen = Seen(1.0)
+    translate(echo, disc.resize((800, 400)))
+    assert echo.sources[1].shape[2:] == (128, 256)
+    translate(echo, disc.resize((800, 400)), fit=False)
+    assert echo.sources[2].shape[2:] == (512, 896)
+
+
+def test_a_source_of_wide_values_has_the_range_of_the_pairs(tmp_path):
+    depth = np.tile(np.linspace(0, 1, 128, dtype=np.float32), (128, 1))
+    image, echo = Image.fromarray(4 * depth), Echo(128, 1, 1)
+    with pytest.raises(ValueError, match=r"has values from 0 to 4, and nothing says which is black"):
+        translate(echo, image)
+    echo.seen = Seen(1.0, (0, 4))
+    assert np.abs(np.asarray(translate(echo, image)).astype(int) - 255 * depth).max() <= 1
+
+
+def test_a_label_map_is_scaled_without_new_colours():
+    echo, colours = Echo(128), [(0, 0, 220), (0, 128, 252), (252, 240, 0)]
+    blocks = np.random.default_rng(0).integers(0, 3, (8, 8))
+    image = Image.fromarray(np.kron(np.array(colours, np.uint8)[blocks], np.ones((60, 60, 1), np.uint8)))
+    translate(echo, image)
+    seen = to_uint8(echo.sources[0])[0].flatten(1).T.unique(dim=0)
+    assert sorted(map(tuple, seen.tolist())) == sorted(colours)
 
 
 def test_too_large_an_image_gets_a_sentence():

@@ -28,6 +28,7 @@ SETTINGS = (
     "balanced_layers",
     "discriminator_shift",
 )
+RANGES = ("source_range", "target_range")
 PRETRAINED = Path("runs/pretrained")
 SWEEP = "Train one run for each λ, all else equal."
 PATH = (
@@ -69,6 +70,8 @@ def _add_training(commands, name: str, train_all: Callable, words: str, descript
     for name in SETTINGS:
         default = getattr(TrainConfig(), name)
         command.add_argument(f"--{name.replace('_', '-')}", type=int, default=default, help=f"default: {default}")
+    words = "no crop is mirrored: for data in which left is not right, such as text or anatomy"
+    command.add_argument("--no-mirror", dest="mirror", action="store_false", help=words)
 
 
 def _add_evaluate(commands) -> None:
@@ -107,6 +110,14 @@ def _add_pairs(command: ArgumentParser) -> None:
     command.add_argument("--split", choices=("train", "val", "test", "all"), help=words)
     words = "default: the data set's own, else AtoB; to evaluate, that of the runs"
     command.add_argument("--direction", choices=("AtoB", "BtoA"), help=words)
+    for name in RANGES:
+        words = f"the values of the {name.partition('_')[0]}s that are black and white, if they aren't 8-bit images"
+        option = f"--{name.replace('_', '-')}"
+        command.add_argument(option, type=float, nargs=2, metavar=("BLACK", "WHITE"), help=words)
+    words = "files side by side may be of any aspect; else each half is nearly square, up to 1.4 times as wide as high"
+    command.add_argument("--any-aspect", action="store_true", help=words)
+    words = "images are not turned as their EXIF data say"
+    command.add_argument("--no-exif", dest="exif", action="store_false", help=words)
     command.add_argument("--data", default="data", metavar="FOLDER", help="for downloads and unpacked archives")
 
 
@@ -130,12 +141,15 @@ def _read_pairs(options: Namespace, split: str, size: int, config: TrainConfig) 
         targets=options.targets,
         source_channels=config.source_channels,
         target_channels=config.target_channels,
+        any_aspect=options.any_aspect,
+        exif=options.exif,
+        **{name: given and tuple(given) for name in RANGES for given in [getattr(options, name)]},
     )
 
 
 def run_training(options: Namespace) -> None:
     """Train a sweep or a path; under torchrun, this process's share of it."""
-    config = TrainConfig(**{name: getattr(options, name) for name in SETTINGS})
+    config = TrainConfig(**{name: getattr(options, name) for name in (*SETTINGS, "mirror")})
     for lambda_l1 in options.lambdas:  # before gigabytes are downloaded
         check_lambda(lambda_l1)
     words = "all pairs are trained on, and none are left to evaluate. --split train leaves a random tenth for that."

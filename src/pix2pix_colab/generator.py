@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .utils.images import UNSEEN
+
 IMAGE_SIZES = (128, 256, 512)
 
 
@@ -54,6 +56,7 @@ class UNetGenerator(nn.Module):
             "dropout_layers": tuple(dropout_layers),
         }
         self.image_size, self.skips = image_size, skips
+        self.seen = UNSEEN  # how training saw the files of its sources: set by a run, repeated by ``translate``
         self.source_channels, self.target_channels = source_channels, target_channels
         layers = int(math.log2(image_size))  # 256 px: 8
         filters = [width * min(2**i, 8) for i in range(layers)]  # 64 128 256 512 512 512 512 512

@@ -11,39 +11,44 @@ from torch import Tensor, nn
 
 from .generator import UNetGenerator
 from .utils.device import explain_out_of_memory, fork_rng
-from .utils.images import convert, to_float, to_uint8
+from .utils.images import convert, fit_to, to_float, to_uint8
 
 Images = TypeVar("Images", Image.Image, np.ndarray, Tensor)
 
 
 @torch.no_grad()
-def translate(generator: UNetGenerator, source: Images, seed: int = 0) -> Images:
+def translate(generator: UNetGenerator, source: Images, seed: int = 0, fit: bool = True) -> Images:
     """Translate each source with the generator, by the paper's test-time rule (section 3.3).
 
     Images pass one at a time: dropout is on, seeded by ``seed`` for every image, and BatchNorm uses the statistics of
     that image. So an output depends only on its source and the seed. The generator's mode and buffers and the global
     random state stay as they are.
 
-    The source may have any size: it is padded by reflection to multiples of the generator's image size, and the output
-    is cropped back. Grey sources are converted to colour, and colour to grey, if the generator needs it.
+    The source may have any size. A PIL image is scaled to what training saw (``fit_to``), and its output back: the file
+    of a training pair is translated as in training. Arrays and tensors, and with ``fit=False`` PIL images
+    too, are taken at their own scale: padded by reflection to multiples of the generator's image size, and the output
+    cropped back. Grey sources are converted to colour, and colour to grey, if the generator needs it.
 
     Args:
-        source: a PIL image of any mode but F, which is turned upright as its EXIF data say; or uint8: an array (H, W),
+        source: a PIL image of any mode, which is turned upright as its EXIF data say; or uint8: an array (H, W),
             (H, W, 1) or (H, W, 3), or a tensor (C, H, W) or (N, C, H, W) with C 1 or 3.
+        fit: False keeps the scale of a PIL image: for a wide street, or one larger than what training saw.
 
     Returns:
         The output in the type and size of the source, with the generator's target channels: a PIL image in mode L or
         RGB; an array (H, W, C), or (H, W) if both images are grey; a tensor on the device of ``source``.
 
     Raises:
-        ValueError: for any other type, such as floats, and for empty images.
+        ValueError: for any other type, such as floats without a range, and for empty images.
         MemoryError: if the GPU or the machine runs out of memory.
     """
-    return _translate([generator], source, seed, lambda whole: [generator(whole)])[0]
+    return _translate([generator], source, seed, lambda whole: [generator(whole)], fit)[0]
 
 
 @torch.no_grad()
-def translate_by(generators: Sequence[UNetGenerator], source: Images, seed: int = 0, late: int = 1) -> list[Images]:
+def translate_by(
+    generators: Sequence[UNetGenerator], source: Images, seed: int = 0, late: int = 1, fit: bool = True
+) -> list[Images]:
     """Translate each source by several generators that are equal but for their last ``late`` decoder layers.
 
     What they share is computed once. All else is as in ``translate``.
@@ -56,22 +61,25 @@ def translate_by(generators: Sequence[UNetGenerator], source: Images, seed: int 
             with fork_rng(device):  # if there is dropout in the late layers: the same masks for each generator
                 yield generator.late_layers(*features)
 
-    return _translate(generators, source, seed, run)
+    return _translate(generators, source, seed, run, fit)
 
 
 Run = Callable[[Tensor], Iterable[Tensor]]  # from a source in [-1, 1] to the output of each generator
 
 
-def _translate(generators: Sequence[UNetGenerator], source: Images, seed: int, run: Run) -> list[Images]:
+def _translate(generators: Sequence[UNetGenerator], source: Images, seed: int, run: Run, fit: bool) -> list[Images]:
     """Translate images of any type; see ``translate``. Returns the outputs of each generator, in the source's type."""
     check_source(source)
-    channels = generators[0].source_channels
     if isinstance(source, Image.Image):
-        outputs = _translate(generators, np.atleast_3d(convert(source, channels)), seed, run)
-        return [Image.fromarray(output if output.shape[2] == 3 else output[:, :, 0]) for output in outputs]
+        first = generators[0]
+        image = convert(source, first.source_channels, first.seen.range)
+        fitted = fit_to(image, first.seen.aspect, first.image_size) if fit else image
+        arrays = _translate(generators, np.atleast_3d(fitted), seed, run, fit)
+        outputs = [Image.fromarray(array if array.shape[2] == 3 else array[:, :, 0]) for array in arrays]
+        return [output.resize(image.size, Image.Resampling.BICUBIC) for output in outputs]
     if isinstance(source, np.ndarray):
         image = torch.from_numpy(np.array(np.atleast_3d(source), order="C")).permute(2, 0, 1)  # (H, W, C) -> (C, H, W)
-        outputs = [output.permute(1, 2, 0).numpy() for output in _translate(generators, image, seed, run)]
+        outputs = [output.permute(1, 2, 0).numpy() for output in _translate(generators, image, seed, run, fit)]
         grey = source.ndim == 2 and generators[0].target_channels == 1
         return [output[:, :, 0] if grey else output for output in outputs]
     if source.ndim == 3:
@@ -86,7 +94,7 @@ def check_source(source: object) -> None:
         size = tuple(getattr(source, "shape", getattr(source, "size", ())))
         got = f"{type(source).__name__} {numbers} {size or ''}".split()
         raise ValueError(
-            "translate takes a PIL image not of floats, a uint8 array (H, W), (H, W, 1) or (H, W, 3), or a uint8 "
+            "translate takes a PIL image, a uint8 array (H, W), (H, W, 1) or (H, W, 3), or a uint8 "
             "tensor (C, H, W) or (N, C, H, W) with 1 or 3 channels, and no image without pixels, but got: "
             f"{' '.join(got)}."
         )
@@ -94,7 +102,7 @@ def check_source(source: object) -> None:
 
 def _is_taken(source: object) -> bool:
     if isinstance(source, Image.Image):
-        return source.mode != "F" and 0 not in source.size  # floats don't say what is white
+        return 0 not in source.size
     if isinstance(source, np.ndarray):
         channels = source.shape[2:] or (1,)
         return source.dtype == np.uint8 and source.ndim in (2, 3) and channels[0] in (1, 3) and source.size > 0

@@ -16,6 +16,7 @@ from .generator import UNetGenerator
 from .inference import Images, translate_by
 from .loss import check_lambda
 from .utils.files import atomic_write
+from .utils.images import SQUARE, Seen
 
 PRETRAINED = {"facades": Path(__file__).with_name("pretrained.safetensors")}
 SCALE = ".scale"  # ends the name of a weight's scales in a file
@@ -108,12 +109,14 @@ class LambdaPath:
         weights = {name: _between(low[name], high[name], position % 1) for name in low}
         return with_late_layers(self.anchors[0], self.late_layers, weights)
 
-    def translate(self, source: Images, lambdas: Iterable[float], seed: int = 0) -> dict[float, Images]:
+    def translate(
+        self, source: Images, lambdas: Iterable[float], seed: int = 0, fit: bool = True
+    ) -> dict[float, Images]:
         """Translate images by each λ, as ``pix2pix_colab.translate`` does; the early layers see each only once."""
         if not (lambdas := list(lambdas)):
             return {}
         generators = [self.generator(lambda_l1) for lambda_l1 in lambdas]
-        return dict(zip(lambdas, translate_by(generators, source, seed, self.late_layers), strict=True))
+        return dict(zip(lambdas, translate_by(generators, source, seed, self.late_layers, fit), strict=True))
 
 
 def with_late_layers(generator: UNetGenerator, late: int, weights: Mapping[str, Tensor]) -> UNetGenerator:
@@ -179,6 +182,7 @@ def _load(file: Path) -> LambdaPath:
     if _checksum(arrays) != settings["crc32"]:
         raise ValueError("The weights are not those that were saved.")
     first, late = UNetGenerator(**settings["generator"]), settings["late_layers"]
+    first.seen = Seen(*settings["seen"]) if "seen" in settings else SQUARE
     discriminator = PatchDiscriminator(*settings["discriminator"]) if settings["discriminator"] else None
     for name, network in _shared(first, late, discriminator).items():
         network.load_state_dict(_read(arrays, name))
@@ -203,6 +207,7 @@ def save_pretrained(path: LambdaPath, file: str | Path) -> Path:
     shape = [first.settings[name] for name in ("width", "source_channels", "target_channels")]
     settings = {
         "generator": first.settings,
+        "seen": first.seen,
         "discriminator": path.discriminator and shape,
         "late_layers": late,
         "lambdas": labels,

@@ -100,7 +100,8 @@ def test_other_folders_are_neither_split_nor_side(tmp_path, folder):
     layout = find_pairs(lay(tmp_path, "1.png", f"{folder}/2.png"))
     assert told(layout) == {"": [("1.png",)]}
     assert reasons(layout) == {
-        f"{folder}/2.png": "lies in a folder that is neither a split (train, val, test) nor a side (A, B)"
+        f"{folder}/2.png": "lies in a folder that is neither a split (train, val, test) nor a side (A, B): if it holds "
+        "one side, give the folder of the other side as targets= (--targets)"
     }
 
 
@@ -195,10 +196,10 @@ def test_an_image_of_any_kind_that_pillow_opens_is_taken(tmp_path):
 
 def test_other_files_are_named_but_not_those_that_lie_beside_images_as_a_matter_of_course(tmp_path):
     beside = ["train/1.xml", "train/Thumbs.db", "labels.csv", "data.JSON", "README", "LICENSE.rst", "notes.md", ".git"]
-    layout = find_pairs(lay(tmp_path, "train/1.png", "train/2.heic", "test/3.npy", "1.png.partial", "more", *beside))
+    layout = find_pairs(lay(tmp_path, "train/1.png", "train/2.heic", "test/3.dat", "1.png.partial", "more", *beside))
     why = "is of no kind that Pillow opens: save it as PNG or JPEG"
     assert told(layout) == {"train": [("train/1.png",)]}
-    assert reasons(layout) == dict.fromkeys(["train/2.heic", "test/3.npy", "1.png.partial", "more"], why)
+    assert reasons(layout) == dict.fromkeys(["train/2.heic", "test/3.dat", "1.png.partial", "more"], why)
     assert layout.split("train")[1].keys() == {"train/2.heic", "1.png.partial", "more"}
 
 

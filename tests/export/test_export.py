@@ -14,6 +14,7 @@ from torch import Tensor
 from pix2pix_colab import LAMBDAS, LambdaPath, UNetGenerator, translate
 from pix2pix_colab.data import synthetic_facades
 from pix2pix_colab.export import OnnxMissingError, export_onnx, export_parts
+from pix2pix_colab.utils.images import Seen
 
 REASON = 'There is no onnx or onnxruntime here: pip install onnx onnxruntime, or ".[onnx]".'
 onnx = pytest.importorskip("onnx", reason=REASON)
@@ -205,6 +206,42 @@ def test_a_file_says_what_it_is(tmp_path):
     }
     assert early == late | {"kind": "early layers of a λ path"}
     assert model == {"kind": "generator", "size": "128,128", "seed": "0", "weights": "int8"}
+
+
+def turned() -> dict:
+    exif = Image.Exif()
+    exif[0x112] = 6
+    return {"exif": exif}
+
+
+@pytest.mark.parametrize("kind", ["plain", "transparent", "turned", "16 bits", "12 bits", "wide", "label map"])
+def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, monkeypatch, kind):
+    """Of a single generator, whose pairs may have been of 12 bits."""
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    generator, random = UNetGenerator(4), np.random.default_rng(0)
+    photo = np.kron(random.integers(0, 256, (40, 32, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
+    image, options = Image.fromarray(photo), {}
+    if kind == "transparent":
+        image.putalpha(Image.fromarray(photo[..., 1]))
+    elif kind == "turned":
+        options = turned()
+    elif kind.endswith("bits"):
+        generator.seen = Seen(range=(0, 2 ** int(kind[:2]) - 1))
+        image = Image.fromarray((photo[..., 0].astype(np.uint32) * generator.seen.range[1] // 255).astype(np.uint16))
+    elif kind == "wide":
+        image = image.resize((700, 300))
+    elif kind == "label map":
+        image = image.quantize(12)
+    export_onnx(generator, tmp_path / "path.onnx", weights="float32")
+    image.save(tmp_path / "source.png", **options)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    with Image.open("source.png") as opened:
+        expected = translate(generator, opened)
+    output = Image.open("output.png")
+    assert output.size == expected.size
+    assert np.abs(np.asarray(output, int) - np.asarray(expected, int)).mean() < 0.1
 
 
 def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers.tiny_runs import train_until
@@ -412,3 +413,18 @@ def test_without_a_network_no_real_facades_are_shown_and_all_goes_on(tmp_path, m
     said = capsys.readouterr().out
     assert "facades.tar.gz: no connection" in said
     assert said.endswith("No real facades are shown now. All else goes on without them.\n")
+
+
+def test_ones_own_pairs_are_read_with_the_options_that_are_given(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path))
+    for i in range(12):
+        for side in "AB":
+            (tmp_path / "mine" / side).mkdir(parents=True, exist_ok=True)
+            np.save(tmp_path / "mine" / side / f"{i}.npy", np.full((8, 8), float(i)))
+    ranges = {"source_range": (0, 11), "target_range": (0, 22)}
+    workspace = open_workspace("quick", str(tmp_path / "mine"), mirror=False, **ranges)
+    train, test = workspace.load_pairs()
+    assert train.source.max() == 255 and train.target.max() in (116, 127, 128) and len(test) == 1
+    assert workspace.config(train).mirror is False and "unmirrored" in workspace.runs.name
+    with pytest.raises(ValueError, match=r"There is no option tragets: choose from targets, source_range"):
+        open_workspace("quick", tragets="x")

@@ -26,7 +26,7 @@ BELOW = {  # each wing, and what it may import; "" is the model at the door
     "export": {"utils", "", "training"},
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
-DOOR = ("__main__.py", "slider.py")  # above all wings: the command line, and where old notebooks look
+DOOR = ("__main__.py", "drawing.py", "slider.py")  # above all wings: the command line, and where old notebooks look
 
 
 def wing_of(parts: tuple[str, ...]) -> str:

@@ -119,7 +119,6 @@ SAVED = {
     "16 bits": (image(SHORT), "png", {}, rgb(SHORT / 257), 0.51),
     "16 bits in tif": (image(SHORT), "tif", {}, rgb(SHORT / 257), 0.51),
     "16 bits, big end first": (raw("I;16B", SHORT.astype(">u2")), "tif", {}, rgb(SHORT / 257), 0.51),
-    "I": (image(SHORT.astype(np.int32)), "tif", {}, rgb(SHORT / 257), 0.51),
     "animated webp": (
         image(COLOUR),
         "webp",
@@ -162,7 +161,9 @@ def test_a_mode_that_only_lives_in_memory_is_converted_too(unsaved, seen, tolera
 
 def test_pixels_of_floats_are_refused(tmp_path):
     Image.fromarray(np.full((6, 8), 0.5, np.float32)).save(tmp_path / "1.tif")
-    with pytest.raises(ValueError, match=r"can't be read \(its pixels are floats, which don't say what is white\)"):
+    with pytest.raises(
+        ValueError, match=r"^has values from 0.5 to 0.5, and nothing says which is black and which is white$"
+    ):
         load_image(tmp_path / "1.tif")
 
 
@@ -280,7 +281,10 @@ def test_the_reason_is_one_line_and_never_empty(tmp_path, monkeypatch, error, re
 def test_a_dangerous_size_is_a_reason(tmp_path, monkeypatch):
     image(COLOUR).save(tmp_path / "1.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
-    with pytest.raises(ValueError, match=r"can't be read \(Image size .48 pixels. exceeds limit"):
+    with pytest.raises(
+        ValueError,
+        match=r"can't be read \(it has more than 40 pixels, .* set PIL.Image.MAX_IMAGE_PIXELS = None before\)",
+    ):
         load_image(tmp_path / "1.png")
 
 

@@ -19,6 +19,18 @@ _NAMED = re.compile(
     r"(?:(?P<split>train|val|test)(?:ing|id|idation)?)?[ _-]?(?P<side>a|b|sources?|targets?|inputs?|outputs?)?",
     re.IGNORECASE | re.ASCII,
 )
+ADVICE = {  # for files that are no images, by their endings; "" is any other
+    (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"): "is an archive: unpack it, or give it in place of this folder",
+    (".rar", ".7z"): "is an archive that Python can't unpack: unpack it, and pack it as .zip if need be",
+    (".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".onnx"): (
+        "is no image but weights: to train on from a run, give train(start=read_run(its folder))"
+    ),
+    (".npz", ".mat", ".nii", ".dcm", ".exr", ".hdr"): (
+        "is an array that can't be read: save each channel as .npy (float or whole numbers) or as 16-bit PNG"
+    ),
+    (".mp4", ".avi", ".mov", ".mkv", ".webm"): "is a video: save its frames as images",
+    ("",): "is of no kind that Pillow opens: save it as PNG or JPEG",
+}
 _SIDECAR = re.compile(  # what lies beside images as a matter of course, and isn't named as left out
     r"thumbs\.db|desktop\.ini|(readme|licen[cs]e)(\.\w+)?|.*\.(txt|md|json|xml|csv)", re.IGNORECASE
 )
@@ -177,7 +189,7 @@ def _walk(folder: Path, linked: bool = False) -> Iterator[tuple[Path, str]]:
         elif special:  # such as a pipe, which is never read to its end
             yield path, "is no regular file"
         elif not path.is_dir() and not _SIDECAR.fullmatch(path.name):
-            yield path, "is of no kind that Pillow opens: save it as PNG or JPEG"
+            yield path, next(words for ends, words in ADVICE.items() if path.name.lower().endswith(ends))
 
 
 def _refuse_third_side(folder: Path, found: list[_Image]) -> None:
@@ -199,7 +211,12 @@ def _side_by_side(found: list[_Image], skipped: list[Skipped], twins: set[_Image
     pairs, wrapper = {}, _wrapper(found)
     for image in found:
         if image.between != wrapper:
-            skipped.append(image.skip("lies in a folder that is neither a split (train, val, test) nor a side (A, B)"))
+            skipped.append(
+                image.skip(
+                    "lies in a folder that is neither a split (train, val, test) nor a side (A, B): if it holds one "
+                    "side, give the folder of the other side as targets= (--targets)"
+                )
+            )
         elif image in twins:
             skipped.append(image.skip("has the same name as another file: rename or delete one of them"))
         else:

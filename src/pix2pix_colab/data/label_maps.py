@@ -8,6 +8,8 @@ from collections.abc import Collection
 import torch
 from torch import Tensor
 
+from .pairs import Pairs
+
 Colour = tuple[int, int, int]
 LABEL_COLOURS: dict[str, Colour] = {  # those that pix2pix gives the classes
     "background": (0, 0, 220),
@@ -27,6 +29,7 @@ NEAR, MIN_SHARE = 30, 0.5  # levels, share of pixels: half of a real facade at l
 EXACT, EXACT_SHARE = 10, 0.7  # the same for other colours, of which there are many: a single photo has 0.62 at most
 MOST = 24  # classes of other colours
 APART = 40  # levels between the colours of two classes; nearer ones are what JPEG made of one
+MOST_IDS, IGNORED = 40, 255  # the greatest class id of a grey mask, and that of "no class"
 IMAGES = 16  # enough to know the classes
 
 
@@ -55,6 +58,22 @@ def decode_label_maps(source: Tensor) -> Tensor:
     return labels
 
 
+def describe_class_ids(pairs: Pairs) -> list[str]:
+    """A sentence for each side whose images are grey masks of class ids, which look black."""
+    said = []
+    for name in ("source", "target") if len(pairs) else ():
+        images = getattr(pairs, name)
+        levels = [level for level in images.unique().tolist() if level != IGNORED]
+        if 0 < max(levels, default=0) <= MOST_IDS and (images == images[:, :1]).all():
+            option = f"{name}_range=(0, {levels[-1]})"
+            said.append(
+                f"the {name}s have no grey levels but {levels[0]} to {levels[-1]}, as masks of class ids have: they "
+                f"look black, and classes differ by 1 of 255. {option} makes them differ; better, give them the "
+                "colours of a palette (docs/data.md, Masks of class ids)."
+            )
+    return said
+
+
 def label_classes(source: Tensor) -> dict[str, Colour]:
     """Find the classes of label maps by their most frequent colours.
 
@@ -74,10 +93,11 @@ def label_classes(source: Tensor) -> dict[str, Colour]:
     if nearest_classes(maps)[1] >= MIN_SHARE:
         return LABEL_COLOURS
     colours, counts = torch.unique(maps.movedim(1, -1).reshape(-1, 3), dim=0, return_counts=True)
+    exact = len(colours) <= MOST  # no JPEG: each colour is a class
     colours, classes = colours[counts.argsort(descending=True)].float(), []
     while len(colours) and len(classes) < MOST:
         classes.append(tuple(colours[0].int().tolist()))
-        colours = colours[(colours - colours[0]).norm(dim=1) > APART]
+        colours = colours[(colours - colours[0]).norm(dim=1) > (0 if exact else APART)]
     if nearest_classes(maps, classes, EXACT)[1] < EXACT_SHARE:
         raise ValueError("The sources are no label maps: most of their pixels have none of a few colours.")
     return {"#{:02x}{:02x}{:02x}".format(*colour): colour for colour in classes}  # they have no other names

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..utils.images import scale_
+from ..utils.images import SQUARE, UNSEEN, Seen, scale_
 
 JITTER_SIZE = 286  # px, from which 256 px are cropped at random (appendix 6.2)
 DIGEST = 16  # hexadecimal digits of a pair's SHA-256 that a run records
@@ -23,21 +23,25 @@ class PairsRecord:
         size: side in px; None if it was not recorded.
         direction: "AtoB" or "BtoA"; None for synthetic images, or those of one's own tensors.
         digests: what the SHA-256 of each pair begins with.
+        seen: how their files were seen, for ``translate``.
     """
 
     fingerprint: str
     size: int | None
     direction: str | None
     digests: Sequence[str]
+    seen: Seen = UNSEEN
 
     @classmethod
     def of(cls, state: Mapping) -> "PairsRecord":
         """The record in a checkpoint."""
-        return cls(state["pairs"], state.get("size"), state["direction"], state["digests"])
+        seen = Seen(*state.get("seen", ()))
+        return cls(state["pairs"], state.get("size"), state["direction"], state["digests"], seen)
 
     def state(self) -> dict:
         """The record as plain data, for a checkpoint."""
-        return dict(zip(("pairs", "size", "direction", "digests"), vars(self).values(), strict=True))
+        names = ("pairs", "size", "direction", "digests", "seen")
+        return dict(zip(names, vars(self).values(), strict=True)) | {"seen": list(self.seen)}
 
 
 class BasePairs:
@@ -50,6 +54,7 @@ class BasePairs:
     channels: tuple[int, int]  # of the source and of the target, each 1 or 3
     device: torch.device
     digests: Sequence[str]  # ``pair_digest`` of each pair
+    seen: Seen  # how the files were seen
 
     def __len__(self) -> int:
         return len(self.names)
@@ -65,7 +70,7 @@ class BasePairs:
         """What a run records of these pairs. In memory, all pixels are hashed for it."""
         digests = self.digests
         fingerprint = f"{len(self)} pairs of {self.size} px, {sha256(''.join(digests).encode()).hexdigest()[:16]}"
-        return PairsRecord(fingerprint, self.size, self.direction, [digest[:DIGEST] for digest in digests])
+        return PairsRecord(fingerprint, self.size, self.direction, [digest[:DIGEST] for digest in digests], self.seen)
 
     def fingerprint(self) -> str:
         """Count, size and hash of all pixels, the same for equal pairs."""
@@ -77,6 +82,7 @@ class BasePairs:
         size: int,
         random: torch.Generator | None = None,
         device: torch.device | str | None = None,
+        mirror: bool = True,
     ) -> tuple[Tensor, Tensor]:
         """Source and target of some pairs, as the nets take them, with the jitter and mirror of appendix 6.2.
 
@@ -86,6 +92,7 @@ class BasePairs:
             random: a CPU generator, from which an offset and whether to mirror are sampled for each pair, the same for
                 source and target. None takes the middle and mirrors nothing.
             device: where to; None is the device of the pairs.
+            mirror: whether pairs are mirrored at all.
 
         Returns:
             Two float32 (B, C, size, size) in [-1, 1].
@@ -99,13 +106,13 @@ class BasePairs:
         shapes = [(len(indices), channels, size, size) for channels in self.channels]
         batches = [torch.empty(shape, device=device or self.device) for shape in shapes]
         for i, pair in enumerate(self.images(indices)):
-            y, x, mirror = room // 2, room // 2, False
+            y, x, mirrored = room // 2, room // 2, False
             if random is not None:
                 down, right, turn = torch.rand(3, generator=random).tolist()
-                y, x, mirror = int(down * (room + 1)), int(right * (room + 1)), turn < 0.5
+                y, x, mirrored = int(down * (room + 1)), int(right * (room + 1)), mirror and turn < 0.5
             for batch, image in zip(batches, pair, strict=True):
                 window = image[:, y : y + size, x : x + size]
-                batch[i].copy_(window.flip(-1) if mirror else window)
+                batch[i].copy_(window.flip(-1) if mirrored else window)
         source, target = map(scale_, batches)
         return source, target
 
@@ -124,6 +131,7 @@ class Pairs(BasePairs):
     names: Sequence[str]
     skipped: Mapping[str, str] = field(default_factory=dict)
     direction: str | None = None
+    seen: Seen = SQUARE
 
     def __post_init__(self):
         shapes, count = (tuple(self.source.shape), tuple(self.target.shape)), len(self.names)

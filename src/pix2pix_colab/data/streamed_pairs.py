@@ -7,6 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from ..utils.images import Seen
 from .pair_decoder import Decoded, PairDecoder, map_in_threads
 from .pairs import BasePairs, Pairs, pair_digest
 
@@ -21,12 +22,13 @@ class StreamedPairs(BasePairs):
         decoder: of the N pairs.
         digests: N hashes of the pairs' bytes, as they were when the pairs were read.
         skipped: the files that were left out when the pairs were read, and why.
+        seen: how their files were seen.
     """
 
     device = torch.device("cpu")
 
-    def __init__(self, decoder: PairDecoder, digests: Sequence[str], skipped: dict[str, str]):
-        self.decoder, self.digests, self.skipped = decoder, digests, skipped
+    def __init__(self, decoder: PairDecoder, digests: Sequence[str], skipped: dict[str, str], seen: Seen):
+        self.decoder, self.digests, self.skipped, self.seen = decoder, digests, skipped, seen
         self.names = [pair.name for pair in decoder.files]
         self.size, self.channels, self.direction = decoder.size, decoder.channels, decoder.direction
         self._threads = ThreadPoolExecutor(os.cpu_count())
@@ -37,9 +39,9 @@ class StreamedPairs(BasePairs):
         indices = range(len(self))[indices] if isinstance(indices, slice) else indices
         source, target = self.decoder.allocate(len(indices))
         for i, pair in enumerate(map_in_threads(self._decode, indices)):
-            source[i], target[i] = pair
+            source[i], target[i] = pair.source, pair.target
         names = [self.names[i] for i in indices]
-        return Pairs(torch.from_numpy(source), torch.from_numpy(target), names, self.skipped, self.direction)
+        return Pairs(torch.from_numpy(source), torch.from_numpy(target), names, self.skipped, self.direction, self.seen)
 
     @property
     def source(self) -> Tensor:
@@ -74,7 +76,8 @@ class StreamedPairs(BasePairs):
             OSError: if a file can't be decoded any more, or to other pixels.
         """
         decoded = {i: self._take(i) for i in dict.fromkeys(indices)}
-        return (tuple(map(torch.from_numpy, decoded[i].result())) for i in indices)
+        pairs = (decoded[i].result() for i in indices)
+        return ((torch.from_numpy(pair.source), torch.from_numpy(pair.target)) for pair in pairs)
 
     def _take(self, index: int) -> Future:
         """The decoding of a pair: the one ahead, unless it failed, since the file may be back by now."""
@@ -84,9 +87,9 @@ class StreamedPairs(BasePairs):
 
     def _decode(self, index: int) -> Decoded:
         pair = self.decoder.decode(index)
-        if isinstance(pair, str) or pair_digest(*pair) != self.digests[index]:
+        if isinstance(pair, ValueError) or pair_digest(pair.source, pair.target) != self.digests[index]:
             files = " and ".join(str(file) for file in self.decoder.files[index][1:] if file)
-            why = pair if isinstance(pair, str) else "has other pixels"
+            why = pair if isinstance(pair, ValueError) else "has other pixels"
             advice = "put it back as it was and resume, or read the pairs again and train in another folder."
             raise OSError(f"{files}: {why}, unlike when the pairs were read: {advice}")
         return pair

@@ -1,5 +1,6 @@
 """Export of a generator or a λ path: as one ONNX file, or its early and its late layers each as one."""
 
+import json
 import math
 from pathlib import Path
 
@@ -54,7 +55,7 @@ def export_onnx(
     features = add_early_layers(graph, anchors[0], source, late, masks)
     output = add_late_layers(graph, anchors, *features, late, masks, shares)
     _add_output(graph, output, anchors[0], size)
-    return graph.save(file, _describe("λ path" if path else "generator", path, size, seed, weights))
+    return graph.save(file, _describe("λ path" if path else "generator", anchors[0], path, size, seed, weights))
 
 
 def export_parts(
@@ -89,8 +90,8 @@ def export_parts(
     output = add_late_layers(after, anchors, x, skips, late, masks, _add_position(after, anchors))
     _add_output(after, output, anchors[0], size)
     return (
-        early.save(folder / "early.onnx", _describe("early layers of a λ path", path, size, seed, weights)),
-        after.save(folder / "late.onnx", _describe("late layers of a λ path", path, size, seed, weights)),
+        early.save(folder / "early.onnx", _describe("early layers of a λ path", anchors[0], path, size, seed, weights)),
+        after.save(folder / "late.onnx", _describe("late layers of a λ path", anchors[0], path, size, seed, weights)),
     )
 
 
@@ -130,9 +131,12 @@ def _feature_shapes(generator: UNetGenerator, late: int, size: Size) -> dict[str
     return shapes
 
 
-def _describe(kind: str, path: LambdaPath | None, size: Size, seed: int, weights: str) -> dict[str, str]:
+def _describe(
+    kind: str, generator: UNetGenerator, path: LambdaPath | None, size: Size, seed: int, weights: str
+) -> dict[str, str]:
     """Metadata of a file: what it is, in words that Python and JavaScript read as numbers."""
     described = {"kind": kind, "size": "{},{}".format(*size), "seed": str(seed), "weights": weights}
+    described |= {name: json.dumps(value) for name, value in generator.seen._asdict().items() if value is not None}
     if path:
         described["lambdas"] = ",".join("Infinity" if k == math.inf else f"{k:.15g}" for k in path.lambdas)
     return described

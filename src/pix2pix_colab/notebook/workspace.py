@@ -3,7 +3,8 @@
 import math
 import os
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from zlib import crc32
 
@@ -16,6 +17,7 @@ from ..utils.device import default_device
 from .colab import DISK, on_colab, upload
 
 SYNTHETIC = "synthetic"  # facades, rendered on the spot
+READING = ("targets", "source_range", "target_range", "source_channels", "target_channels", "any_aspect", "exif")
 UPLOAD = "upload"  # files chosen in the browser, on Colab
 BRIEF = Patience(rounds=1, timeout=5, slowest=2**20, grace=5)  # for what is nice to have: no one waits for it
 
@@ -45,6 +47,8 @@ class Workspace:
     Args:
         dataset: as in ``open_workspace``; None is the preset's.
         direction: "AtoB" or "BtoA"; None is the data set's, or AtoB for one's own pairs.
+        mirror: whether training mirrors half of the crops.
+        reading: options of ``read_pairs`` for one's own pairs, such as ``target_range``.
         backup: the backup folder, such as on Google Drive. It also caches downloaded archives.
         loaded: what ``load_pairs`` has loaded, for the folder of the runs; "" is the preset's data set.
     """
@@ -55,6 +59,8 @@ class Workspace:
     dataset: str | None = None
     direction: str | None = None
     image_size: int = 256
+    mirror: bool = True
+    reading: Mapping[str, object] = field(default_factory=dict)
     backup: Path | None = None
     loaded: str | None = None
 
@@ -73,7 +79,8 @@ class Workspace:
             raise ValueError("The folder of the runs depends on the pairs: call load_pairs first.")
         loaded = self.dataset if self.loaded is None else self.loaded
         size = None if self.image_size == self.preset.config.image_size else str(self.image_size)
-        return self.root / "runs" / "-".join(filter(None, [self.preset.name, loaded, self.direction, size]))
+        mirror = None if self.mirror else "unmirrored"
+        return self.root / "runs" / "-".join(filter(None, [self.preset.name, loaded, self.direction, size, mirror]))
 
     @property
     def _is_own(self) -> bool:
@@ -124,7 +131,7 @@ class Workspace:
             epochs, batch_size = max(1, round(known.epochs * epochs / TrainConfig().epochs)), known.batch_size
         if self.preset.limited:
             epochs, batch_size = math.ceil(config.epochs * self.preset.counts[0] / len(pairs)), config.batch_size
-        settings = {"epochs": epochs, "batch_size": batch_size, "image_size": self.image_size}
+        settings = {"epochs": epochs, "batch_size": batch_size, "image_size": self.image_size, "mirror": self.mirror}
         settings |= zip(("source_channels", "target_channels"), pairs.channels, strict=True)
         return replace(config, **settings | changes)
 
@@ -136,8 +143,9 @@ class Workspace:
         known = known_dataset(dataset, self.data)
         direction = self.direction or (known.direction if known else "AtoB")
         limits = self.preset.counts if self.preset.limited else (None, None)
-        train = read_pairs(folder, jitter_size(self.image_size), direction, "train", limit=limits[0])
-        return train, read_pairs(folder, self.image_size, direction, "test", limit=limits[1])[:]  # in memory
+        train = read_pairs(folder, jitter_size(self.image_size), direction, "train", limit=limits[0], **self.reading)
+        test = read_pairs(folder, self.image_size, direction, "test", limit=limits[1], **self.reading)
+        return train, test[:]  # in memory
 
     def __str__(self) -> str:
         dataset = self.dataset or self.preset.dataset
@@ -151,7 +159,12 @@ class Workspace:
 
 
 def open_workspace(
-    preset: str = "auto", dataset: str = "auto", direction: str = "auto", image_size: int = 256
+    preset: str = "auto",
+    dataset: str = "auto",
+    direction: str = "auto",
+    image_size: int = 256,
+    mirror: bool = True,
+    **reading: object,
 ) -> Workspace:
     """Open the workspace for a preset, a data set and a direction.
 
@@ -162,18 +175,23 @@ def open_workspace(
             archive, a link. "auto" is the environment's PIX2PIX_DATASET if set, else the preset's.
         direction: "AtoB", "BtoA", or "auto": the data set's.
         image_size: 128, 256 or 512 px.
+        mirror: False for data in which left is not right, such as text or anatomy: no crop is mirrored.
+        reading: options of ``read_pairs`` for one's own pairs: targets, source_range, target_range, source_channels,
+            target_channels, any_aspect, exif.
 
     The root folder is that of ``find_root``. The environment's PIX2PIX_KEEP may name a backup folder, such as one on a
     mounted Google Drive: see ``load_pairs``.
 
     Raises:
-        ValueError: for an unknown preset or image size, or a backup folder that is to be backed up itself.
+        ValueError: for an unknown preset, image size or option, or a backup folder that is to be backed up itself.
     """
     device = default_device()
     preset = default_preset(device) if preset == "auto" else preset
     if preset not in PRESETS:
         raise ValueError(f"There is no preset {preset!r}: choose one of auto, {', '.join(PRESETS)}.")
     check_image_size(image_size)
+    if unknown := reading.keys() - READING:
+        raise ValueError(f"There is no option {', '.join(sorted(unknown))}: choose from {', '.join(READING)}.")
     if dataset == "auto":
         dataset = os.environ.get("PIX2PIX_DATASET") or None
     direction, backup = None if direction == "auto" else direction, os.environ.get("PIX2PIX_KEEP")
@@ -181,7 +199,7 @@ def open_workspace(
     root = find_root()
     if backup and (backup == root or any(map(backup.is_relative_to, (root / "runs", root / "data")))):
         raise ValueError(f"PIX2PIX_KEEP is {backup}, which is itself to be backed up: choose another folder.")
-    return Workspace(root, PRESETS[preset], device, dataset, direction, image_size, backup)
+    return Workspace(root, PRESETS[preset], device, dataset, direction, image_size, mirror, reading, backup)
 
 
 def real_facades(count: int = 6) -> Pairs | None:

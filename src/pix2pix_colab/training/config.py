@@ -25,6 +25,7 @@ class TrainConfig:
     dropout_layers: tuple[int, ...] = (1, 2, 3)  # of the decoder, as in the Torch code
     late_layers: int | None = None  # the last layers of the decoder, if only they learn, from a start; None: all of G
     balanced_layers: int = 0  # the last layers of the decoder whose four phases are kept equal: no grid of two pixels
+    mirror: bool = True  # half of the crops, at random; False where left is not right: text, anatomy, traffic
     discriminator_shift: int = 0  # px, up to which what D sees is shifted at random: no gradients of a fixed grid
 
     def __post_init__(self):
@@ -42,6 +43,8 @@ class TrainConfig:
             raise ValueError(
                 f"balanced_layers is {self.balanced_layers}, but the decoder has {layers}: choose 0 to {layers}."
             )
+        if type(self.mirror) is not bool:
+            raise ValueError(f"mirror is {self.mirror!r}, but it must be True or False.")
         if type(self.discriminator_shift) is not int or self.discriminator_shift not in range(self.image_size):
             raise ValueError(
                 f"discriminator_shift is {self.discriminator_shift}, but it must be a whole number of px, from 0 to "

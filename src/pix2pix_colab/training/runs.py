@@ -191,7 +191,9 @@ class Run:
 
     def load_generator(self, device: torch.device | str = "cpu") -> UNetGenerator:
         """Load the trained generator from the checkpoint."""
-        return self._load("generator", make_generator(self.config), device)
+        generator = self._load("generator", make_generator(self.config), device)
+        generator.seen = self.identity.pairs.seen
+        return generator
 
     def load_discriminator(self, device: torch.device | str = "cpu") -> PatchDiscriminator:
         """Load the trained discriminator from the checkpoint."""

@@ -104,7 +104,7 @@ class Training:
         size = self.config.batch_size
         self.pairs.prefetch(self.order[: (1 + AHEAD) * size])
         indices, self.order = self.order[:size], self.order[size:]
-        return self.pairs.batch(indices, self.config.image_size, self.random, self.device)
+        return self.pairs.batch(indices, self.config.image_size, self.random, self.device, self.config.mirror)
 
     def _next_shifts(self) -> list[Tensor]:
         """The shifts of D's three passes in the next step, (3, 2) px, up and to the left; none if there are none.

@@ -1,62 +1,161 @@
-"""Image conversion: files of any mode to 8-bit grey or colour, and to the tensors of the networks."""
+"""Images: any file as 8-bit grey or colour, as data sets and ``translate`` see it, and as tensors of the networks."""
 
 import io
-import struct
+import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
+from .picture import Picture, Range, picture_of
+
 MODES = {1: "L", 3: "RGB"}  # by the number of channels
+ARRAY = ".npy"  # one channel: depth, CT, temperature
+FEW = 64  # colours: a photo has more, an exact label map fewer
+INSIDE = 0.5  # share of the pixels off the background that lie in areas; lines have fewer
+SAME_ASPECT = 0.02  # as much may two aspects differ, since widths and heights are rounded
+
+
+class Seen(NamedTuple):
+    """How training saw the files of its sources, which ``translate`` repeats.
+
+    Args:
+        aspect: width / height of the files, which were squashed to squares; None: they differed, or it isn't known.
+        range: the values that were black and white; None: the least and the greatest of the file's bits.
+    """
+
+    aspect: float | None = None
+    range: Range | None = None
+
+
+UNSEEN, SQUARE = Seen(), Seen(1.0)
+
+
+class LargeImageError(ValueError):
+    """An image of more pixels than was asked for."""
 
 
 def is_image(file: Path) -> bool:
-    """Detect an image that Pillow opens, by its ending; hidden files (macOS leaves ._1.jpg beside 1.jpg) are none."""
-    return Image.registered_extensions().get(file.suffix.lower()) in Image.OPEN and not file.name.startswith(".")
+    """Detect an image that can be read, by its ending; hidden files (macOS leaves ._1.jpg beside 1.jpg) are none."""
+    ending = file.suffix.lower()
+    return (ending == ARRAY or Image.registered_extensions().get(ending) in Image.OPEN) and not file.name.startswith(
+        "."
+    )
 
 
-def load_image(file: str | Path | bytes, channels: int = 3) -> Image.Image:
-    """Read an image file of any mode, by its path or its bytes, and ``convert`` it.
+def open_picture(file: str | Path | bytes, upright: bool = True, most: float = math.inf) -> Picture:
+    """Read an image file of any kind, by its path or its bytes.
+
+    Args:
+        upright: whether to turn it as its EXIF data say.
+        most: pixels that it may have.
 
     Raises:
+        LargeImageError: if it has more; nothing was decoded yet.
         ValueError: if it can't be read: no image, cut off, or of a dangerous size. The message is only the reason.
     """
+    content = b""
     try:
         content = file if isinstance(file, bytes) else Path(file).read_bytes()  # by its name, Pillow would map a TIFF
+        if content.startswith(b"\x93NUMPY"):
+            return picture_of(np.load(io.BytesIO(content), allow_pickle=False))
         with Image.open(io.BytesIO(content)) as opened:
-            return convert(opened, channels)
+            if opened.width * opened.height > most:
+                raise LargeImageError
+            return picture_of(opened, upright)
     except UnidentifiedImageError as error:
-        raise ValueError("is no image") from error
+        start = content[:16].ljust(16, b"\0")
+        formats = (name for name in Image.ID if (accept := Image.OPEN[name][1]) and accept(start) is True)
+        kind = next(formats, None) if content else None
+        words = (
+            "but is damaged, or none of the kinds that Pillow reads as grey or colour (of many bands?): save it as PNG"
+        )
+        raise ValueError(f"can't be read (it begins as {kind}, {words})" if kind else "is no image") from error
+    except LargeImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
+        words = "scale it down or, if you trust it, set PIL.Image.MAX_IMAGE_PIXELS = None before"
+        raise ValueError(
+            f"can't be read (it has more than {limit:,} pixels, which Pillow takes for an attack: {words})"
+        ) from error
     except Exception as error:  # Pillow's decoders raise nearly anything on a damaged file
         reason = " ".join(str(error).split()) or type(error).__name__  # in one line
         raise ValueError(f"can't be read ({reason})") from error
 
 
-def convert(image: Image.Image, channels: int = 3) -> Image.Image:
+def load_image(file: str | Path | bytes, channels: int = 3, values: Range | None = None) -> Image.Image:
+    """Read an image file of any kind, by its path or its bytes, as ``convert`` does. Raises ValueError, a reason."""
+    return _eight_bits(open_picture(file), channels, values)
+
+
+def convert(image: Image.Image, channels: int = 3, values: Range | None = None) -> Image.Image:
     """An image of any mode as 8-bit grey ("L", 1 channel) or colour ("RGB", 3 channels), a new one.
 
-    It is turned upright as its EXIF data say, 16 bits are scaled to 8 (Pillow only clips them at 255), and what is
-    transparent lies on white. Converted once more, it stays as it is.
+    It is turned upright as its EXIF data say, its colours are converted to sRGB by its ICC profile, what is transparent
+    lies on white, and more than 8 bits are scaled to 8 by their range. Converted once more, it stays as it is.
+
+    Args:
+        values: those that become black and white. None: 0 to 255, or of whole numbers that need 10, 12, 14 or 16 bits
+            the range of those bits.
 
     Raises:
-        ValueError: for pixels of floats, and for EXIF data that can't be read.
+        ValueError: for floats, signed and 32-bit values without a range, and for EXIF data that can't be read.
     """
-    image.load()
-    try:
-        image = ImageOps.exif_transpose(image)
-    except (SyntaxError, struct.error) as error:
-        raise ValueError(f"its EXIF data, which say what is up, are damaged: {error}") from error
-    if image.mode == "F":
-        raise ValueError("its pixels are floats, which don't say what is white")
-    if image.mode.startswith("I"):
-        levels = np.asarray(image).astype(np.float32) / 257
-        image = Image.fromarray(levels.round().clip(0, 255).astype(np.uint8))
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB").convert(MODES[channels])
+    return _eight_bits(picture_of(image), channels, values)
+
+
+def _eight_bits(picture: Picture, channels: int, values: Range | None) -> Image.Image:
+    return picture.image(values).convert("RGB").convert(MODES[channels])
+
+
+def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Resize by bicubic interpolation; an exact label map by the nearest pixel, so that no classes are mixed."""
+    exact = image.size != size and _is_exact_label_map(image, max(a / b for a, b in zip(image.size, size, strict=True)))
+    return image.resize(size, Image.Resampling.NEAREST if exact else Image.Resampling.BICUBIC)
+
+
+def _is_exact_label_map(image: Image.Image, factor: float) -> bool:
+    """Detect few colours in areas, which the nearest pixel keeps if an image shrinks by a factor; it breaks lines."""
+    colours = image.getcolors(FEW)
+    if not colours:
+        return False
+    background = np.array(max(colours)[1], np.uint8).reshape(-1)
+    pixels = np.atleast_3d(np.asarray(image)).astype(np.uint32)
+    pixels = (pixels << np.arange(0, 8 * pixels.shape[2], 8, np.uint32)).sum(axis=2)
+    reach = max(1, math.ceil(factor / 2))
+    off = pixels != sum(int(level) << 8 * i for i, level in enumerate(background))
+    if not off.any() or min(off.shape) <= 2 * reach:
+        return True
+    middle, inside = pixels[reach:-reach, reach:-reach], True
+    for there in (slice(None, -2 * reach), slice(2 * reach, None)):
+        inside &= (middle == pixels[there, reach:-reach]) & (middle == pixels[reach:-reach, there])
+    off = off[reach:-reach, reach:-reach]
+    return bool((inside & off).sum() >= INSIDE * off.sum())
+
+
+def fit_to(image: Image.Image, aspect: float | None, size: int) -> Image.Image:
+    """Scale an image to what training saw.
+
+    Training squashes images of a common ``aspect`` to squares of ``size`` px. One of that aspect becomes such a square,
+    too. Of another one, pixels are squashed by as much, so that what it shows has its usual shape, and the shorter side
+    becomes ``size`` px. Where there was no common aspect, any image becomes a square.
+    """
+    width = 1.0 if aspect is None else image.width / image.height / aspect
+    if abs(width - 1) <= SAME_ASPECT:
+        width = 1.0
+    scaled = (round(size * max(1.0, width)), round(size * max(1.0, 1 / width)))
+    return resize(image, scaled)
+
+
+def common_aspect(aspects: Sequence[float]) -> float | None:
+    """The aspect that images share, the middle one; None if they differ."""
+    middle = sorted(aspects)[len(aspects) // 2] if aspects else None
+    return middle if middle and all(abs(aspect / middle - 1) <= SAME_ASPECT for aspect in aspects) else None
 
 
 def to_float(images: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from ..data import Pairs, example_label_maps
 from ..generator import UNetGenerator
 from ..inference import check_source, translate
 from ..lambda_path import LambdaPath
-from ..utils.images import convert, load_image
+from ..utils.images import MODES, convert, fit_to, load_image, resize
 from .encoding import encode
 from .widget import LambdaSlider
 
@@ -56,37 +56,49 @@ def slider_of_path(path: LambdaPath, pairs: Pairs | Tensor | None = None) -> Lam
 
 
 def slider_of_image(
-    generators: Mapping[float, UNetGenerator] | LambdaPath, image: Image.Image | Tensor | str | Path | bytes
+    generators: Mapping[float, UNetGenerator] | LambdaPath,
+    image: Image.Image | Tensor | str | Path | bytes,
+    fit: bool = True,
 ) -> LambdaSlider:
     """The slider of one image, translated by the generator of each λ.
 
     Args:
         generators: by λ; or a λ path, of which the λ between the trained ones are shown, too.
         image: a PIL image, a uint8 tensor (C, H, W), a file, or a file's bytes, of any size and mode. The source is
-            shown as the generators get it: upright, 8 bits, what is transparent on white, and at most ``LONGEST`` px,
-            or half of that by a path.
+            shown upright, in 8 bits, what is transparent on white, and at most ``LONGEST`` px, or half of that by a
+            path. A tensor is translated at its own scale, all else as training saw its images.
+        fit: False translates anything at its own scale, as in ``translate``.
 
     Raises:
         ValueError: if it can't be read as an image.
         MemoryError: as ``translate`` does.
     """
+    path = generators if isinstance(generators, LambdaPath) else None
+    first, longest = (path.anchors[0], LONGEST_ON_PATH) if path else (next(iter(generators.values())), LONGEST)
     if isinstance(image, Tensor):
         check_source(image)
-        image = to_pil_image(image.cpu())
+        image, fit = to_pil_image(image.cpu()), False
     name = "your image" if isinstance(image, bytes | Image.Image) else Path(image).name
     if isinstance(image, Image.Image):
-        image = convert(image)
+        image = convert(image, values=first.seen.range)
     else:
         try:
-            image = load_image(image)
+            image = load_image(image, values=first.seen.range)
         except ValueError as error:
             raise ValueError(f"{name} {error}: choose another image.") from error
-    path = generators if isinstance(generators, LambdaPath) else None
-    image.thumbnail((LONGEST_ON_PATH,) * 2 if path else (LONGEST,) * 2)
-    source = pil_to_tensor(image)[None]
+    shown = _at_most(longest, image)
+    fitted = shown
+    if fit:
+        plain = image.convert(MODES[first.source_channels])
+        fitted = _at_most(longest, fit_to(plain, first.seen.aspect, first.image_size))
     if path:
-        outputs = path.translate(source, path.grid())
+        outputs = path.translate(fitted, path.grid(), fit=False)
     else:
-        outputs = {k: translate(generator, source) for k, generator in generators.items()}
-    encoded = {k: encode(output) for k, output in outputs.items()}
-    return LambdaSlider(encoded, encode(source), names=[name], stops=path and path.lambdas)
+        outputs = {k: translate(generator, fitted, fit=False) for k, generator in generators.items()}
+    encoded = {k: encode(pil_to_tensor(resize(output, shown.size))[None]) for k, output in outputs.items()}
+    return LambdaSlider(encoded, encode(pil_to_tensor(shown)[None]), names=[name], stops=path and path.lambdas)
+
+
+def _at_most(longest: int, image: Image.Image) -> Image.Image:
+    factor = max(1.0, max(image.size) / longest)
+    return resize(image, (max(1, round(image.width / factor)), max(1, round(image.height / factor))))

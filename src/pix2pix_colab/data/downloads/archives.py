@@ -5,11 +5,13 @@ import errno
 import gzip
 import io
 import lzma
+import re
 import shutil
 import stat
 import tarfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from tqdm.auto import tqdm
@@ -19,8 +21,10 @@ from ...utils.files import require_space
 MAX_RATIO = 200  # times the archive's size: photos hardly shrink, label maps to a hundredth at most
 SLACK = 64 << 20  # bytes more, for a small archive
 MAX_FILES = 1_000_000
+UTF_8 = 0x800  # the flag of a .zip member whose name is UTF-8
 CHUNK = 1 << 20  # bytes
 DECODERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open, b"]\0\0": lzma.open, b"": open}  # of tars
+FOREIGN = {b"Rar!": ".rar", b"7z\xbc\xaf": ".7z"}  # kinds that Python can't unpack, whatever the file's ending
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)  # else the archive's
 
 
@@ -70,6 +74,8 @@ def _extract(archive: Path, folder: Path) -> None:
         raise ValueError("it is a web page")
     with archive.open("rb") as file:
         start = file.read(6)
+    if foreign := FOREIGN.get(start[:4]):
+        raise ValueError(f"it is a {foreign} archive, which Python can't unpack: pack it again as .zip or .tar")
     if start.startswith(b"PK"):
         with zipfile.ZipFile(archive) as packed:
             packed.extractall(folder, _check_sizes(_zip_files(packed), archive, folder))
@@ -99,22 +105,40 @@ def _check_sizes(files: Iterable[tuple], archive: Path, folder: Path) -> Iterabl
 
 
 def _safe_name(name: str, plain: bool) -> str:
-    """The path of a member in its folder; an absolute one is taken as relative."""
+    """The path of a member in its folder; an absolute one is taken as relative. A backslash separates ASCII names."""
     if not plain:
         raise ValueError(f"{name} is a link or a device: pack the file itself")
-    if ".." in (name := name.replace("\\", "/").lstrip("/")).split("/"):
+    name = name.replace("\\", "/" if name.isascii() else "_")
+    if ".." in (name := name.lstrip("/")).split("/"):
         raise ValueError(f"{name} lies outside of its folder")
     return name
 
 
 def _zip_files(packed: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, int]]:
+    decode = _name_decoder(packed)
     for info in packed.infolist():
+        info.filename = decode(info)
         if info.flag_bits & 1:
             raise ValueError(f"{info.filename} is encrypted: pack it without a password")
         kind = stat.S_IFMT(info.external_attr >> 16)  # 0 if it was packed on Windows
         info.filename = _safe_name(info.filename, kind in (0, stat.S_IFREG, stat.S_IFDIR))
         if not info.is_dir() and "__MACOSX" not in info.filename:
             yield info, info.file_size
+
+
+def _name_decoder(packed: zipfile.ZipFile) -> Callable[[zipfile.ZipInfo], str]:
+    """How to read the names of members that don't say their code page: UTF-8, or an Asian one where it must be."""
+    raw = [info.orig_filename.encode("cp437") for info in packed.infolist() if not info.flag_bits & UTF_8]
+    asian = ("cp932", "gb18030", "big5") if any(map(re.compile(rb"[\x81-\xfe]\\").search, raw)) else ()
+    for encoding in ("utf-8", *asian):
+        with suppress(UnicodeDecodeError):
+            [name.decode(encoding) for name in raw]
+            break
+    else:
+        return lambda info: info.orig_filename
+    return lambda info: (
+        info.orig_filename if info.flag_bits & UTF_8 else info.orig_filename.encode("cp437").decode(encoding)
+    )
 
 
 class _Decoded(io.BufferedReader):

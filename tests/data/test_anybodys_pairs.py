@@ -1,0 +1,518 @@
+"""Other people's pairs: each file is read as its owner means it, or a sentence says what was not."""
+
+import io
+import re
+import struct
+import warnings
+import zlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from pix2pix_colab import LambdaPath, load_pretrained
+from pix2pix_colab.data import Pairs, jitter_size, label_classes, read_pairs, unpack
+from pix2pix_colab.data.pair_decoder import PairDecoder
+from pix2pix_colab.lambda_path import save_pretrained
+from pix2pix_colab.training import TrainConfig, read_run, train
+from pix2pix_colab.utils.images import convert, load_image, resize
+
+RAMP = np.tile(np.linspace(0, 1, 64), (64, 1))
+
+
+def lay(folder: Path, **files) -> Path:
+    """A folder with the sides A and B; each file is named as in A_1_png."""
+    for name, content in files.items():
+        side, stem, ending = name.split("_")
+        file = folder / side / f"{stem}.{ending}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, bytes):
+            file.write_bytes(content)
+        elif ending == "npy":
+            np.save(file, content)
+        else:
+            image = content if isinstance(content, Image.Image) else Image.fromarray(content)
+            image.save(file, **({"exif": image.getexif()} if image.getexif() else {}))
+    return folder
+
+
+def grey(size: tuple[int, int] = (64, 64)) -> Image.Image:
+    return Image.new("RGB", size, (90, 120, 90))
+
+
+def read(folder: Path, size: int = 64, **options):
+    """The pairs, and what is said of them."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        pairs = read_pairs(folder, size, **options)
+    return pairs, "\n".join(str(each.message) for each in told)
+
+
+def png_of_16_bits(values: np.ndarray) -> bytes:
+    """(H, W, 2) is grey and opacity, (H, W, 3) colour, (H, W, 4) colour and opacity."""
+    height, width, channels = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0),
+        b"IDAT": zlib.compress(rows),
+        b"IEND": b"",
+    }
+    written = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks.items()
+    )
+    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
+
+
+def tiff(values: np.ndarray, byte_order: str = "<", **tags: int | tuple) -> bytes:
+    """A TIFF of whatever numbers, (H, W) or (H, W, C); tags by their numbers, as t338."""
+    height, width, *channels = values.shape
+    samples, data = (channels or [1])[0], values.astype(values.dtype.newbyteorder(byte_order)).tobytes()
+    kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
+    fields = {256: width, 257: height, 258: values.dtype.itemsize * 8, 259: 1, 262: 2 if samples > 2 else 1}
+    fields |= {277: samples, 278: height, 279: len(data), 339: kind} | {int(k[1:]): v for k, v in tags.items()}
+    fields[273] = 8 + 2 + 12 * (len(fields) + 1) + 4 + 2 * samples
+    head, more = b"", struct.pack(f"{byte_order}{samples}H", *[fields[258]] * samples)
+    for tag, value in sorted(fields.items()):
+        count = samples if tag == 258 and samples > 2 else 1
+        if count > 2:
+            head += struct.pack(f"{byte_order}HHII", tag, 3, count, fields[273] - len(more))
+        else:
+            head += struct.pack(f"{byte_order}HHII" if byte_order == "<" else ">HHII", tag, 4, 1, value)
+    start = (b"II*\0" if byte_order == "<" else b"MM\0*") + struct.pack(f"{byte_order}I", 8)
+    return start + struct.pack(f"{byte_order}H", len(fields)) + head + bytes(4) + more + data
+
+
+# --- 2: ranges
+
+
+@pytest.mark.parametrize("bits", [8, 9, 10, 12, 14, 15, 16])
+@pytest.mark.parametrize("kind", ["png", "tif", "npy", "colour png", "colour tif"])
+def test_whole_numbers_have_the_range_of_their_bits(tmp_path, bits, kind):
+    values = (RAMP * (2**bits - 1)).round().astype(np.uint16)
+    colour = np.dstack([values, values[::-1], values[:, ::-1]])
+    content = {"colour png": png_of_16_bits(colour), "colour tif": tiff(colour)}.get(kind, values)
+    folder = lay(tmp_path, A_1_png=grey(), **{f"B_1_{kind.split()[-1]}": content})
+    pairs, said = read(folder)
+    room = next(each for each in (8, 10, 12, 14, 16) if bits <= each)
+    expected = (RAMP * (2**bits - 1) / (2**room - 1) * 255).round()
+    assert np.abs(pairs.target[0, 0].numpy() - expected).max() <= 1
+    assert (f"white is {2**room - 1:,} ({room} bits)" in said) == (room < 16)
+
+
+def test_the_range_is_that_of_all_images_of_the_folder_in_all_splits(tmp_path):
+    dark, bright = (RAMP * 1000).astype(np.uint16), (RAMP * 4000).astype(np.uint16)
+    folder = tmp_path
+    for split, values in (("train", dark), ("test", bright)):
+        lay(folder / split, A_1_png=grey(), B_1_png=values)
+    train, said = read(folder, split="train")
+    assert train.target.max() == round(1000 / 4095 * 255) and "white is 4,095 (12 bits)" in said
+    assert read(folder, split="test")[0].target.max() == round(4000 / 4095 * 255)
+
+
+@pytest.mark.parametrize("swap", [False, True])
+@pytest.mark.parametrize("kind", ["float tif", "signed tif", "32-bit tif", "float npy", "signed npy", "double npy"])
+def test_other_numbers_need_a_range_and_the_sentence_names_it(tmp_path, kind, swap):
+    number, ending = kind.split()
+    dtype = {"float": np.float32, "signed": np.int16, "32-bit": np.int32, "double": np.float64}[number]
+    values = (RAMP * 900 - 100).astype(dtype)
+    folder = lay(tmp_path, A_1_png=grey(), **{f"B_1_{ending}": tiff(values) if ending == "tif" else values})
+    side, options = ("source", {"direction": "BtoA"}) if swap else ("target", {})
+    with pytest.raises(ValueError, match=rf"values of all {side}s go from -100 to 800\. .* --{side}-range -100 800"):
+        read_pairs(folder, 64, **options)
+    pairs, _ = read(folder, **{f"{side}_range": (-100, 800)}, **options)
+    assert np.abs(getattr(pairs, side)[0, 0].numpy() - RAMP * 255).max() <= 1
+    clipped, _ = read(folder, **{f"{side}_range": (0, 400)}, **options)
+    assert (getattr(clipped, side)[0, 0, 0, [0, -1]] == torch.tensor([0, 255])).all()
+    reverse, _ = read(folder, **{f"{side}_range": (800, -100)}, **options)
+    assert np.abs(getattr(reverse, side)[0, 0].numpy() - (255 - RAMP * 255)).max() <= 1
+
+
+def test_one_range_is_found_for_all_and_sound_pairs_are_read_without_one(tmp_path):
+    folder = lay(
+        tmp_path, A_1_png=grey(), B_1_png=grey(), A_2_png=grey(), B_2_npy=RAMP, A_3_png=grey(), B_3_npy=9 * RAMP
+    )
+    pairs, said = read(folder)
+    assert pairs.names == ["1"] and "target_range=(0, 9)" in said
+    assert list(pairs.skipped) == ["2", "3"]
+
+
+@pytest.mark.parametrize("value", [(0, 0), (0,), (1, 2, 3), ("a", 1), (0, float("nan")), (0, float("inf")), 5])
+def test_a_range_is_two_different_numbers(tmp_path, value):
+    with pytest.raises(ValueError, match=r"target_range is .* it must be two different numbers"):
+        read_pairs(lay(tmp_path, A_1_png=grey(), B_1_png=grey()), 64, target_range=value)
+
+
+def test_what_is_no_number_is_said(tmp_path):
+    values = RAMP.copy()
+    values[3, 4] = np.nan
+    folder = lay(tmp_path, A_1_png=grey(), B_1_npy=values)
+    with pytest.raises(ValueError, match=r"has 1 values that are no numbers \(NaN\): fill them in"):
+        read_pairs(folder, 64, target_range=(0, 1))
+
+
+def test_white_is_zero_is_obeyed_at_16_bits_as_at_8(tmp_path):
+    wide = tiff((RAMP * 4095).round().astype(np.uint16), t262=0)
+    narrow = tiff((RAMP * 255).round().astype(np.uint8), t262=0)
+    pairs, _ = read(lay(tmp_path, A_1_tif=narrow, B_1_tif=wide))
+    assert np.abs(pairs.source[0, 0].numpy() - (255 - RAMP * 255)).max() <= 1
+    assert (pairs.source.int() - pairs.target.int()).abs().max() <= 1
+
+
+def test_16_bits_of_colour_and_opacity_lie_on_white(tmp_path):
+    colour = np.zeros((64, 64, 4), np.uint16)
+    colour[:, :32, 3] = 65535
+    pairs, _ = read(lay(tmp_path, A_1_png=grey(), B_1_png=png_of_16_bits(colour)))
+    assert (pairs.target[0, :, :, 0] == 0).all() and (pairs.target[0, :, :, -1] == 255).all()
+
+
+def test_a_range_holds_for_8_bits_too(tmp_path):
+    ids = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4) % 12, np.ones((16, 16), np.uint8))
+    pairs, said = read(lay(tmp_path, A_1_png=ids, B_1_png=grey()), source_range=(0, 11))
+    assert pairs.source.unique().tolist() == [round(255 * k / 11) for k in range(12)] and "class ids" not in said
+    assert pairs.seen.range == (0, 11)
+
+
+# --- 3: is it a pair at all?
+
+
+@pytest.mark.parametrize("size", [(128, 128), (384, 128), (512, 128), (128, 256), (400, 600), (600, 400), (1920, 1080)])
+def test_what_may_be_a_single_image_is_asked_about(tmp_path, size):
+    grey(size).save(tmp_path / "1.png")
+    words = f"is {size[0]}×{size[1]} px, .* {size[0] // 2}×{size[1]} px each: .* any_aspect=True .--any-aspect."
+    with pytest.raises(ValueError, match=words):
+        read_pairs(tmp_path, 64)
+    pairs, said = read(tmp_path, any_aspect=True)
+    assert len(pairs) == 1 and not said
+
+
+@pytest.mark.parametrize("size", [(512, 256), (1200, 600), (256, 128), (640, 240), (600, 300), (510, 256)])
+def test_two_images_of_a_usual_aspect_are_taken(tmp_path, size):
+    grey(size).save(tmp_path / "1.png")
+    assert len(read(tmp_path)[0]) == 1
+
+
+# --- 4: one side turned
+
+
+def turned(orientation: int, size: tuple[int, int] = (128, 128)) -> Image.Image:
+    image = grey(size)
+    image.getexif()[0x112] = orientation
+    return image
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 6, 8])
+@pytest.mark.parametrize("side", "AB")
+def test_one_side_turned_is_said_with_the_choice(tmp_path, orientation, side):
+    other = "BA"["AB".index(side)]
+    lay(tmp_path, **{f"{side}_1_jpg": turned(orientation), f"{other}_1_png": grey((128, 128))})
+    pairs, said = read(tmp_path)
+    assert f"{side}/1.jpg is turned by its EXIF data, and {other}/1.png has none" in said and "--no-exif" in said
+    assert len(pairs) == 1
+    assert not read(tmp_path, exif=False)[1]
+
+
+def test_both_sides_turned_are_not_worth_a_word(tmp_path):
+    lay(tmp_path, A_1_jpg=turned(6), B_1_jpg=turned(6))
+    assert not read(tmp_path)[1]
+
+
+def test_a_side_turned_to_another_aspect_is_read_as_stored_if_one_says_so(tmp_path):
+    lay(tmp_path, A_1_jpg=turned(6, (192, 128)), B_1_png=grey((192, 128)))
+    with pytest.raises(ValueError, match=r"differ in aspect; A/1.jpg is turned by its EXIF data.*--no-exif"):
+        read_pairs(tmp_path, 64)
+    assert len(read(tmp_path, exif=False)[0]) == 1
+
+
+@pytest.mark.parametrize(("orientation", "size", "cut"), [(3, (128, 64), "stored"), (6, (64, 128), "upright")])
+def test_a_file_side_by_side_is_turned_before_it_is_cut_only_if_that_makes_a_pair(tmp_path, orientation, size, cut):
+    image = turned(orientation, size)
+    if cut == "stored":
+        image.paste((255, 0, 0), (0, 0, 64, 64))
+    else:
+        image.paste((255, 0, 0), (0, 64, 64, 128))  # clockwise by 90°, what is below comes to the left
+    image.save(tmp_path / "1.png", exif=image.getexif())
+    pairs, said = read(tmp_path)
+    assert pairs.source[0, :, 32, 32].tolist() == [255, 0, 0] and pairs.target[0, 0, 32, 32] == 90
+    assert ("are not obeyed" in said) == (cut == "stored")
+
+
+# --- 5: nothing is dropped without a word
+
+
+@pytest.mark.parametrize("ending", ["tif", "gif", "webp", "png"])
+def test_further_pages_are_named(tmp_path, ending):
+    pages, buffer = [grey(), Image.new("RGB", (64, 64), "red")], io.BytesIO()
+    pages[0].save(buffer, {"tif": "TIFF", "gif": "GIF", "webp": "WEBP", "png": "PNG"}[ending], save_all=True,
+                  append_images=pages[1:])  # fmt: skip
+    pairs, said = read(lay(tmp_path, A_1_png=grey(), **{f"B_1_{ending}": buffer.getvalue()}))
+    assert f"B/1.{ending} has 2 pages, of which the first is read" in said
+    assert abs(int(pairs.target[0, 0, 5, 5]) - 90) < 9
+
+
+@pytest.mark.parametrize("tags", [{}, {"t338": 0}, {"t338": 1}, {"t338": 2}])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_fourth_band_is_opacity_only_if_the_file_says_so(tmp_path, tags, dtype):
+    values = np.full((64, 64, 4), np.iinfo(dtype).max, dtype)
+    values[..., 0] = values[..., 3] = 0
+    pairs, said = read(lay(tmp_path, A_1_png=grey(), B_1_tif=tiff(values, **tags)))
+    if tags.get("t338"):
+        assert (pairs.target == 255).all()
+    else:
+        assert pairs.target[0, :, 5, 5].tolist() == [0, 255, 255] and "has 4 bands, of which the first three" in said
+
+
+def test_many_bands_are_no_image_of_ours_but_an_image(tmp_path):
+    lay(tmp_path, A_1_png=grey(), B_1_tif=tiff(np.zeros((8, 8, 7), np.uint8), t262=1))
+    with pytest.raises(ValueError, match=r"B/1.tif can't be read \(it begins as TIFF, but .* many bands"):
+        read_pairs(tmp_path, 64)
+
+
+def test_a_blank_transparent_image_is_said(tmp_path):
+    pairs, said = read(lay(tmp_path, A_1_png=grey(), B_1_png=Image.new("RGBA", (64, 64))))
+    assert (pairs.target == 255).all() and "B/1.png is wholly transparent, and read as white" in said
+
+
+def wide_gamut() -> bytes:
+    """A profile of Adobe RGB's primaries and a gamma of 2.2."""
+
+    def fixed(*values: float) -> bytes:
+        return b"".join(struct.pack(">i", round(each * 65536)) for each in values)
+
+    xyz = {"wtpt": (0.9642, 1, 0.8249), "rXYZ": (0.6097, 0.3111, 0.0195), "gXYZ": (0.2053, 0.6257, 0.0609)}
+    xyz["bXYZ"] = (0.1492, 0.0632, 0.7446)
+    tags = {name: b"XYZ " + bytes(4) + fixed(*each) for name, each in xyz.items()}
+    tags |= dict.fromkeys(("rTRC", "gTRC", "bTRC"), b"curv" + bytes(4) + struct.pack(">IHH", 1, 563, 0))
+    text = "wide".encode("utf-16-be")
+    named = b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, b"enUS", len(text), 28) + text
+    table, body = b"", b""
+    for name, data in ({"desc": named, "cprt": named} | tags).items():
+        table += struct.pack(">4sII", name.encode(), 132 + 12 * (len(tags) + 2) + len(body), len(data))
+        body += data + bytes(-len(data) % 4)
+    head = struct.pack(">I4sI4s4s4s6H4s", 132 + len(table + body), b"lcms", 0x04000000, b"mntr", b"RGB ", b"XYZ ",
+                       2026, 1, 1, 0, 0, 0, b"acsp")  # fmt: skip
+    head = head.ljust(68, b"\0") + fixed(0.9642, 1, 0.8249)
+    return head.ljust(128, b"\0") + struct.pack(">I", len(tags) + 2) + table + body
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
+def test_an_icc_profile_is_converted_to_srgb(mode):
+    truth = Image.new("RGB", (8, 8), (200, 60, 40))
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(wide_gamut()))
+    wide = ImageCms.profileToProfile(truth, ImageCms.createProfile("sRGB"), profile)
+    wide = wide.quantize(4) if mode == "P" else wide.convert(mode)
+    wide.info["icc_profile"] = profile.tobytes()
+    assert np.abs(np.array(wide.convert("RGB")).astype(int) - np.array(truth)).max() > 15
+    assert np.abs(np.array(convert(wide)).astype(int) - np.array(truth)).max() <= 2
+
+
+def test_srgb_stays_to_the_bit_and_a_damaged_profile_is_said(tmp_path):
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8))
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for name, profile in (("A", srgb), ("B", b"damaged")):
+        (tmp_path / name).mkdir()
+        noise.save(tmp_path / name / "1.png", icc_profile=profile)
+    pairs, said = read(tmp_path)
+    assert torch.equal(pairs.source, pairs.target) and "B/1.png has an ICC profile that can't be used" in said
+
+
+# --- 6: label maps
+
+
+def streets(size: int, seed: int = 0) -> Image.Image:
+    random = np.random.default_rng(seed)
+    colours = np.array([(0, 0, 0), (70, 130, 180), (128, 64, 128), (107, 142, 35), (220, 20, 60)], np.uint8)
+    labels = np.kron(random.integers(0, 5, (8, 8)), np.ones((size // 8, size // 8), int))
+    return Image.fromarray(colours[labels])
+
+
+@pytest.mark.parametrize("size", [64, 96, 200, 1000])
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA", "L"])
+def test_exact_label_maps_keep_their_colours_at_any_size(tmp_path, size, mode):
+    image = streets(size).quantize(32) if mode == "P" else streets(size).convert(mode)
+    pairs, _ = read(lay(tmp_path, A_1_png=image, B_1_png=grey((size, size))))
+    colours = {tuple(c) for c in np.array(image.convert("RGB")).reshape(-1, 3).tolist()}
+    assert {tuple(c) for c in pairs.source[0].flatten(1).T.tolist()} == colours
+    assert set(label_classes(pairs.source).values()) == colours
+
+
+def test_photos_and_thin_lines_are_interpolated():
+    lines = Image.new("L", (256, 256), 255)
+    for i in range(0, 256, 16):
+        lines.paste(0, (i, 0, i + 2, 256))
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (256, 256, 3), np.uint8))
+    for image in (lines, photo):
+        assert resize(image, (100, 100)).tobytes() == image.resize((100, 100), Image.Resampling.BICUBIC).tobytes()
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_grey_masks_of_ids_are_recognised(tmp_path, ignored):
+    ids = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4) % 12, np.ones((16, 16), np.uint8))
+    if ignored:
+        ids[:16, :16] = 255
+    pairs, said = read(lay(tmp_path, A_1_png=ids, B_1_png=grey()))
+    assert "masks of class ids" in said and "source_range=(0, 11)" in said and "palette" in said
+    assert len(label_classes(pairs.source)) == 12 + ignored
+
+
+@pytest.mark.parametrize("levels", [(0, 255), (0, 0), (0, 100, 200)])
+def test_other_grey_maps_are_not_taken_for_ids(tmp_path, levels):
+    mask = np.repeat(np.array(levels, np.uint8), 64)[:, None].repeat(64 * len(levels), 1)
+    assert "class ids" not in read(lay(tmp_path, A_1_png=mask, B_1_png=grey((64, 64))))[1]
+
+
+# --- 9: sentences that help
+
+
+def test_thousands_left_out_are_a_count_ten_names_and_a_file(tmp_path):
+    for i in range(25):
+        lay(tmp_path, **{f"A_{i}a_png": grey((8, 8)), f"B_{i}b_png": grey((8, 8))})
+    with pytest.raises(ValueError, match=r"40 more: all are in ") as error:
+        read_pairs(tmp_path, 8)
+    lines = str(error.value).splitlines()
+    assert len(lines) == 12
+    named = Path(re.search(r"all are in (.*)", lines[-1])[1]).read_text(encoding="utf-8").splitlines()
+    assert len(named) == 50 and set(lines[1:11]) <= set(named)
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("more.zip", "is an archive: unpack it"),
+        ("more.rar", "is an archive that Python can't unpack"),
+        ("checkpoint.pt", "is no image but weights: to train on from a run, give train.start=read_run"),
+        ("depth.exr", ".*save each channel as .npy"),
+        ("clip.mp4", "is a video: save its frames as images"),
+    ],
+)
+def test_other_files_among_images_get_the_advice_that_fits(tmp_path, name, advice):
+    grey((128, 64)).save(tmp_path / "1.png")
+    (tmp_path / name).write_bytes(b"x")
+    assert re.search(rf"{name}: {advice}", read(tmp_path)[1])
+
+
+def test_two_folders_of_other_names_are_told_of_targets(tmp_path):
+    for name in ("photos", "masks"):
+        (tmp_path / name).mkdir()
+        grey((64, 64)).save(tmp_path / name / "1.png")
+    with pytest.raises(ValueError, match=r"targets= \(--targets\)"):
+        read_pairs(tmp_path, 64)
+
+
+def test_large_images_are_decoded_one_at_a_time(tmp_path, monkeypatch):
+    """As many threads as there are decode at once, but of large images only one."""
+    import threading
+
+    from pix2pix_colab.data import pair_decoder
+
+    busy, most, lock = 0, 0, threading.Lock()
+    plain = pair_decoder.resize
+
+    def watched(*arguments):
+        nonlocal busy, most
+        with lock:
+            busy += 1
+            most = max(most, busy)
+        try:
+            threading.Event().wait(0.01)
+            return plain(*arguments)
+        finally:
+            with lock:
+                busy -= 1
+
+    monkeypatch.setattr(pair_decoder, "resize", watched)
+    for i in range(12):
+        lay(tmp_path, **{f"A_{i}_png": grey(), f"B_{i}_png": grey()})
+    read_pairs(tmp_path, 8)
+    assert most > 1
+    most = 0
+    monkeypatch.setattr(PairDecoder, "__init__", _with_most(PairDecoder.__init__, 64 * 64 - 1))
+    assert len(read_pairs(tmp_path, 8)) == 12 and most == 1
+
+
+def _with_most(init, most):
+    def wrapped(self, *arguments, **named):
+        init(self, *arguments, **({"most": most} | named))
+
+    return wrapped
+
+
+def test_a_file_of_any_kind_is_the_same_as_bytes(tmp_path):
+    np.save(tmp_path / "1.npy", (RAMP * 4095).astype(np.uint16))
+    assert load_image(tmp_path / "1.npy").tobytes() == load_image((tmp_path / "1.npy").read_bytes()).tobytes()
+
+
+# --- 7: names in archives; 8: mirroring
+
+
+def zip_of(file: Path, names: dict[bytes, bytes]) -> Path:
+    """As Windows packs: names in its code page, and no word of which."""
+    body, index = b"", b""
+    for name, data in names.items():
+        facts = struct.pack("<HHHHIIIHH", 0, 0, 0, 0x5821, zlib.crc32(data), len(data), len(data), len(name), 0)
+        index += b"PK\1\2" + struct.pack("<HH", 20, 20) + facts + struct.pack("<HHHII", 0, 0, 0, 0x20, len(body)) + name
+        body += b"PK\3\4" + struct.pack("<H", 20) + facts + name + data
+    end = struct.pack("<HHHHIIH", 0, 0, len(names), len(names), len(index), len(body), 0)
+    file.write_bytes(body + index + b"PK\5\6" + end)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("encoding", "names"),
+    [
+        ("cp932", ["ソファ", "表面", "図表", "機能", "写真"]),
+        ("gb18030", ["中国", "沑片", "照片", "図"]),
+        ("big5", ["功能", "許願", "照片", "淚"]),
+        ("cp437", ["Müller", "é", "ñandú"]),
+        ("cp866", ["фото", "дом"]),
+        ("utf-8", ["写真", "é", "фото"]),
+    ],
+)
+@pytest.mark.parametrize("sides", ["", "AB"])
+def test_no_file_of_a_zip_is_lost_whatever_its_code_page(tmp_path, encoding, names, sides):
+    buffer = io.BytesIO()
+    grey((64, 64) if sides else (128, 64)).save(buffer, "PNG")
+    packed = {
+        (f"{side}/{name}.png" if sides else f"{name}.png").encode(encoding): buffer.getvalue()
+        for side in sides or " "
+        for name in names
+    }
+    folder = unpack(zip_of(tmp_path / "set.zip", packed), tmp_path / "set")
+    pairs, said = read(folder)
+    assert len(pairs) == len(names) and not said
+    if encoding in ("cp932", "utf-8", "cp437"):
+        assert {Path(name).stem for name in pairs.names} == set(names)
+
+
+def test_without_mirroring_no_crop_is_mirrored_and_all_else_is_the_same():
+    left_to_right = torch.arange(100, dtype=torch.uint8).expand(1, 3, 100, 100).contiguous()
+    pairs = Pairs(left_to_right, left_to_right, ["1"])
+    plain, other = (
+        torch.cat([pairs.batch([0], 64, torch.Generator().manual_seed(i), mirror=mirror)[0] for i in range(30)])
+        for mirror in (False, True)
+    )
+    assert (plain.diff(dim=-1) > 0).all()
+    mirrored = (other.diff(dim=-1) < 0).all(dim=(1, 2, 3))
+    assert 5 < mirrored.sum() < 25
+    assert torch.equal(torch.where(mirrored[:, None, None, None], other.flip(-1), other), plain)
+
+
+def test_a_run_records_whether_it_mirrored_and_how_it_saw_its_pairs(tmp_path):
+    folder = lay(tmp_path / "pairs", A_1_npy=9 * RAMP[:, :32], B_1_png=grey((32, 64)))
+    pairs = read_pairs(folder, jitter_size(128), source_range=(0, 9))
+    config = TrainConfig(width=2, image_size=128, epochs=1, mirror=False)
+    run = read_run(train(pairs, config, tmp_path / "run", device="cpu").folder)
+    assert run.config.mirror is False and run.load_generator().seen == (0.5, (0, 9))
+    with pytest.raises(ValueError, match="mirror = False there, True here"):
+        train(pairs, replace(config, mirror=True), tmp_path / "run", device="cpu")
+    path = save_pretrained(LambdaPath({100: run.load_generator()}), tmp_path / "path.safetensors")
+    assert load_pretrained(path).generator(100).seen == (0.5, [0, 9])
+
+
+@pytest.mark.parametrize("value", [1, None, "no"])
+def test_mirror_is_true_or_false(value):
+    with pytest.raises(ValueError, match=r"mirror is .*, but it must be True or False\."):
+        TrainConfig(mirror=value)
