@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
 from .utils.device import explain_out_of_memory, fork_rng
 from .utils.images import convert, fit_to, to_float, to_uint8
@@ -62,6 +63,30 @@ def translate_by(
                 yield generator.late_layers(*features)
 
     return _translate(generators, source, seed, run, fit)
+
+
+@torch.no_grad()
+def critic_map(discriminator: PatchDiscriminator, source: Tensor, image: Tensor) -> Tensor:
+    """What the discriminator makes of each 70×70 patch of an image: the probability that it is real.
+
+    As in training, BatchNorm uses the statistics of each image. D judges the image for its source. It was trained
+    against the outputs of one λ: for others its verdict is no grade.
+
+    Args:
+        source: (N, C, S, S), uint8 or as the networks have it, float in [-1, 1]; ``image`` likewise.
+
+    Returns:
+        float32 (N, S/8 - 2, S/8 - 2) in [0, 1], 30×30 at 256 px. Patch (i, j) has its centre at pixel
+        (8 i + 11, 8 j + 11); at the borders the patches reach beyond the image.
+
+    Raises:
+        ValueError: if source and image differ in size, or have other channels than the discriminator's.
+    """
+    device = next(discriminator.parameters()).device
+    both = [(each if each.is_floating_point() else to_float(each)).to(device) for each in (source, image)]
+    with _test_time_mode([discriminator]):
+        logits = [discriminator(*(each[i : i + 1] for each in both)) for i in range(len(image))]
+    return torch.sigmoid(torch.cat(logits)[:, 0])
 
 
 Run = Callable[[Tensor], Iterable[Tensor]]  # from a source in [-1, 1] to the output of each generator
@@ -132,9 +157,9 @@ def _translate_batch(generators: Sequence[UNetGenerator], images: Tensor, seed: 
 
 
 @contextmanager
-def _test_time_mode(generators: Sequence[UNetGenerator]) -> Iterator[None]:
+def _test_time_mode(networks: Sequence[nn.Module]) -> Iterator[None]:
     """Dropout on, and BatchNorm by the statistics of the image, its running averages unchanged. Undone at the end."""
-    modules = {module for generator in generators for module in generator.modules()}
+    modules = {module for network in networks for module in network.modules()}
     before = {module: (module.training, getattr(module, "track_running_stats", None)) for module in modules}
     try:
         for module in modules:

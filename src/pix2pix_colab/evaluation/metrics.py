@@ -160,6 +160,19 @@ def lab_histograms(images: Tensor) -> Tensor:
     return counts / images.shape[2:].numel()
 
 
+def grid_peak(images: Tensor) -> Tensor:
+    """How much an image has of a grid of two pixels: uint8 (N, C, H, W) -> (N,). Photos have about 1.
+
+    Transposed convolutions leave such a grid. Of the power spectrum of the grey values, without their mean: the line at
+    period 2 over the mean of the five lines before it, of rows or columns, whichever is larger.
+    """
+    grey = images.float().mean(dim=1)
+    power = torch.fft.fft2(grey - grey.mean(dim=(1, 2), keepdim=True)).abs().square()
+    lines = [power.sum(dim=axis) for axis in (2, 1)]  # of rows, (N, H); of columns, (N, W)
+    peaks = [each[:, half] / each[:, half - 5 : half].mean(dim=1) for each in lines for half in [each.shape[1] // 2]]
+    return torch.stack(peaks).amax(dim=0)
+
+
 def find_disagreement(
     first: Tensor, second: Tensor, target: Tensor, size: int = 128
 ) -> tuple[int, slice, slice] | None:

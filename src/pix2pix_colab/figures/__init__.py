@@ -1,5 +1,6 @@
 """Figures of the notebooks and docs: image grids, plots, network diagrams and tables."""
 
+from .critic_views import critic_grid, spectrum_plot
 from .image_grids import disagreement_grid, feature_grid, image_grid, lambda_grid, pair_grid
 from .layer_plots import change_plot, weight_change
 from .layer_tables import generator_table, receptive_fields
