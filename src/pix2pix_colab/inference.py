@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
-from .utils.device import explain_out_of_memory, fork_rng
+from .utils.device import exact_cudnn, explain_out_of_memory, fork_rng
 from .utils.images import convert, fit_to, to_float, to_uint8
 
 Images = TypeVar("Images", Image.Image, np.ndarray, Tensor)
@@ -144,6 +144,7 @@ def _translate_batch(generators: Sequence[UNetGenerator], images: Tensor, seed: 
     less = "Scale it down, or move the generator to a device with more memory."
     with (
         fork_rng(device),
+        exact_cudnn(),
         explain_out_of_memory(lambda: f"Out of memory on {device} at {width}×{height} px. {less}"),
         _test_time_mode(generators),
     ):

@@ -203,7 +203,7 @@ def test_the_graph_can_be_turned_off(gpu, monkeypatch):
     assert gpu.recordings == 1
 
 
-def test_a_step_that_cannot_be_captured_gets_a_sentence(gpu):
+def test_a_step_that_cannot_be_captured_goes_on_eagerly_and_says_so_once(gpu):
     def step(source: Tensor, target: Tensor) -> Tensor:
         if gpu.where == "recording":
             raise RuntimeError("operation not permitted when stream is capturing")
@@ -213,11 +213,43 @@ def test_a_step_that_cannot_be_captured_gets_a_sentence(gpu):
     for i in range(WARM_UP):
         captured(step, *batch(i))
     expected = (
-        r"can't be captured as a CUDA graph \(operation not permitted.*\)\. Restart .* PIX2PIX_CUDA_GRAPH=0 in the"
+        r"can't be captured as a CUDA graph \(operation not permitted.*\): it goes on .* PIX2PIX_CUDA_GRAPH=0 in the"
     )
-    with pytest.raises(RuntimeError, match=expected) as caught:
-        captured(step, *batch(1))
-    assert isinstance(caught.value.__cause__, RuntimeError)
+    with pytest.warns(UserWarning, match=expected) as said:
+        results = [captured(step, *batch(i)) for i in range(5)]
+    assert len(said) == 1 and captured.graph is None
+    assert [result.tolist() for result in results] == [losses(i) for i in range(5)]
+
+
+def test_a_refused_capture_leaves_nothing_half_done(pairs, gpu):
+    """It may end in the middle of a step, while D is not to learn."""
+    training = Training(pairs, CONFIG)
+    with pytest.raises(RuntimeError, match="refused"):
+        fail_in_generator_update(training)
+    assert all(parameter.requires_grad for parameter in training.discriminator.parameters())
+    training.advance()
+
+
+def fail_in_generator_update(training: Training) -> None:
+    def refuse(*_):
+        raise RuntimeError("refused")
+
+    source, target = training.next_batch()
+    output = training.generator(source)
+    hook = training.discriminator.register_forward_pre_hook(refuse)
+    try:
+        training.update_generator(source, target, output)
+    finally:
+        hook.remove()
+
+
+def test_a_graph_is_forgotten_when_another_state_is_loaded(pairs, gpu):
+    """Its replays would update the old optimisers' tensors."""
+    training = Training(pairs, CONFIG)
+    training._captured = CapturedStep(GPU)
+    training._captured.graph = torch.cuda.CUDAGraph()
+    training.load_state_dict(training.state_dict())
+    assert training._captured.graph is None
 
 
 def test_an_error_in_the_warm_up_is_passed_on_as_it_is(gpu):

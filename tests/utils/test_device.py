@@ -1,5 +1,6 @@
 """Device, algorithms and precision of a training, and how it resumes on another device."""
 
+import math
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -47,6 +48,40 @@ def test_a_scaler_resumes_at_its_scale(pairs, monkeypatch):
     first.advance()
     second.load_state_dict(first.state_dict())
     assert second.scaler.get_scale() == first.scaler.get_scale() == 2.0
+
+
+def test_each_update_can_be_repeated_and_has_a_scale_of_its_own(pairs, monkeypatch):
+    """Cells 9 and 11 of notebook 3, run twice; and what overflows in G is no overflow of D."""
+    set_dtype(monkeypatch, torch.float16)
+    training = Training(pairs, CONFIG)
+    training.scaler, training.scaler_d = (torch.amp.GradScaler("cpu", init_scale=2.0**8) for _ in range(2))
+    source, target = training.next_batch()
+    for _ in range(2):
+        output = training.generator(source)
+        training.update_discriminator(source, target, output)
+        training.update_generator(source, target, output)
+    training.scaler.load_state_dict(training.scaler.state_dict() | {"scale": 2.0**125})
+    training.step(source, target)
+    assert training.scaler.get_scale() < 2.0**125 and training.scaler_d.get_scale() == 2.0**8
+
+
+@pytest.mark.parametrize("lambda_l1", [100, math.inf])
+@pytest.mark.parametrize("enabled", [False, True])
+def test_one_loss_that_a_scaler_skips_is_no_end_of_a_run(pairs, enabled, lambda_l1):
+    training = Training(pairs, replace(CONFIG, lambda_l1=lambda_l1))
+    training.scaler = torch.amp.GradScaler("cpu", enabled=enabled)
+    training.advance()
+    (sound,) = training.pending
+    training.pending.append(torch.full((3,), math.inf))
+    if enabled:
+        training.log()
+        assert training.history[-1]["l1"] == sound[2].item()
+    else:
+        with pytest.raises(FloatingPointError, match="NaN or infinite"):
+            training.log()
+    training.pending = [torch.full((3,), math.inf)]
+    with pytest.raises(FloatingPointError, match="NaN or infinite"):
+        training.log()
 
 
 @pytest.mark.parametrize("there", [False, True])

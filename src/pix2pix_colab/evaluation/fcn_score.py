@@ -77,7 +77,8 @@ def _train(segmenter: Segmenter, pairs: Pairs, steps: int, seed: int, device: to
             labels = nearest_classes(to_uint8(source))[0]
             with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
                 logits = segmenter(target)
-            loss = functional.cross_entropy(logits.float(), labels)
+            truth = functional.one_hot(labels, len(LABEL_COLOURS)).movedim(-1, 1)
+            loss = -(logits.float().log_softmax(dim=1) * truth).sum(dim=1).mean()  # cross_entropy isn't deterministic
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -1,6 +1,7 @@
 """CUDA graph of a training step."""
 
 import os
+import warnings
 from collections.abc import Callable
 
 import torch
@@ -41,8 +42,8 @@ class CapturedStep:
             return self._run_eagerly(step, *inputs)
         if shape != self.shape:
             return self._run_eagerly(step, *inputs)
-        if self.graph is None:
-            self._capture(step, *inputs)
+        if self.graph is None and not self._capture(step, *inputs):
+            return self._run_eagerly(step, *inputs)
         for ours, given in zip(self.inputs, inputs, strict=True):
             ours.copy_(given)
         self.graph.replay()
@@ -56,15 +57,21 @@ class CapturedStep:
         torch.cuda.current_stream(self.device).wait_stream(self.stream)
         return losses
 
-    def _capture(self, step: Callable, *inputs: Tensor) -> None:
-        """Capture a step, without computing anything."""
+    def _capture(self, step: Callable, *inputs: Tensor) -> bool:
+        """Capture a step, without computing anything. If the GPU refuses, a warning, and False: all steps are eager."""
         self.inputs = [each.clone() for each in inputs]
-        self.graph = torch.cuda.CUDAGraph()
+        graph = torch.cuda.CUDAGraph()
         try:
-            with torch.cuda.device(self.device), torch.cuda.graph(self.graph, stream=self.stream):
+            with torch.cuda.device(self.device), torch.cuda.graph(graph, stream=self.stream):
                 self.losses = step(*self.inputs)
         except RuntimeError as error:
-            raise RuntimeError(
-                f"The training step can't be captured as a CUDA graph ({error}). Restart Python (in Colab, Runtime "
-                "> Restart session), set PIX2PIX_CUDA_GRAPH=0 in the environment and run again, somewhat slower."
-            ) from error
+            self.enabled = False
+            warnings.warn(
+                f"The training step can't be captured as a CUDA graph ({error}): it goes on without one, somewhat "
+                "slower. If it doesn't, restart Python (in Colab, Runtime > Restart session), set "
+                "PIX2PIX_CUDA_GRAPH=0 in the environment and run again.",
+                stacklevel=4,
+            )
+            return False
+        self.graph = graph
+        return True

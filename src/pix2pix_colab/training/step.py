@@ -69,10 +69,9 @@ class Training:
         self.learning_rate = torch.tensor(config.learning_rate, device=device)  # where the optimisers read it
         self.optimizer_g, self.optimizer_d = self._adam(self.generator), self._adam(self.discriminator)
         self.dtype = autocast_dtype(self.device)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
-        self.random = torch.Generator().manual_seed(
-            config.seed
-        )  # for the order, the crops, the mirroring and the shifts
+        fp16 = self.dtype == torch.float16  # each optimiser has a scaler: an overflow of one is none of the other
+        self.scaler, self.scaler_d = (torch.amp.GradScaler(self.device.type, enabled=fp16) for _ in range(2))
+        self.random = torch.Generator().manual_seed(config.seed)  # for order, crops, mirroring and shifts
         self.order: list[int] = []  # the pairs still to come in this epoch
         self.steps_per_epoch = math.ceil(len(pairs) / config.batch_size)
         self.steps, self.steps_done = config.epochs * self.steps_per_epoch, 0
@@ -129,7 +128,6 @@ class Training:
         if self.config.lambda_l1 != math.inf:
             d_loss = self.update_discriminator(source, target, output, shifts)
         g_loss = self.update_generator(source, target, output, shifts)
-        self.scaler.update()
         return torch.stack([d_loss, g_loss.adversarial, g_loss.l1]).detach()
 
     def update_discriminator(
@@ -139,7 +137,7 @@ class Training:
         with self._autocast():
             fake_logits = self._discriminate(source, output.detach(), shifts, 0)
             loss = discriminator_loss(self._discriminate(source, target, shifts, 1), fake_logits)
-        self._update(self.optimizer_d, loss)
+        self._update(self.optimizer_d, self.scaler_d, loss)
         return loss
 
     def update_generator(
@@ -147,23 +145,31 @@ class Training:
     ) -> GeneratorLoss:
         """Update G to fool the updated D, which stays as it is, and to come close to the target."""
         self.discriminator.requires_grad_(False)
-        with self._autocast():
-            l1_only = self.config.lambda_l1 == math.inf
-            fake_logits = None if l1_only else self._discriminate(source, output, shifts, 2)
-            loss = generator_loss(fake_logits, output, target, self.config.lambda_l1)
-        self._update(self.optimizer_g, loss.total)
+        try:
+            with self._autocast():
+                l1_only = self.config.lambda_l1 == math.inf
+                fake_logits = None if l1_only else self._discriminate(source, output, shifts, 2)
+                loss = generator_loss(fake_logits, output, target, self.config.lambda_l1)
+            self._update(self.optimizer_g, self.scaler, loss.total)
+        finally:
+            self.discriminator.requires_grad_(True)
         self.generator.balance_phases(self.config.balanced_layers)
-        self.discriminator.requires_grad_(True)
         return loss
 
     def log(self) -> None:
         """Append the mean of the pending losses to the history. Only here does the training wait for a GPU.
 
+        In fp16 a step whose loss overflows is skipped by the scaler, and left out here.
+
         Raises:
-            FloatingPointError: if a loss is no finite number any more.
+            FloatingPointError: if a loss is no finite number any more; in fp16, if none is.
         """
+        losses = torch.stack(self.pending)
+        if self.scaler.is_enabled():
+            finite = losses[:, 1:].isfinite().all(dim=1) & ~losses[:, 0].isinf()  # D's is NaN at λ = ∞
+            losses = losses[finite] if finite.any() else losses
         row = {"step": self.steps_done, "epoch": self.epoch, "learning_rate": self.config.learning_rate_in(self.epoch)}
-        row |= dict(zip(LOSSES, torch.stack(self.pending).mean(dim=0).tolist(), strict=True))
+        row |= dict(zip(LOSSES, losses.mean(dim=0).tolist(), strict=True))
         finite = LOSSES[1:] if self.config.lambda_l1 == math.inf else LOSSES
         self._refuse_nan([f"the loss {name}" for name in finite if not math.isfinite(row[name])])
         self.history.append(row)
@@ -196,10 +202,12 @@ class Training:
     def load_state_dict(self, state: dict) -> None:
         """Resume where ``state_dict`` was taken, on any kind of device."""
         for name in self._parts:
-            if state[name]:  # empty: the scaler's, where there was no fp16
+            if state.get(name):  # empty: the scalers', where there was no fp16
                 getattr(self, name).load_state_dict(state[name])
         for optimizer in (self.optimizer_g, self.optimizer_d):
             optimizer.param_groups[0] |= {"lr": self.learning_rate, "capturable": self.device.type == "cuda"}
+        if self._captured:  # its graph has the tensors of the optimisers that were
+            self._captured = CapturedStep(self.device)
         for name in self._values:
             setattr(self, name, state[name])
         self.pending = [losses.to(self.device) for losses in state["pending"]]
@@ -209,7 +217,7 @@ class Training:
         if cuda and self.device.type == "cuda":
             torch.cuda.set_rng_state(cuda[0], self.device)
 
-    _parts = ("generator", "discriminator", "optimizer_g", "optimizer_d", "scaler")
+    _parts = ("generator", "discriminator", "optimizer_g", "optimizer_d", "scaler", "scaler_d")
     _values = ("order", "steps_done", "history")
 
     def _adam(self, net: torch.nn.Module) -> torch.optim.Adam:
@@ -226,7 +234,8 @@ class Training:
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
 
-    def _update(self, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    def _update(self, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, loss: Tensor) -> None:
         optimizer.zero_grad()
-        self.scaler.scale(loss).backward()
-        self.scaler.step(optimizer)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()

@@ -39,6 +39,11 @@ def fast_cudnn() -> AbstractContextManager:
     return cudnn.flags(cudnn.enabled, **flags)  # without its first argument cuDNN would be off
 
 
+def exact_cudnn() -> AbstractContextManager:
+    """Context in which cuDNN takes deterministic algorithms: the same image gives the same output, to the bit."""
+    return torch.backends.cudnn.flags(torch.backends.cudnn.enabled, benchmark=False, deterministic=True)
+
+
 def fork_rng(device: torch.device | str) -> AbstractContextManager:
     """Context that restores the random state of the CPU and of ``device`` at its end."""
     device = torch.device(device)
