@@ -91,7 +91,7 @@ def test_it_takes_ranges_any_aspect_and_no_mirroring(tmp_path, capsys):
     ranges = ["--source-range", "-1", "80", "--target-range", "0", "80"]
     main(["sweep", str(tmp_path / "depth"), str(tmp_path / "runs"), *small, *ranges, "--no-mirror", "--no-exif"])
     run = read_sweep(tmp_path / "runs")[math.inf]
-    assert run.config.mirror is False and run.load_generator().seen == (1, (-1, 80))
+    assert run.config.mirror is False and run.load_generator().seen == (1, (-1, 80), False, (0, 80))
 
     (tmp_path / "square").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "square" / "1.png")

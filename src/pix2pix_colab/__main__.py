@@ -16,6 +16,7 @@ from .export import DEFAULT_WEIGHTS, WEIGHTS, OnnxMissingError, export_onnx, exp
 from .loss import LAMBDAS, check_lambda
 from .training import FolderInUseError, ProgressBar, TrainConfig, read_sweep, sweep, train_lambda_path
 from .utils.device import default_device
+from .utils.images import UNSEEN
 from .utils.markdown import markdown_table
 
 SETTINGS = (
@@ -177,6 +178,9 @@ def run_evaluate(options: Namespace) -> None:
     if runs and not options.direction and not known_dataset(options.pairs, options.data):
         words = "the pairs are read AtoB. If they were trained the other way round, add --direction BtoA."
         warnings.warn(f"The runs in {options.runs} don't say their direction: {words}", stacklevel=2)
+    seen = next((run.identity.pairs.seen for run in runs.values()), UNSEEN)
+    options.source_range = options.source_range or seen.range
+    options.target_range, options.exif = options.target_range or seen.target_range, options.exif and seen.exif
     words = "the random tenth is measured that --split train leaves out. --split all measures all."
     split = _split(options, "test", "test", words)
     pairs, train_pairs = _read_pairs(options, split, config.image_size, config)[:].to(device), None  # in memory

@@ -97,7 +97,7 @@ def _translate(generators: Sequence[UNetGenerator], source: Images, seed: int, r
     check_source(source)
     if isinstance(source, Image.Image):
         first = generators[0]
-        image = convert(source, first.source_channels, first.seen.range)
+        image = convert(source, first.source_channels, first.seen.range, first.seen.exif)
         fitted = fit_to(image, first.seen.aspect, first.image_size) if fit else image
         arrays = _translate(generators, np.atleast_3d(fitted), seed, run, fit)
         outputs = [Image.fromarray(array if array.shape[2] == 3 else array[:, :, 0]) for array in arrays]

@@ -4,6 +4,7 @@ import io
 import re
 import struct
 import warnings
+import zipfile
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -13,12 +14,13 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from pix2pix_colab import LambdaPath, load_pretrained
-from pix2pix_colab.data import Pairs, jitter_size, label_classes, read_pairs, unpack
+from pix2pix_colab import LambdaPath, UNetGenerator, load_pretrained, translate
+from pix2pix_colab.data import Pairs, decode_label_maps, jitter_size, label_classes, read_pairs, unpack
 from pix2pix_colab.data.pair_decoder import PairDecoder
 from pix2pix_colab.lambda_path import save_pretrained
 from pix2pix_colab.training import TrainConfig, read_run, train
-from pix2pix_colab.utils.images import convert, load_image, resize
+from pix2pix_colab.utils.images import Seen, convert, load_image, resize
+from pix2pix_colab.widgets import slider_of_image
 
 RAMP = np.tile(np.linspace(0, 1, 64), (64, 1))
 
@@ -169,6 +171,32 @@ def test_16_bits_of_colour_and_opacity_lie_on_white(tmp_path):
     assert (pairs.target[0, :, :, 0] == 0).all() and (pairs.target[0, :, :, -1] == 255).all()
 
 
+def test_no_value_of_a_depth_map_is_no_bit(tmp_path):
+    values = (RAMP * 4000).round().astype(np.uint16)
+    values[:9] = 65535
+    pairs, said = read(lay(tmp_path, A_1_png=grey(), B_1_png=values))
+    assert "white is 4,095 (12 bits)" in said and "65,535 is taken for no value" in said and "class ids" not in said
+    assert (pairs.target[0, 0, 4] == 255).all() and pairs.target[0, 0, 30, -1] == round(4000 / 4095 * 255)
+
+
+def test_8_bits_beside_16_keep_their_own_range(tmp_path):
+    narrow, wide = (RAMP * 255).round().astype(np.uint8), (RAMP * 4095).round().astype(np.uint16)
+    pairs, _ = read(lay(tmp_path, A_1_png=narrow, A_2_png=wide, B_1_png=grey(), B_2_png=grey()))
+    assert (pairs.source[0].int() - pairs.source[1].int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("kind", ["path", "PIL", "bytes"])
+def test_a_slider_has_the_range_of_the_pairs_once(tmp_path, kind):
+    file = lay(tmp_path, A_1_png=(np.tile(np.linspace(0, 4095, 128), (128, 1))).astype(np.uint16)) / "A/1.png"
+    generator, sources = UNetGenerator(2, 128), []
+    generator.seen = Seen(1.0, (0, 4095))
+    generator.register_forward_pre_hook(lambda _, given: sources.append(given[0]))
+    image = {"path": file, "PIL": Image.open(file), "bytes": file.read_bytes()}[kind]
+    slider_of_image({100: generator}, image)
+    translate(generator, Image.open(file))
+    assert torch.equal(*sources) and sources[0].max() - sources[0].min() > 1.9
+
+
 def test_a_range_holds_for_8_bits_too(tmp_path):
     ids = np.kron(np.arange(16, dtype=np.uint8).reshape(4, 4) % 12, np.ones((16, 16), np.uint8))
     pairs, said = read(lay(tmp_path, A_1_png=ids, B_1_png=grey()), source_range=(0, 11))
@@ -213,6 +241,29 @@ def test_one_side_turned_is_said_with_the_choice(tmp_path, orientation, side):
     assert f"{side}/1.jpg is turned by its EXIF data, and {other}/1.png has none" in said and "--no-exif" in said
     assert len(pairs) == 1
     assert not read(tmp_path, exif=False)[1]
+
+
+@pytest.mark.parametrize("orientation", [2, 3, 4, 5, 6, 7, 8])
+def test_a_turned_tiff_is_as_any_other_file(tmp_path, orientation):
+    """Pillow turns a TIFF by itself when it is loaded."""
+    noise = np.random.default_rng(0).integers(0, 256, (96, 96, 3), np.uint8)
+    lay(tmp_path, A_1_tif=tiff(noise, t274=orientation), B_1_png=noise)
+    pairs, said = read(tmp_path, 96)
+    assert "A/1.tif is turned by its EXIF data" in said and not torch.equal(pairs.source, pairs.target)
+    stored, said = read(tmp_path, 96, exif=False)
+    assert torch.equal(stored.source, stored.target) and not said and stored.seen.exif is False
+
+
+def test_what_was_read_as_stored_is_translated_as_stored():
+    generator, sources = UNetGenerator(2, 128), []
+    generator.register_forward_pre_hook(lambda _, given: sources.append(given[0]))
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (128, 128, 3), np.uint8))
+    plain = image.copy()
+    image.getexif()[0x112] = 6
+    generator.seen = Seen(1.0, exif=False)
+    for each in (image, plain):
+        translate(generator, each)
+    assert torch.equal(*sources)
 
 
 def test_both_sides_turned_are_not_worth_a_word(tmp_path):
@@ -262,13 +313,25 @@ def test_a_fourth_band_is_opacity_only_if_the_file_says_so(tmp_path, tags, dtype
     if tags.get("t338"):
         assert (pairs.target == 255).all()
     else:
-        assert pairs.target[0, :, 5, 5].tolist() == [0, 255, 255] and "has 4 bands, of which the first three" in said
+        assert pairs.target[0, :, 5, 5].tolist() == [0, 255, 255] and "has 4 bands, of which the first 3" in said
 
 
 def test_many_bands_are_no_image_of_ours_but_an_image(tmp_path):
     lay(tmp_path, A_1_png=grey(), B_1_tif=tiff(np.zeros((8, 8, 7), np.uint8), t262=1))
     with pytest.raises(ValueError, match=r"B/1.tif can't be read \(it begins as TIFF, but .* many bands"):
         read_pairs(tmp_path, 64)
+
+
+@pytest.mark.parametrize(("samples", "tags"), [(2, {"t262": 1}), (5, {"t262": 5})])
+def test_further_bands_of_grey_and_of_cmyk_are_said(tmp_path, samples, tags):
+    _, said = read(lay(tmp_path, A_1_png=grey(), B_1_tif=tiff(np.full((64, 64, samples), 9, np.uint8), t338=0, **tags)))
+    assert f"has {samples} bands, of which the first {samples - 1} are read" in said
+
+
+def test_16_bits_of_colour_and_infrared(tmp_path):
+    values = np.dstack([(RAMP * 4095).round().astype(np.uint16)] * 4)
+    pairs, said = read(lay(tmp_path, A_1_png=grey(), B_1_tif=tiff(values, t338=0)))
+    assert len(pairs.target.unique()) > 60 and "12 bits" in said and "4 bands" in said
 
 
 def test_a_blank_transparent_image_is_said(tmp_path):
@@ -358,6 +421,31 @@ def test_grey_masks_of_ids_are_recognised(tmp_path, ignored):
     assert len(label_classes(pairs.source)) == 12 + ignored
 
 
+def test_the_boards_classes_are_those_of_the_files():
+    """Few, many, rare ones, and those that resemble some of the facades'."""
+    for colours in ([(255, 0, 0), (255, 255, 0), (0, 255, 0)], [(i * 4, 9, 255 - i * 4) for i in range(60)]):
+        images = torch.tensor(colours, dtype=torch.uint8).repeat_interleave(64, 0).T.reshape(1, 3, -1, 64)
+        assert set(label_classes(images).values()) == set(colours)
+        with pytest.raises(ValueError, match="no label maps in the twelve colours"):
+            decode_label_maps(images)
+    empty = torch.zeros(30, 3, 64, 64, dtype=torch.uint8)
+    empty[29, 0, :20] = 200
+    assert set(label_classes(empty).values()) == {(0, 0, 0), (200, 0, 0)}
+
+
+def test_dark_photos_and_black_targets_are_no_class_ids(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 40, (64, 64), np.uint8)
+    assert "class ids" not in read(lay(tmp_path, A_1_png=noise, B_1_png=np.ones((64, 64), np.uint8)))[1]
+
+
+def test_many_classes_keep_their_colours(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (150, 3), np.uint8)
+    image = Image.fromarray(np.kron(np.arange(144).reshape(12, 12), np.ones((40, 40), int)).astype(np.uint8))
+    image.putpalette(colours.tobytes())
+    pairs, _ = read(lay(tmp_path, A_1_png=image, B_1_png=grey((480, 480))), 286)
+    assert {tuple(c) for c in pairs.source[0].flatten(1).T.tolist()} <= {tuple(c) for c in colours.tolist()}
+
+
 @pytest.mark.parametrize("levels", [(0, 255), (0, 0), (0, 100, 200)])
 def test_other_grey_maps_are_not_taken_for_ids(tmp_path, levels):
     mask = np.repeat(np.array(levels, np.uint8), 64)[:, None].repeat(64 * len(levels), 1)
@@ -383,9 +471,8 @@ def test_thousands_left_out_are_a_count_ten_names_and_a_file(tmp_path):
     [
         ("more.zip", "is an archive: unpack it"),
         ("more.rar", "is an archive that Python can't unpack"),
-        ("checkpoint.pt", "is no image but weights: to train on from a run, give train.start=read_run"),
+        ("checkpoint.pt", "is no image but weights: to train on, give train.start=read_run"),
         ("depth.exr", ".*save each channel as .npy"),
-        ("clip.mp4", "is a video: save its frames as images"),
     ],
 )
 def test_other_files_among_images_get_the_advice_that_fits(tmp_path, name, advice):
@@ -465,7 +552,7 @@ def zip_of(file: Path, names: dict[bytes, bytes]) -> Path:
     [
         ("cp932", ["ソファ", "表面", "図表", "機能", "写真"]),
         ("gb18030", ["中国", "沑片", "照片", "図"]),
-        ("big5", ["功能", "許願", "照片", "淚"]),
+        ("big5", ["功能", "許願", "訛", "許", "照片", "淚"]),
         ("cp437", ["Müller", "é", "ñandú"]),
         ("cp866", ["фото", "дом"]),
         ("utf-8", ["写真", "é", "фото"]),
@@ -487,6 +574,37 @@ def test_no_file_of_a_zip_is_lost_whatever_its_code_page(tmp_path, encoding, nam
         assert {Path(name).stem for name in pairs.names} == set(names)
 
 
+def test_names_that_no_code_page_reads_stay_apart(tmp_path):
+    buffer = io.BytesIO()
+    grey((128, 64)).save(buffer, "PNG")
+    names = [b"\x95\\.png", b"\x95_.png", b"\xff\xff.png", b"plain.png"]
+    folder = unpack(zip_of(tmp_path / "set.zip", dict.fromkeys(names, buffer.getvalue())), tmp_path / "set")
+    assert len(read(folder)[0]) == 4
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "utf-8"])
+def test_backslashes_of_folders_are_folders_in_any_code_page(tmp_path, encoding):
+    buffer = io.BytesIO()
+    grey((64, 64)).save(buffer, "PNG")
+    names = [f"{side}\\{name}.png".encode(encoding) for side in "AB" for name in ("猫", "表面")]
+    folder = unpack(zip_of(tmp_path / "set.zip", dict.fromkeys(names, buffer.getvalue())), tmp_path / "set")
+    assert len(read(folder)[0]) == 2
+
+
+def test_names_that_occur_twice_in_an_archive_are_said(tmp_path):
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as packed:
+        packed.writestr("1.png", b"first")
+        packed.writestr("./1.png", b"second")
+    with pytest.warns(UserWarning, match=r"1 names occur more than once in set.zip, and the last .*: 1.png"):
+        unpack(tmp_path / "set.zip", tmp_path / "set")
+
+
+def test_a_checkpoint_is_no_archive_of_images(tmp_path):
+    torch.save({"weights": torch.ones(3)}, tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match=r"it is no archive of images but weights: .* train\(start=\)"):
+        unpack(tmp_path / "checkpoint.pt", tmp_path / "set")
+
+
 def test_without_mirroring_no_crop_is_mirrored_and_all_else_is_the_same():
     left_to_right = torch.arange(100, dtype=torch.uint8).expand(1, 3, 100, 100).contiguous()
     pairs = Pairs(left_to_right, left_to_right, ["1"])
@@ -505,11 +623,11 @@ def test_a_run_records_whether_it_mirrored_and_how_it_saw_its_pairs(tmp_path):
     pairs = read_pairs(folder, jitter_size(128), source_range=(0, 9))
     config = TrainConfig(width=2, image_size=128, epochs=1, mirror=False)
     run = read_run(train(pairs, config, tmp_path / "run", device="cpu").folder)
-    assert run.config.mirror is False and run.load_generator().seen == (0.5, (0, 9))
+    assert run.config.mirror is False and run.load_generator().seen[:2] == (0.5, (0, 9))
     with pytest.raises(ValueError, match="mirror = False there, True here"):
         train(pairs, replace(config, mirror=True), tmp_path / "run", device="cpu")
     path = save_pretrained(LambdaPath({100: run.load_generator()}), tmp_path / "path.safetensors")
-    assert load_pretrained(path).generator(100).seen == (0.5, [0, 9])
+    assert load_pretrained(path).generator(100).seen[:2] == (0.5, [0, 9])
 
 
 @pytest.mark.parametrize("value", [1, None, "no"])

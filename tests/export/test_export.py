@@ -214,7 +214,9 @@ def turned() -> dict:
     return {"exif": exif}
 
 
-@pytest.mark.parametrize("kind", ["plain", "transparent", "turned", "16 bits", "12 bits", "wide", "label map"])
+@pytest.mark.parametrize(
+    "kind", ["plain", "transparent", "turned", "16 bits", "12 bits", "wide", "label map", "ids", "grey"]
+)
 def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, monkeypatch, kind):
     """Of a single generator, whose pairs may have been of 12 bits."""
     text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
@@ -233,6 +235,12 @@ def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, m
         image = image.resize((700, 300))
     elif kind == "label map":
         image = image.quantize(12)
+    elif kind == "ids":
+        generator.seen, image = Seen(range=(0, 11)), Image.fromarray(photo[..., 0] // 22)
+    elif kind == "grey":
+        generator = UNetGenerator(4, source_channels=1, target_channels=1)
+    if kind in ("label map", "ids"):
+        code = code.replace(", False  # True", ", True  # True")
     export_onnx(generator, tmp_path / "path.onnx", weights="float32")
     image.save(tmp_path / "source.png", **options)
     monkeypatch.chdir(tmp_path)

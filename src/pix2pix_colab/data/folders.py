@@ -22,17 +22,17 @@ _NAMED = re.compile(
 ADVICE = {  # for files that are no images, by their endings; "" is any other
     (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"): "is an archive: unpack it, or give it in place of this folder",
     (".rar", ".7z"): "is an archive that Python can't unpack: unpack it, and pack it as .zip if need be",
-    (".pt", ".pth", ".ckpt", ".safetensors", ".h5", ".onnx"): (
-        "is no image but weights: to train on from a run, give train(start=read_run(its folder))"
-    ),
-    (".npz", ".mat", ".nii", ".dcm", ".exr", ".hdr"): (
-        "is an array that can't be read: save each channel as .npy (float or whole numbers) or as 16-bit PNG"
-    ),
-    (".mp4", ".avi", ".mov", ".mkv", ".webm"): "is a video: save its frames as images",
+    (
+        ".pt",
+        ".pth",
+        ".ckpt",
+        ".safetensors",
+    ): "is no image but weights: to train on, give train(start=read_run(folder))",
+    (".npz", ".mat", ".nii", ".dcm", ".exr"): "can't be read: save each channel as .npy, or as 16-bit PNG",
     ("",): "is of no kind that Pillow opens: save it as PNG or JPEG",
 }
 _SIDECAR = re.compile(  # what lies beside images as a matter of course, and isn't named as left out
-    r"thumbs\.db|desktop\.ini|(readme|licen[cs]e)(\.\w+)?|.*\.(txt|md|json|xml|csv)", re.IGNORECASE
+    r"thumbs\.db|desktop\.ini|training\.lock|(readme|licen[cs]e)(\.\w+)?|.*\.(txt|md|json|xml|csv)", re.IGNORECASE
 )
 
 

@@ -3,6 +3,7 @@
 The drawing board reads files by the same rule: ``fromPixels`` in widgets/drawing/label_map.js.
 """
 
+from collections import Counter
 from collections.abc import Collection
 
 import torch
@@ -27,9 +28,9 @@ LABEL_COLOURS: dict[str, Colour] = {  # those that pix2pix gives the classes
 }
 NEAR, MIN_SHARE = 30, 0.5  # levels, share of pixels: half of a real facade at least (256 px), a thousandth of a photo
 EXACT, EXACT_SHARE = 10, 0.7  # the same for other colours, of which there are many: a single photo has 0.62 at most
-MOST = 24  # classes of other colours
+MOST, MOST_EXACT = 24, 256  # classes of other colours: of JPEGs, and of exact label maps
 APART = 40  # levels between the colours of two classes; nearer ones are what JPEG made of one
-MOST_IDS, IGNORED = 40, 255  # the greatest class id of a grey mask, and that of "no class"
+MOST_IDS, IGNORED = 199, 255  # the greatest class id of a grey mask, and that of "no class"
 IMAGES = 16  # enough to know the classes
 
 
@@ -53,18 +54,23 @@ def decode_label_maps(source: Tensor) -> Tensor:
         ValueError: if they are no label maps in the twelve colours of the CMP Facade Database.
     """
     labels, share = nearest_classes(source) if source.shape[1] == 3 else (None, 0)
-    if share < MIN_SHARE:
+    if share < MIN_SHARE or not _may_be_facades(_exact_colours(source)):
         raise ValueError("The sources are no label maps in the twelve colours of the CMP Facade Database.")
     return labels
 
 
 def describe_class_ids(pairs: Pairs) -> list[str]:
-    """A sentence for each side whose images are grey masks of class ids, which look black."""
-    said = []
-    for name in ("source", "target") if len(pairs) else ():
+    """A sentence for each side whose images are grey masks of class ids, which look black.
+
+    Their levels are whole areas, and lie close together: those of photos are noise, those of other masks far apart.
+    """
+    said, ranges = [], (pairs.seen.range, pairs.seen.target_range)
+    for name, values in zip(("source", "target"), ranges, strict=True) if len(pairs) else ():
         images = getattr(pairs, name)
         levels = [level for level in images.unique().tolist() if level != IGNORED]
-        if 0 < max(levels, default=0) <= MOST_IDS and (images == images[:, :1]).all():
+        areas = (images.diff(dim=-1) == 0).float().mean() > 0.8 and (images == images[:, :1]).all()
+        close = 1 < len(levels) > (levels[-1] - levels[0]) / 8 and levels[-1] <= MOST_IDS
+        if values in (None, (0, 255)) and close and areas:
             option = f"{name}_range=(0, {levels[-1]})"
             said.append(
                 f"the {name}s have no grey levels but {levels[0]} to {levels[-1]}, as masks of class ids have: they "
@@ -90,14 +96,37 @@ def label_classes(source: Tensor) -> dict[str, Colour]:
     if not len(source):
         raise ValueError("There are no label maps to find the classes of: give some, or the classes.")
     maps = source[:IMAGES].expand(-1, 3, -1, -1).cpu()
-    if nearest_classes(maps)[1] >= MIN_SHARE:
+    exact = _exact_colours(source)
+    if _may_be_facades(exact) and nearest_classes(maps)[1] >= MIN_SHARE:
         return LABEL_COLOURS
+    if exact:
+        return _named(exact)
     colours, counts = torch.unique(maps.movedim(1, -1).reshape(-1, 3), dim=0, return_counts=True)
-    exact = len(colours) <= MOST  # no JPEG: each colour is a class
     colours, classes = colours[counts.argsort(descending=True)].float(), []
     while len(colours) and len(classes) < MOST:
         classes.append(tuple(colours[0].int().tolist()))
-        colours = colours[(colours - colours[0]).norm(dim=1) > (0 if exact else APART)]
+        colours = colours[(colours - colours[0]).norm(dim=1) > APART]
     if nearest_classes(maps, classes, EXACT)[1] < EXACT_SHARE:
         raise ValueError("The sources are no label maps: most of their pixels have none of a few colours.")
-    return {"#{:02x}{:02x}{:02x}".format(*colour): colour for colour in classes}  # they have no other names
+    return _named(classes)
+
+
+def _named(colours: Collection[Colour]) -> dict[str, Colour]:
+    return {"#{:02x}{:02x}{:02x}".format(*colour): colour for colour in colours}  # they have no other names
+
+
+def _exact_colours(source: Tensor) -> list[Colour]:
+    """The colours of all images, the most frequent first, if these are no JPEGs, and so each is a class; else none."""
+    counts = Counter()
+    for image in source.expand(-1, 3, -1, -1).cpu().int():
+        packed, found = (image[0] << 16 | image[1] << 8 | image[2]).unique(return_counts=True)
+        counts.update(dict(zip(packed.tolist(), found.tolist(), strict=True)))
+        if len(counts) > MOST_EXACT:
+            return []
+    return [(packed >> 16, packed >> 8 & 255, packed & 255) for packed, _ in counts.most_common()]
+
+
+def _may_be_facades(exact: Collection[Colour]) -> bool:
+    """Whether exact colours are all among the twelve of the facades; JPEGs (none) may be."""
+    known = torch.tensor(list(LABEL_COLOURS.values()))
+    return all((known - torch.tensor(colour)).abs().amax(dim=1).min() <= EXACT for colour in exact)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..utils.images import MODES, SAME_ASPECT, LargeImageError, open_picture, resize
-from ..utils.picture import Picture, Range, RangeNeededError
+from ..utils.picture import Picture, Range, RangeNeededError, Values
 from .folders import PairFiles
 
 HALVES = 0.95, 1.4  # width / height of each image of a pair side by side, if nothing else is said
@@ -72,9 +72,16 @@ class PairDecoder:
         pictures, notes = self._halve(pair.first) if pair.second is None else self._open_both(pair)
         return pictures if self.direction == "AtoB" else pictures[::-1], notes
 
-    def open_large(self, pair: PairFiles) -> tuple[Picture, Picture]:
-        """The pictures of source and target, of any size."""
-        return replace(self, most=math.inf).open(pair)[0]
+    def values(self, pair: PairFiles) -> tuple[Values | None, Values | None]:
+        """The values of source and target that are wider than 8 bits; None also if they can't be read."""
+        try:
+            source, target = self.open(pair)[0]
+            return source.values(), target.values()
+        except LargeImageError:
+            with _ONE_LARGE:
+                return replace(self, most=math.inf).values(pair)
+        except ValueError:  # which is said when it is decoded
+            return None, None
 
     def _fit(self, picture: Picture, side: int) -> np.ndarray:
         if self.ranges[side] is None and (values := picture.values()):

@@ -125,7 +125,7 @@ def _decode_all(decoder: PairDecoder, skipped: dict[str, str], title: str, wide:
         aspects.append(pair.aspect)
         notes |= {files.name: "; ".join(pair.notes)} if pair.notes else {}
     skipped |= left_out
-    seen = Seen(common_aspect(aspects), decoder.ranges[0])
+    seen = Seen(common_aspect(aspects), decoder.ranges[0], decoder.exif, decoder.ranges[1])
     if large:
         return StreamedPairs(replace(decoder, files=sound), digests, skipped, seen), notes
     images = (torch.from_numpy(images[: len(sound)]) for images in (source, target))

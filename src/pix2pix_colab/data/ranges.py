@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from ..utils.picture import Range
 from .folders import PairFiles
-from .pair_decoder import PairDecoder
+from .pair_decoder import PairDecoder, map_in_threads
 
 SIDES = ("source", "target")
 
@@ -13,11 +13,11 @@ SIDES = ("source", "target")
 def check_range(name: str, values: Range | None) -> None:
     """Raise ValueError if the values are no range: two different numbers."""
     try:
-        black, white = map(float, values or (0, 1))
+        black, white = map(float, (0, 1) if values is None else values)
         sound = black != white and math.isfinite(black) and math.isfinite(white)
     except (TypeError, ValueError):
         sound = False
-    if not sound:
+    if not sound or isinstance(values, str):
         raise ValueError(f"{name} is {values!r}, but it must be two different numbers, those of black and of white.")
 
 
@@ -29,11 +29,7 @@ def find_ranges(
     Whole numbers have that of their bits. None: images have 8 bits, or others, whose range can't be known.
     """
     found = ([], [])
-    for pair in files:
-        try:
-            values = [picture.values() for picture in decoder.open_large(pair)]
-        except ValueError:  # said when it is decoded
-            continue
+    for values in map_in_threads(decoder.values, files):
         for side in (0, 1):
             found[side].extend(filter(None, [values[side]]))
     ranges, said = list(decoder.ranges), []
@@ -50,9 +46,10 @@ def find_ranges(
             )
             continue
         ranges[side] = (0, 2**bits - 1)
+        blank = " (65,535 is taken for no value, and white)" if any(each.no_value for each in found[side]) else ""
         if bits < 16:
             said.append(
-                f"The {name}s hold whole numbers up to {high:,.0f}, so white is {2**bits - 1:,} ({bits} bits). If it "
-                f"is not, say {name}_range=(black, white), on the command line --{name}-range."
+                f"The {name}s hold whole numbers up to {high:,.0f}{blank}, so white is {2**bits - 1:,} ({bits} bits). "
+                f"If it is not, say {name}_range=(black, white), on the command line --{name}-range."
             )
     return tuple(ranges), said

@@ -136,7 +136,9 @@ def _describe(
 ) -> dict[str, str]:
     """Metadata of a file: what it is, in words that Python and JavaScript read as numbers."""
     described = {"kind": kind, "size": "{},{}".format(*size), "seed": str(seed), "weights": weights}
-    described |= {name: json.dumps(value) for name, value in generator.seen._asdict().items() if value is not None}
+    described |= {
+        name: json.dumps(value) for name in ("aspect", "range") if (value := getattr(generator.seen, name)) is not None
+    }
     if path:
         described["lambdas"] = ",".join("Infinity" if k == math.inf else f"{k:.15g}" for k in path.lambdas)
     return described

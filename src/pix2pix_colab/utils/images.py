@@ -11,12 +11,14 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from .picture import Picture, Range, picture_of
+from .decoding import picture_of
+from .picture import Picture, Range
 
 MODES = {1: "L", 3: "RGB"}  # by the number of channels
 ARRAY = ".npy"  # one channel: depth, CT, temperature
-FEW = 64  # colours: a photo has more, an exact label map fewer
-INSIDE = 0.5  # share of the pixels off the background that lie in areas; lines have fewer
+# A label map has at most so many colours, and so large a share of the pixels off its background lies in areas
+EXACT = ((64, 0.5), (256, 0.8))
+LOOKED_AT = 2048  # px, side of the part that is looked at
 SAME_ASPECT = 0.02  # as much may two aspects differ, since widths and heights are rounded
 
 
@@ -26,10 +28,14 @@ class Seen(NamedTuple):
     Args:
         aspect: width / height of the files, which were squashed to squares; None: they differed, or it isn't known.
         range: the values that were black and white; None: the least and the greatest of the file's bits.
+        exif: whether they were turned as their EXIF data say.
+        target_range: as ``range``, of the targets.
     """
 
     aspect: float | None = None
     range: Range | None = None
+    exif: bool = True
+    target_range: Range | None = None
 
 
 UNSEEN, SQUARE = Seen(), Seen(1.0)
@@ -60,6 +66,8 @@ def open_picture(file: str | Path | bytes, upright: bool = True, most: float = m
     """
     content = b""
     try:
+        if not isinstance(file, bytes) and Path(file).suffix == ARRAY and Path(file).stat().st_size > 2 * most:
+            raise LargeImageError
         content = file if isinstance(file, bytes) else Path(file).read_bytes()  # by its name, Pillow would map a TIFF
         if content.startswith(b"\x93NUMPY"):
             return picture_of(np.load(io.BytesIO(content), allow_pickle=False))
@@ -93,20 +101,22 @@ def load_image(file: str | Path | bytes, channels: int = 3, values: Range | None
     return _eight_bits(open_picture(file), channels, values)
 
 
-def convert(image: Image.Image, channels: int = 3, values: Range | None = None) -> Image.Image:
+def convert(image: Image.Image, channels: int = 3, values: Range | None = None, upright: bool = True) -> Image.Image:
     """An image of any mode as 8-bit grey ("L", 1 channel) or colour ("RGB", 3 channels), a new one.
 
     It is turned upright as its EXIF data say, its colours are converted to sRGB by its ICC profile, what is transparent
-    lies on white, and more than 8 bits are scaled to 8 by their range. Converted once more, it stays as it is.
+    lies on white, and more than 8 bits are scaled to 8 by their range. Converted once more, without a range, it
+    stays as it is.
 
     Args:
         values: those that become black and white. None: 0 to 255, or of whole numbers that need 10, 12, 14 or 16 bits
             the range of those bits.
+        upright: whether to turn it as its EXIF data say.
 
     Raises:
         ValueError: for floats, signed and 32-bit values without a range, and for EXIF data that can't be read.
     """
-    return _eight_bits(picture_of(image), channels, values)
+    return _eight_bits(picture_of(image, upright), channels, values)
 
 
 def _eight_bits(picture: Picture, channels: int, values: Range | None) -> Image.Image:
@@ -121,21 +131,23 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def _is_exact_label_map(image: Image.Image, factor: float) -> bool:
     """Detect few colours in areas, which the nearest pixel keeps if an image shrinks by a factor; it breaks lines."""
-    colours = image.getcolors(FEW)
-    if not colours:
+    if not (colours := image.getcolors(EXACT[-1][0])):
         return False
-    background = np.array(max(colours)[1], np.uint8).reshape(-1)
-    pixels = np.atleast_3d(np.asarray(image)).astype(np.uint32)
-    pixels = (pixels << np.arange(0, 8 * pixels.shape[2], 8, np.uint32)).sum(axis=2)
+    least = next(share for most, share in EXACT if len(colours) <= most)
+    left, top = (max(0, side - LOOKED_AT) // 2 for side in image.size)
+    part = image.crop((left, top, min(image.width, left + LOOKED_AT), min(image.height, top + LOOKED_AT)))
+    pixels = np.atleast_3d(np.asarray(part)).astype(np.uint32)
+    pixels = sum(pixels[..., i] << 8 * i for i in range(pixels.shape[2]))
+    background = sum(int(level) << 8 * i for i, level in enumerate(np.ravel(max(colours)[1])))
     reach = max(1, math.ceil(factor / 2))
-    off = pixels != sum(int(level) << 8 * i for i, level in enumerate(background))
+    off = pixels != background
     if not off.any() or min(off.shape) <= 2 * reach:
         return True
     middle, inside = pixels[reach:-reach, reach:-reach], True
     for there in (slice(None, -2 * reach), slice(2 * reach, None)):
         inside &= (middle == pixels[there, reach:-reach]) & (middle == pixels[reach:-reach, there])
     off = off[reach:-reach, reach:-reach]
-    return bool((inside & off).sum() >= INSIDE * off.sum())
+    return bool((inside & off).sum() >= least * off.sum())
 
 
 def fit_to(image: Image.Image, aspect: float | None, size: int) -> Image.Image:
@@ -145,7 +157,7 @@ def fit_to(image: Image.Image, aspect: float | None, size: int) -> Image.Image:
     too. Of another one, pixels are squashed by as much, so that what it shows has its usual shape, and the shorter side
     becomes ``size`` px. Where there was no common aspect, any image becomes a square.
     """
-    width = 1.0 if aspect is None else image.width / image.height / aspect
+    width = 1.0 if aspect is None else min(16.0, max(1 / 16, image.width / image.height / aspect))
     if abs(width - 1) <= SAME_ASPECT:
         width = 1.0
     scaled = (round(size * max(1.0, width)), round(size * max(1.0, 1 / width)))

@@ -19,6 +19,7 @@ from .widget import LambdaSlider
 if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
     from ..evaluation import Report
 
+BICUBIC = Image.Resampling.BICUBIC
 LONGEST = 2048  # px; a larger image is scaled down, or else six λ of it take minutes and gigabytes
 LONGEST_ON_PATH = LONGEST // 2  # 21 outputs hold as many pixels then as five
 
@@ -80,7 +81,7 @@ def slider_of_image(
         image, fit = to_pil_image(image.cpu()), False
     name = "your image" if isinstance(image, bytes | Image.Image) else Path(image).name
     if isinstance(image, Image.Image):
-        image = convert(image, values=first.seen.range)
+        image = convert(image, values=first.seen.range, upright=first.seen.exif)
     else:
         try:
             image = load_image(image, values=first.seen.range)
@@ -91,12 +92,17 @@ def slider_of_image(
     if fit:
         plain = image.convert(MODES[first.source_channels])
         fitted = _at_most(longest, fit_to(plain, first.seen.aspect, first.image_size))
+    source = pil_to_tensor(fitted)  # as a tensor it keeps its scale and its values
     if path:
-        outputs = path.translate(fitted, path.grid(), fit=False)
+        outputs = path.translate(source, path.grid())
     else:
-        outputs = {k: translate(generator, fitted, fit=False) for k, generator in generators.items()}
-    encoded = {k: encode(pil_to_tensor(resize(output, shown.size))[None]) for k, output in outputs.items()}
+        outputs = {k: translate(generator, source) for k, generator in generators.items()}
+    encoded = {k: encode(_resized(output, shown.size)[None]) for k, output in outputs.items()}
     return LambdaSlider(encoded, encode(pil_to_tensor(shown)[None]), names=[name], stops=path and path.lambdas)
+
+
+def _resized(image: Tensor, size: tuple[int, int]) -> Tensor:
+    return image if image.shape[:0:-1] == size else pil_to_tensor(to_pil_image(image).resize(size, BICUBIC))
 
 
 def _at_most(longest: int, image: Image.Image) -> Image.Image:

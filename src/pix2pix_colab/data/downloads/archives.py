@@ -5,11 +5,14 @@ import errno
 import gzip
 import io
 import lzma
+import posixpath
 import re
 import shutil
 import stat
 import tarfile
+import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -92,23 +95,27 @@ def _limit(archive: Path) -> int:
 
 def _check_sizes(files: Iterable[tuple], archive: Path, folder: Path) -> Iterable:
     """List the members of an archive, if their declared sizes (which no more is extracted than) are acceptable."""
-    members, total, limit, name = [], 0, _limit(archive), archive.name.lstrip(".")
-    for member, size in tqdm(files, f"check {name}", unit="file", delay=2):
+    members, total, limit, label = [], 0, _limit(archive), archive.name.lstrip(".")
+    for member, size in tqdm(files, f"check {label}", unit="file", delay=2):
         members.append(member)
         total += size
         if total > limit or len(members) > MAX_FILES:
             raise ValueError(f"it unpacks to over {limit:,} bytes or {MAX_FILES:,} files, more than images would")
     if not members:
         raise ValueError("it holds no files")
+    names = Counter(posixpath.normpath(getattr(member, "filename", None) or member.name) for member in members)
+    if twice := [name for name, count in names.items() if count > 1]:
+        words = f"{len(twice)} names occur more than once in {label}, and the last file of each is kept"
+        warnings.warn(f"{words}: {', '.join(twice[:10])}", stacklevel=2)
     require_space(folder, total)
-    return tqdm(members, f"unpack {name}", unit="file", delay=2)
+    return tqdm(members, f"unpack {label}", unit="file", delay=2)
 
 
 def _safe_name(name: str, plain: bool) -> str:
-    """The path of a member in its folder; an absolute one is taken as relative. A backslash separates ASCII names."""
+    """The path of a member in its folder; an absolute one is taken as relative."""
     if not plain:
         raise ValueError(f"{name} is a link or a device: pack the file itself")
-    name = name.replace("\\", "/" if name.isascii() else "_")
+    name = name.replace("\\", "/" if _is_text(name) else "%5C")  # of other code pages it may be half a character
     if ".." in (name := name.lstrip("/")).split("/"):
         raise ValueError(f"{name} lies outside of its folder")
     return name
@@ -116,6 +123,8 @@ def _safe_name(name: str, plain: bool) -> str:
 
 def _zip_files(packed: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, int]]:
     decode = _name_decoder(packed)
+    if any(name.endswith("/data.pkl") for name in packed.namelist()):
+        raise ValueError("it is no archive of images but weights: to train on from a run, give train(start=)")
     for info in packed.infolist():
         info.filename = decode(info)
         if info.flag_bits & 1:
@@ -127,18 +136,26 @@ def _zip_files(packed: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, int]]
 
 
 def _name_decoder(packed: zipfile.ZipFile) -> Callable[[zipfile.ZipInfo], str]:
-    """How to read the names of members that don't say their code page: UTF-8, or an Asian one where it must be."""
+    """How to read the names of members that don't say their code page.
+
+    UTF-8, or the Asian one in which no character is half a backslash: then none has one, or all have (of folders).
+    What none of them reads stays the bytes that it is.
+    """
     raw = [info.orig_filename.encode("cp437") for info in packed.infolist() if not info.flag_bits & UTF_8]
-    asian = ("cp932", "gb18030", "big5") if any(map(re.compile(rb"[\x81-\xfe]\\").search, raw)) else ()
-    for encoding in ("utf-8", *asian):
+    asian = ("cp932", "gb18030", "big5", "cp949") if any(map(re.compile(rb"[\x81-\xfe]\\").search, raw)) else ()
+    for encoding in ("utf-8", *asian, "cp437"):
         with suppress(UnicodeDecodeError):
-            [name.decode(encoding) for name in raw]
-            break
-    else:
-        return lambda info: info.orig_filename
-    return lambda info: (
-        info.orig_filename if info.flag_bits & UTF_8 else info.orig_filename.encode("cp437").decode(encoding)
-    )
+            names = dict(zip(raw, (name.decode(encoding) for name in raw), strict=True))
+            if encoding in ("utf-8", "cp437") or {"\\" in name for name in names.values()} != {True, False}:
+                break
+    if encoding == "cp437" and asian:
+        names = {name: name.decode("ascii", "surrogateescape") for name in raw}
+    return lambda info: info.orig_filename if info.flag_bits & UTF_8 else names[info.orig_filename.encode("cp437")]
+
+
+def _is_text(name: str) -> bool:
+    """Whether all bytes of a name could be read."""
+    return not any("\udc80" <= character <= "\udcff" for character in name)
 
 
 class _Decoded(io.BufferedReader):
