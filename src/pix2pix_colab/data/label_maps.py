@@ -67,10 +67,12 @@ def describe_class_ids(pairs: Pairs) -> list[str]:
     said, ranges = [], (pairs.seen.range, pairs.seen.target_range)
     for name, values in zip(("source", "target"), ranges, strict=True) if len(pairs) else ():
         images = getattr(pairs, name)
-        levels = [level for level in images.unique().tolist() if level != IGNORED]
-        areas = (images.diff(dim=-1) == 0).float().mean() > 0.8 and (images == images[:, :1]).all()
+        if values not in (None, (0, 255)) or not (images == images[:, :1]).all():
+            continue
+        levels = [level for level in images[:, 0].unique().tolist() if level != IGNORED]
+        areas = (images[..., 1:] == images[..., :-1]).float().mean() > 0.8
         close = 1 < len(levels) > (levels[-1] - levels[0]) / 8 and levels[-1] <= MOST_IDS
-        if values in (None, (0, 255)) and close and areas:
+        if close and areas:
             option = f"{name}_range=(0, {levels[-1]})"
             said.append(
                 f"the {name}s have no grey levels but {levels[0]} to {levels[-1]}, as masks of class ids have: they "
