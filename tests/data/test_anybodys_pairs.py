@@ -324,7 +324,13 @@ def test_many_bands_are_no_image_of_ours_but_an_image(tmp_path):
 
 @pytest.mark.parametrize(("samples", "tags"), [(2, {"t262": 1}), (5, {"t262": 5})])
 def test_further_bands_of_grey_and_of_cmyk_are_said(tmp_path, samples, tags):
-    _, said = read(lay(tmp_path, A_1_png=grey(), B_1_tif=tiff(np.full((64, 64, samples), 9, np.uint8), t338=0, **tags)))
+    """Or refused by an older Pillow."""
+    lay(tmp_path, A_1_png=grey(), B_1_tif=tiff(np.full((64, 64, samples), 9, np.uint8), t338=0, **tags))
+    try:
+        _, said = read(tmp_path)
+    except ValueError as error:
+        assert "many bands" in str(error)
+        return
     assert f"has {samples} bands, of which the first {samples - 1} are read" in said
 
 
@@ -469,9 +475,9 @@ def test_thousands_left_out_are_a_count_ten_names_and_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("name", "advice"),
     [
-        ("more.zip", "is an archive: unpack it"),
-        ("more.rar", "is an archive that Python can't unpack"),
-        ("checkpoint.pt", "is no image but weights: to train on, give train.start=read_run"),
+        ("more.zip", "is an archive: unpack it, or give it as PAIRS"),
+        ("more.rar", "is an archive: unpack it"),
+        ("checkpoint.pt", "is no image but weights: train.start=read_run"),
         ("depth.exr", ".*save each channel as .npy"),
     ],
 )

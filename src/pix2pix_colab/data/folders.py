@@ -20,14 +20,8 @@ _NAMED = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 ADVICE = {  # for files that are no images, by their endings; "" is any other
-    (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz"): "is an archive: unpack it, or give it in place of this folder",
-    (".rar", ".7z"): "is an archive that Python can't unpack: unpack it, and pack it as .zip if need be",
-    (
-        ".pt",
-        ".pth",
-        ".ckpt",
-        ".safetensors",
-    ): "is no image but weights: to train on, give train(start=read_run(folder))",
+    (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".rar", ".7z"): "is an archive: unpack it, or give it as PAIRS",
+    (".pt", ".pth", ".ckpt", ".safetensors"): "is no image but weights: train(start=read_run(its folder)) goes on",
     (".npz", ".mat", ".nii", ".dcm", ".exr"): "can't be read: save each channel as .npy, or as 16-bit PNG",
     ("",): "is of no kind that Pillow opens: save it as PNG or JPEG",
 }
