@@ -8,9 +8,10 @@ import pytest
 import torch
 from helpers.noise import noise_pairs
 
+from pix2pix_colab import UNetGenerator, translate
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.training import TrainConfig, Training, time_estimate, train
-from pix2pix_colab.utils.device import default_device, fast_cudnn, fork_rng
+from pix2pix_colab.utils.device import default_device, exact_cudnn, fast_cudnn, fork_rng
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
@@ -123,6 +124,23 @@ def test_cudnn_is_deterministic_or_off_if_torch_is_set_so(monkeypatch):
         assert cudnn() == (True, False, True)
     with torch.backends.cudnn.flags(enabled=False), fast_cudnn():
         assert cudnn() == (False, False, True)
+
+
+@pytest.mark.parametrize("context", [fast_cudnn, exact_cudnn])
+@pytest.mark.parametrize("tf32", [False, True])
+def test_tf32_stays_the_users(monkeypatch, context, tf32):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", tf32)
+    with context():
+        assert torch.backends.cudnn.allow_tf32 is tf32
+    assert torch.backends.cudnn.allow_tf32 is tf32
+
+
+def test_translate_takes_deterministic_algorithms(monkeypatch):
+    """On a GPU the same image would else give other bits in another process."""
+    seen, generator = [], UNetGenerator(2, 128)
+    generator.register_forward_pre_hook(lambda *_: seen.append(cudnn()))
+    translate(generator, torch.zeros(3, 128, 128, dtype=torch.uint8))
+    assert seen == [(True, False, True)]
 
 
 @pytest.mark.parametrize(

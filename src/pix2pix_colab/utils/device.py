@@ -34,14 +34,19 @@ def describe_device(device: torch.device) -> str:
 
 def fast_cudnn() -> AbstractContextManager:
     """Context in which cuDNN picks its fastest algorithms, or deterministic ones if torch is set to use those."""
-    deterministic, cudnn = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn
-    flags = {"benchmark": not deterministic, "deterministic": deterministic}
-    return cudnn.flags(cudnn.enabled, **flags)  # without its first argument cuDNN would be off
+    return _cudnn(deterministic=torch.are_deterministic_algorithms_enabled())
 
 
 def exact_cudnn() -> AbstractContextManager:
     """Context in which cuDNN takes deterministic algorithms: the same image gives the same output, to the bit."""
-    return torch.backends.cudnn.flags(torch.backends.cudnn.enabled, benchmark=False, deterministic=True)
+    return _cudnn(deterministic=True)
+
+
+def _cudnn(deterministic: bool) -> AbstractContextManager:
+    """Context of cuDNN's algorithms. Without being passed cuDNN would be off, and TF32, which is the user's, on."""
+    cudnn = torch.backends.cudnn
+    flags = {"benchmark": not deterministic, "deterministic": deterministic, "allow_tf32": cudnn.allow_tf32}
+    return cudnn.flags(cudnn.enabled, **flags)
 
 
 def fork_rng(device: torch.device | str) -> AbstractContextManager:
