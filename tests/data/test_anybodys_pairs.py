@@ -19,7 +19,7 @@ from pix2pix_colab.data import Pairs, decode_label_maps, jitter_size, label_clas
 from pix2pix_colab.data.pair_decoder import PairDecoder
 from pix2pix_colab.lambda_path import save_pretrained
 from pix2pix_colab.training import TrainConfig, read_run, train
-from pix2pix_colab.utils.images import Seen, convert, load_image, resize
+from pix2pix_colab.utils.images import Seen, convert, load_image, resize, to_uint8
 from pix2pix_colab.widgets import slider_of_image
 
 RAMP = np.tile(np.linspace(0, 1, 64), (64, 1))
@@ -264,6 +264,22 @@ def test_what_was_read_as_stored_is_translated_as_stored():
     for each in (image, plain):
         translate(generator, each)
     assert torch.equal(*sources)
+
+
+@pytest.mark.parametrize("kind", ["path", "bytes", "PIL", "tensor"])
+def test_a_slider_sees_a_file_as_the_pairs_were_read_and_a_tensor_as_it_is(tmp_path, kind):
+    pixels = np.random.default_rng(0).integers(0, 12, (128, 128, 3), np.uint8)
+    image = Image.fromarray(pixels)
+    image.getexif()[0x112] = 6
+    file = lay(tmp_path, A_1_png=image) / "A/1.png"
+    generator, sources = UNetGenerator(2, 128), []
+    generator.register_forward_pre_hook(lambda _, given: sources.append(given[0]))
+    generator.seen = Seen(1.0, (0, 11), exif=False)
+    tensor = torch.from_numpy(pixels).permute(2, 0, 1)
+    given = {"path": file, "bytes": file.read_bytes(), "PIL": Image.open(file), "tensor": tensor}[kind]
+    slider_of_image({100: generator}, given)
+    expected = tensor if kind == "tensor" else (tensor.float() * 255 / 11).round().to(torch.uint8)
+    assert torch.equal(to_uint8(sources[0])[0], expected)
 
 
 def test_both_sides_turned_are_not_worth_a_word(tmp_path):

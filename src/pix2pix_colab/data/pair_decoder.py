@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..utils.images import MODES, SAME_ASPECT, LargeImageError, open_picture, resize
+from ..utils.images import SAME_ASPECT, LargeImageError, eight_bits, open_picture, resize
 from ..utils.picture import Picture, Range, RangeNeededError, Values
 from .folders import PairFiles
 
@@ -86,7 +86,7 @@ class PairDecoder:
     def _fit(self, picture: Picture, side: int) -> np.ndarray:
         if self.ranges[side] is None and (values := picture.values()):
             raise RangeNeededError(values)
-        image = picture.image(self.ranges[side]).convert("RGB").convert(MODES[self.channels[side]])
+        image = eight_bits(picture, self.channels[side], self.ranges[side])
         return np.atleast_3d(resize(image, (self.size, self.size))).transpose(2, 0, 1).copy()  # -> (C, H, W)
 
     def _halve(self, file: Path) -> tuple[tuple[Picture, Picture], list[str]]:

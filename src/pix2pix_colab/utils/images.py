@@ -48,9 +48,8 @@ class LargeImageError(ValueError):
 def is_image(file: Path) -> bool:
     """Detect an image that can be read, by its ending; hidden files (macOS leaves ._1.jpg beside 1.jpg) are none."""
     ending = file.suffix.lower()
-    return (ending == ARRAY or Image.registered_extensions().get(ending) in Image.OPEN) and not file.name.startswith(
-        "."
-    )
+    known = ending == ARRAY or Image.registered_extensions().get(ending) in Image.OPEN
+    return known and not file.name.startswith(".")
 
 
 def open_picture(file: str | Path | bytes, upright: bool = True, most: float = math.inf) -> Picture:
@@ -96,9 +95,11 @@ def open_picture(file: str | Path | bytes, upright: bool = True, most: float = m
         raise ValueError(f"can't be read ({reason})") from error
 
 
-def load_image(file: str | Path | bytes, channels: int = 3, values: Range | None = None) -> Image.Image:
+def load_image(
+    file: str | Path | bytes, channels: int = 3, values: Range | None = None, upright: bool = True
+) -> Image.Image:
     """Read an image file of any kind, by its path or its bytes, as ``convert`` does. Raises ValueError, a reason."""
-    return _eight_bits(open_picture(file), channels, values)
+    return eight_bits(open_picture(file, upright), channels, values)
 
 
 def convert(image: Image.Image, channels: int = 3, values: Range | None = None, upright: bool = True) -> Image.Image:
@@ -116,10 +117,11 @@ def convert(image: Image.Image, channels: int = 3, values: Range | None = None, 
     Raises:
         ValueError: for floats, signed and 32-bit values without a range, and for EXIF data that can't be read.
     """
-    return _eight_bits(picture_of(image, upright), channels, values)
+    return eight_bits(picture_of(image, upright), channels, values)
 
 
-def _eight_bits(picture: Picture, channels: int, values: Range | None) -> Image.Image:
+def eight_bits(picture: Picture, channels: int, values: Range | None) -> Image.Image:
+    """A picture as 8-bit grey (1 channel) or colour (3), by its range."""
     return picture.image(values).convert("RGB").convert(MODES[channels])
 
 
@@ -155,7 +157,7 @@ def fit_to(image: Image.Image, aspect: float | None, size: int) -> Image.Image:
 
     Training squashes images of a common ``aspect`` to squares of ``size`` px. One of that aspect becomes such a square,
     too. Of another one, pixels are squashed by as much, so that what it shows has its usual shape, and the shorter side
-    becomes ``size`` px. Where there was no common aspect, any image becomes a square.
+    becomes ``size`` px, the longer at most 16 times that. Where there was no common aspect, any image becomes a square.
     """
     width = 1.0 if aspect is None else min(16.0, max(1 / 16, image.width / image.height / aspect))
     if abs(width - 1) <= SAME_ASPECT:

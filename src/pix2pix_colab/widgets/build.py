@@ -76,22 +76,22 @@ def slider_of_image(
     """
     path = generators if isinstance(generators, LambdaPath) else None
     first, longest = (path.anchors[0], LONGEST_ON_PATH) if path else (next(iter(generators.values())), LONGEST)
-    if isinstance(image, Tensor):
+    seen, name = first.seen, "your image" if isinstance(image, bytes | Image.Image | Tensor) else Path(image).name
+    if isinstance(image, Tensor):  # which has its range already
         check_source(image)
-        image, fit = to_pil_image(image.cpu()), False
-    name = "your image" if isinstance(image, bytes | Image.Image) else Path(image).name
-    if isinstance(image, Image.Image):
-        image = convert(image, values=first.seen.range, upright=first.seen.exif)
+        image, fit = to_pil_image(image.cpu()).convert("RGB"), False
+    elif isinstance(image, Image.Image):
+        image = convert(image, values=seen.range, upright=seen.exif)
     else:
         try:
-            image = load_image(image, values=first.seen.range)
+            image = load_image(image, values=seen.range, upright=seen.exif)
         except ValueError as error:
             raise ValueError(f"{name} {error}: choose another image.") from error
     shown = _at_most(longest, image)
     fitted = shown
     if fit:
         plain = image.convert(MODES[first.source_channels])
-        fitted = _at_most(longest, fit_to(plain, first.seen.aspect, first.image_size))
+        fitted = _at_most(longest, fit_to(plain, seen.aspect, first.image_size))
     source = pil_to_tensor(fitted)  # as a tensor it keeps its scale and its values
     if path:
         outputs = path.translate(source, path.grid())
