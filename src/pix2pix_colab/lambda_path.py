@@ -3,10 +3,8 @@
 import copy
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import reduce
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from zlib import crc32
 
 import torch
 from torch import Tensor, nn
@@ -17,9 +15,9 @@ from .inference import Images, translate_by
 from .loss import check_lambda
 from .utils.files import atomic_write
 from .utils.images import SQUARE, Seen
+from .utils.int8 import checksum, from_int8, to_int8
 
 PRETRAINED = {"facades": Path(__file__).with_name("pretrained.safetensors")}
-SCALE = ".scale"  # ends the name of a weight's scales in a file
 
 
 class LambdaPath:
@@ -179,14 +177,14 @@ def _load(file: Path) -> LambdaPath:
     with safe_open(file, "pt") as opened:
         settings = json.loads(opened.metadata()["settings"])
         arrays = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-    if _checksum(arrays) != settings["crc32"]:
+    if checksum(arrays) != settings["crc32"]:
         raise ValueError("The weights are not those that were saved.")
     first, late = UNetGenerator(**settings["generator"]), settings["late_layers"]
     first.seen = Seen(*settings["seen"]) if "seen" in settings else SQUARE
     discriminator = PatchDiscriminator(*settings["discriminator"]) if settings["discriminator"] else None
     for name, network in _shared(first, late, discriminator).items():
-        network.load_state_dict(_read(arrays, name))
-    weights = {float(label): _read(arrays, label) for label in settings["lambdas"]}
+        network.load_state_dict(from_int8(arrays, name))
+    weights = {float(label): from_int8(arrays, label) for label in settings["lambdas"]}
     return LambdaPath({k: with_late_layers(first, late, each) for k, each in weights.items()}, discriminator)
 
 
@@ -203,7 +201,12 @@ def save_pretrained(path: LambdaPath, file: str | Path) -> Path:
     first, late, labels = path.anchors[0], path.late_layers, [str(float(k)) for k in path.lambdas]
     networks = _shared(first, late, path.discriminator)
     networks |= {label: each.decoder[-late:] for label, each in zip(labels, path.anchors, strict=True)}
-    arrays = {f"{name}.{key}": array for name, network in networks.items() for key, array in _arrays(network)}
+    innermost = {"encoder": f"{len(first.encoder) - 1}.", "decoder": "0."}  # between 2×2 px and one
+    arrays = {
+        f"{name}.{key}": array
+        for name, network in networks.items()
+        for key, array in to_int8(network, innermost.get(name, ()))
+    }
     shape = [first.settings[name] for name in ("width", "source_channels", "target_channels")]
     settings = {
         "generator": first.settings,
@@ -211,7 +214,7 @@ def save_pretrained(path: LambdaPath, file: str | Path) -> Path:
         "discriminator": path.discriminator and shape,
         "late_layers": late,
         "lambdas": labels,
-        "crc32": _checksum(arrays),
+        "crc32": checksum(arrays),
     }
     with atomic_write(Path(file)) as partial:
         save_file(arrays, partial, {"settings": json.dumps(settings)})
@@ -223,33 +226,3 @@ def _shared(generator: UNetGenerator, late: int, discriminator: PatchDiscriminat
     """What is there once, by its name in the file. The late layers are there for each λ."""
     networks = {"encoder": generator.encoder, "decoder": generator.decoder[:-late]}
     return networks | ({"discriminator": discriminator} if discriminator else {})
-
-
-def _arrays(network: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    """The weights of a network by name, those of convolutions as int8 and their scales."""
-    modules = dict(network.named_modules())
-    for name, values in network.state_dict().items():
-        module = modules[name.rpartition(".")[0]]
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and name.endswith(".weight"):
-            values, scale = quantize(values, [int(isinstance(module, nn.ConvTranspose2d))])
-            yield name + SCALE, scale.cpu()
-        yield name, values.cpu().contiguous()
-
-
-def quantize(values: Tensor, channels: Sequence[int]) -> tuple[Tensor, Tensor]:
-    """Weights as int8 in [-127, 127], and their scales, one for each index of the axes ``channels``: weight / scale."""
-    others = [axis for axis in range(values.ndim) if axis not in channels]
-    scale = values.detach().abs().amax(others, keepdim=True).clamp(min=1e-30) / 127
-    return (values.detach() / scale).round().to(torch.int8), scale
-
-
-def _read(arrays: Mapping[str, Tensor], network: str) -> dict[str, Tensor]:
-    """The weights of a network: the inverse of ``_arrays``."""
-    found = {name.removeprefix(f"{network}."): arrays[name] for name in arrays if name.startswith(f"{network}.")}
-    scales = {name.removesuffix(SCALE): found.pop(name) for name in list(found) if name.endswith(SCALE)}
-    return {name: each * scales[name] if each.dtype == torch.int8 else each for name, each in found.items()}
-
-
-def _checksum(arrays: Mapping[str, Tensor]) -> int:
-    """CRC-32 of all weights: safetensors has none."""
-    return reduce(lambda checksum, name: crc32(arrays[name].numpy(), checksum), sorted(arrays), 0)

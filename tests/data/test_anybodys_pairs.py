@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.image_files import png_of_16_bits, tiff, wide_gamut
 from PIL import Image, ImageCms
 
 from pix2pix_colab import LambdaPath, UNetGenerator, load_pretrained, translate
@@ -19,8 +20,8 @@ from pix2pix_colab.data import Pairs, decode_label_maps, jitter_size, label_clas
 from pix2pix_colab.data.pair_decoder import PairDecoder
 from pix2pix_colab.lambda_path import save_pretrained
 from pix2pix_colab.training import TrainConfig, read_run, train
-from pix2pix_colab.utils.images import Seen, convert, load_image, resize, to_uint8
-from pix2pix_colab.widgets import slider_of_image
+from pix2pix_colab.utils.images import Seen, convert, resize, to_uint8
+from pix2pix_colab.widgets import ImageUpload, slider_of_image
 
 RAMP = np.tile(np.linspace(0, 1, 64), (64, 1))
 
@@ -51,41 +52,6 @@ def read(folder: Path, size: int = 64, **options):
         warnings.simplefilter("always")
         pairs = read_pairs(folder, size, **options)
     return pairs, "\n".join(str(each.message) for each in told)
-
-
-def png_of_16_bits(values: np.ndarray) -> bytes:
-    """(H, W, 2) is grey and opacity, (H, W, 3) colour, (H, W, 4) colour and opacity."""
-    height, width, channels = values.shape
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-    chunks = {
-        b"IHDR": struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0),
-        b"IDAT": zlib.compress(rows),
-        b"IEND": b"",
-    }
-    written = (
-        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        for kind, data in chunks.items()
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(written)
-
-
-def tiff(values: np.ndarray, byte_order: str = "<", **tags: int | tuple) -> bytes:
-    """A TIFF of whatever numbers, (H, W) or (H, W, C); tags by their numbers, as t338."""
-    height, width, *channels = values.shape
-    samples, data = (channels or [1])[0], values.astype(values.dtype.newbyteorder(byte_order)).tobytes()
-    kind = {"u": 1, "i": 2, "f": 3}[values.dtype.kind]
-    fields = {256: width, 257: height, 258: values.dtype.itemsize * 8, 259: 1, 262: 2 if samples > 2 else 1}
-    fields |= {277: samples, 278: height, 279: len(data), 339: kind} | {int(k[1:]): v for k, v in tags.items()}
-    fields[273] = 8 + 2 + 12 * (len(fields) + 1) + 4 + 2 * samples
-    head, more = b"", struct.pack(f"{byte_order}{samples}H", *[fields[258]] * samples)
-    for tag, value in sorted(fields.items()):
-        count = samples if tag == 258 and samples > 2 else 1
-        if count > 2:
-            head += struct.pack(f"{byte_order}HHII", tag, 3, count, fields[273] - len(more))
-        else:
-            head += struct.pack(f"{byte_order}HHII" if byte_order == "<" else ">HHII", tag, 4, 1, value)
-    start = (b"II*\0" if byte_order == "<" else b"MM\0*") + struct.pack(f"{byte_order}I", 8)
-    return start + struct.pack(f"{byte_order}H", len(fields)) + head + bytes(4) + more + data
 
 
 # --- 2: ranges
@@ -223,6 +189,54 @@ def test_two_images_of_a_usual_aspect_are_taken(tmp_path, size):
     assert len(read(tmp_path)[0]) == 1
 
 
+def scene(number: int, width: int = 128, height: int = 128) -> np.ndarray:
+    """A smooth image with the texture of a photo, another one for each number."""
+    random = np.random.default_rng(number)
+    low = Image.fromarray(random.integers(60, 190, (4, 4, 3), dtype=np.uint8)).resize((width, height), 3)
+    return (np.asarray(low, int) + random.integers(-9, 10, (height, width, 1))).clip(0, 255).astype(np.uint8)
+
+
+def strip(*panels: np.ndarray) -> Image.Image:
+    return Image.fromarray(np.concatenate(panels, axis=1))
+
+
+def mask(number: int) -> np.ndarray:
+    """A label map of a scene: some rectangles."""
+    image = np.full((128, 128, 3), (0, 0, 220), np.uint8)
+    for x, y, colour in np.random.default_rng(number).integers(10, 100, (9, 3)):
+        image[y : y + 20, x : x + 15] = 2 * colour, 80, 255 - colour
+    return image
+
+
+SEAMS = {  # files by their number, and what is said of their seams
+    "label map and photo": (lambda i: strip(mask(i), scene(i)), ""),
+    "grey and colour": (lambda i: strip(scene(i).mean(axis=2, keepdims=True).repeat(3, 2).astype("u1"), scene(i)), ""),
+    "objects on white": (
+        lambda i: strip(*[np.pad(scene(i)[:90, :90], ((19, 19), (19, 19), (0, 0)), constant_values=255)] * 2),
+        "",
+    ),
+    "two label maps": (lambda i: strip(mask(i), 255 - mask(i)), ""),
+    "panoramas": (lambda i: Image.fromarray(scene(i, 256)), "no edge runs down the middle"),
+    "three upright photos": (lambda i: strip(*(scene(3 * i + k, 80, 120) for k in range(3))), "strips of three"),
+    "three upright panels": (lambda i: strip(mask(i)[:, :86], 255 - mask(i)[:, :86], scene(i, 86)), "strips of three"),
+    "four upright photos": (lambda i: strip(*(scene(4 * i + k, 60, 120) for k in range(4))), "strips of four"),
+    "four flat panels": (
+        lambda i: strip(*(np.full((99, 50, 3), 60 * k, np.uint8) for k in range(4))),
+        "strips of four",
+    ),
+}
+
+
+@pytest.mark.parametrize("ending", ["png", "jpg"])
+@pytest.mark.parametrize("kind", SEAMS)
+def test_strips_and_panoramas_of_the_aspect_of_pairs_are_asked_about(tmp_path, kind, ending):
+    make, expected = SEAMS[kind]
+    for i in range(7):
+        make(i).save(tmp_path / f"{i}.{ending}")
+    assert expected in read(tmp_path)[1] if expected else read(tmp_path)[1] == ""
+    assert read(tmp_path, any_aspect=True)[1] == "", "it was said that they are pairs"
+
+
 # --- 4: one side turned
 
 
@@ -358,29 +372,78 @@ def test_16_bits_of_colour_and_infrared(tmp_path):
 
 def test_a_blank_transparent_image_is_said(tmp_path):
     pairs, said = read(lay(tmp_path, A_1_png=grey(), B_1_png=Image.new("RGBA", (64, 64))))
-    assert (pairs.target == 255).all() and "B/1.png is wholly transparent, and read as white" in said
+    assert (pairs.target == 255).all() and "B/1.png is blank: what is transparent is read as white" in said
 
 
-def wide_gamut() -> bytes:
-    """A profile of Adobe RGB's primaries and a gamma of 2.2."""
+def half_blank() -> Image.Image:
+    image = Image.new("RGBA", (128, 64), (90, 120, 90, 255))
+    image.paste((0, 0, 0, 0), (64, 0, 128, 64))
+    return image
 
-    def fixed(*values: float) -> bytes:
-        return b"".join(struct.pack(">i", round(each * 65536)) for each in values)
 
-    xyz = {"wtpt": (0.9642, 1, 0.8249), "rXYZ": (0.6097, 0.3111, 0.0195), "gXYZ": (0.2053, 0.6257, 0.0609)}
-    xyz["bXYZ"] = (0.1492, 0.0632, 0.7446)
-    tags = {name: b"XYZ " + bytes(4) + fixed(*each) for name, each in xyz.items()}
-    tags |= dict.fromkeys(("rTRC", "gTRC", "bTRC"), b"curv" + bytes(4) + struct.pack(">IHH", 1, 563, 0))
-    text = "wide".encode("utf-16-be")
-    named = b"mluc" + bytes(4) + struct.pack(">II4sII", 1, 12, b"enUS", len(text), 28) + text
-    table, body = b"", b""
-    for name, data in ({"desc": named, "cprt": named} | tags).items():
-        table += struct.pack(">4sII", name.encode(), 132 + 12 * (len(tags) + 2) + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    head = struct.pack(">I4sI4s4s4s6H4s", 132 + len(table + body), b"lcms", 0x04000000, b"mntr", b"RGB ", b"XYZ ",
-                       2026, 1, 1, 0, 0, 0, b"acsp")  # fmt: skip
-    head = head.ljust(68, b"\0") + fixed(0.9642, 1, 0.8249)
-    return head.ljust(128, b"\0") + struct.pack(">I", len(tags) + 2) + table + body
+def white_logo() -> Image.Image:
+    image = Image.new("RGBA", (128, 64), (0, 0, 0, 0))
+    image.paste((255, 255, 255, 255), (20, 20, 90, 50))
+    return image
+
+
+def opacity_of_0_and_1() -> Image.Image:
+    image = Image.new("RGBA", (128, 64), (90, 120, 90, 1))
+    image.paste((0, 0, 0, 0), (0, 0, 9, 9))
+    return image
+
+
+def transparent_colour_of_16_bits() -> Image.Image:
+    image = Image.fromarray(np.full((64, 128), 9000, np.uint16))
+    image.info["transparency"] = 9000
+    return image
+
+
+def pages() -> Image.Image:
+    buffer = io.BytesIO()
+    Image.new("RGB", (128, 64)).save(buffer, "TIFF", save_all=True, append_images=[grey()])
+    return Image.open(buffer)
+
+
+def infrared() -> Image.Image:
+    return Image.open(io.BytesIO(tiff(np.full((64, 128, 4), 90, np.uint8), t338=0)))
+
+
+SAID = {
+    half_blank: "is blank in its right half: what is transparent is read as white",
+    white_logo: "is blank: what is transparent is read as white, and so is the rest",
+    opacity_of_0_and_1: "has an opacity of 1 at most, of 255, which is taken for opaque",
+    transparent_colour_of_16_bits: "has 16 bits and a transparent colour, which is read as any other",
+    pages: "has 2 pages, of which the first is read",
+    infrared: "has 4 bands, of which the first 3 are read",
+}
+
+
+@pytest.mark.parametrize("make", SAID)
+def test_what_is_not_seen_of_an_image_is_said_wherever_it_is_read(tmp_path, make):
+    """In pairs side by side and in translate, in the slider of a file and in an upload."""
+    image, name = make(), "1.tif" if make().format == "TIFF" else "1.png"
+    told = {"save_all": True} if make is pages else {"transparency": 9000} if "transparency" in image.info else {}
+    if make is infrared:
+        (tmp_path / name).write_bytes(image.fp.getvalue())
+    else:
+        image.save(tmp_path / name, **told)
+    assert f"{name}: {SAID[make]}" in read(tmp_path)[1]
+    generator = UNetGenerator(2, 128)
+    for see in (translate, lambda generator, image: slider_of_image({100.0: generator}, image)):
+        with pytest.warns(UserWarning, match=f"The image {SAID[make]}"):
+            see(generator, Image.open(tmp_path / name))
+    upload = ImageUpload(lambda content: slider_of_image({100.0: generator}, content))
+    upload.show((tmp_path / name).read_bytes())
+    assert upload.slider and f"The image {SAID[make]}" in upload.picker.message
+
+
+def test_what_is_seen_of_an_image_needs_no_words(tmp_path):
+    image = half_blank()
+    image.paste((200, 40, 40, 128), (64, 0, 128, 64))
+    image.save(tmp_path / "1.png")
+    Image.new("RGBA", (128, 64), "white").save(tmp_path / "2.png")  # opaque
+    assert read(tmp_path)[1] == ""
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P"])
@@ -503,6 +566,23 @@ def test_other_files_among_images_get_the_advice_that_fits(tmp_path, name, advic
     assert re.search(rf"{name}: {advice}", read(tmp_path)[1])
 
 
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\n",
+            "a pointer of Git LFS: fetch the files with git lfs",
+        ),
+        (b"PK\x03\x04" + bytes(99), "a zip archive: unpack it"),
+        (b"%PDF-1.7\n", "a PDF: save its pages"),
+        (b"\n<!DOCTYPE html><html>", "text, such as a web page"),
+    ],
+)
+def test_what_is_only_called_an_image_is_said_to_be_what_it_is(tmp_path, content, advice):
+    _, said = read(lay(tmp_path, A_1_png=grey(), B_1_png=grey(), A_2_png=grey(), B_2_png=content))
+    assert f"B/2.png is no image but {advice}" in said
+
+
 def test_two_folders_of_other_names_are_told_of_targets(tmp_path):
     for name in ("photos", "masks"):
         (tmp_path / name).mkdir()
@@ -551,7 +631,7 @@ def _with_most(init, most):
 
 def test_a_file_of_any_kind_is_the_same_as_bytes(tmp_path):
     np.save(tmp_path / "1.npy", (RAMP * 4095).astype(np.uint16))
-    assert load_image(tmp_path / "1.npy").tobytes() == load_image((tmp_path / "1.npy").read_bytes()).tobytes()
+    assert convert(tmp_path / "1.npy").tobytes() == convert((tmp_path / "1.npy").read_bytes()).tobytes()
 
 
 # --- 7: names in archives; 8: mirroring

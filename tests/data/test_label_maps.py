@@ -15,8 +15,10 @@ from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from pix2pix_colab.data import LABEL_COLOURS, decode_label_maps, label_classes, nearest_classes, synthetic_facades
 from pix2pix_colab.data.label_maps import MIN_SHARE, NEAR
+from pix2pix_colab.utils.images import label_colours
 
-SOURCE = Path(__file__).parents[2] / "src" / "pix2pix_colab" / "widgets" / "drawing" / "label_map.js"
+WIDGETS = Path(__file__).parents[2] / "src" / "pix2pix_colab" / "widgets"
+SOURCE = WIDGETS / "drawing" / "label_map.js"
 
 
 def as_jpeg(image: Tensor, quality: int = 75) -> Tensor:
@@ -60,6 +62,7 @@ def test_classes_of_other_label_maps_are_their_colours_even_after_jpeg():
     for i, colour in enumerate(sorted(colours)):
         image.paste(colour, (16 + 24 * i, 20, 36 + 24 * i, 100))
     found = label_classes(as_jpeg(pil_to_tensor(image), 90)[None])
+    assert len(found) == len(colours), "JPEG's mixed colours at edges are no classes"
     for colour in colours:
         assert min(math.dist(colour, each) for each in found.values()) < 6
     name, colour = next(iter(found.items()))  # the most frequent first
@@ -83,3 +86,60 @@ def test_the_board_reads_label_maps_alike():
     assert (torch.tensor(labels) == expected[0].flatten()).float().mean() > 0.999  # or as near as another one
     assert near_noise == pytest.approx(expected[1], abs=1e-3) and near_noise < MIN_SHARE
     assert near_map == pytest.approx(nearest_classes(images[1][None])[1], abs=1e-3) and near_map > MIN_SHARE
+
+
+def blocks(count: int) -> Tensor:
+    """A map of so many colours in blocks of 24 px, (3, 384, 384)."""
+    classes = (torch.arange(256) % count).reshape(16, 16).repeat_interleave(24, 0).repeat_interleave(24, 1)
+    return torch.stack([classes, 255 - classes, classes * 7 % 256]).to(torch.uint8)
+
+
+def noise(colours: int) -> Tensor:
+    levels = torch.randint(colours, (1, 128, 128), generator=torch.Generator().manual_seed(0))
+    return levels.to(torch.uint8).expand(3, -1, -1)
+
+
+def photo() -> Tensor:
+    """The levels of a grey photo, smooth and noisy, (3, 128, 128)."""
+    smooth = torch.linspace(20, 200, 128).expand(128, 128) + torch.linspace(0, 40, 128)[:, None]
+    return (smooth + noise(9)[0]).to(torch.uint8).expand(3, -1, -1)
+
+
+def thin_lines() -> Tensor:
+    return torch.where(torch.eye(128).bool(), 0, 255).to(torch.uint8).expand(3, -1, -1)
+
+
+KINDS = {  # an image, and whether it is an exact label map
+    "12 classes": (blocks(12), True),
+    "100 classes": (blocks(100), True),
+    "256 classes": (blocks(256), True),
+    "one colour": (blocks(1), True),
+    "two colours in lines": (thin_lines(), True),
+    "60 levels of noise": (noise(60), True),  # a posterised GIF can't be told from dithered classes
+    "100 levels of noise": (noise(100), False),
+    "a grey photo": (photo(), False),
+    "a photo": (synthetic_facades(1, 128).target[0], False),
+    "a JPEG of classes": (as_jpeg(blocks(12)), False),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_reading_and_board_agree_on_what_a_label_map_is(kind):
+    image, expected = KINDS[kind]
+    assert (label_colours(to_pil_image(image)) is not None) == expected
+    if expected:
+        classes = label_classes(image[None])
+        assert classes == LABEL_COLOURS or len(classes) == len(image.flatten(1).unique(dim=1)[0])
+    elif "JPEG" not in kind:
+        with pytest.raises(ValueError, match="no label maps"):
+            label_classes(image[None])
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node")
+def test_the_upload_takes_the_same_for_label_maps():
+    images = [image.int() for image, _ in KINDS.values()]
+    pixels = [[(image[0] << 16 | image[1] << 8 | image[2]).flatten().tolist(), image.shape[2]] for image in images]
+    code = f"""import {{ isLabelMap }} from {json.dumps((WIDGETS / "upload.js").as_uri())};
+        console.log(JSON.stringify({pixels}.map(([each, width]) => isLabelMap(Uint32Array.from(each), width))));"""
+    said = subprocess.run(["node", "--input-type=module"], input=code, capture_output=True, text=True, check=True)
+    assert json.loads(said.stdout) == [expected for _, expected in KINDS.values()]

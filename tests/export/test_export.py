@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.image_files import png_of_16_bits, tiff, wide_gamut
 from PIL import Image
 from torch import Tensor
 
@@ -208,6 +209,9 @@ def test_a_file_says_what_it_is(tmp_path):
     assert model == {"kind": "generator", "size": "128,128", "seed": "0", "weights": "int8"}
 
 
+OTHERS = "profile", "transparent with a profile", "white is zero", "white is zero of 16"
+
+
 def turned() -> dict:
     exif = Image.Exif()
     exif[0x112] = 6
@@ -215,7 +219,8 @@ def turned() -> dict:
 
 
 @pytest.mark.parametrize(
-    "kind", ["plain", "transparent", "turned", "16 bits", "12 bits", "wide", "label map", "ids", "grey"]
+    "kind",
+    ["plain", "transparent", "turned", "16 bits", "12 bits", "wide", "label map", "ids", "grey", *OTHERS],
 )
 def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, monkeypatch, kind):
     """Of a single generator, whose pairs may have been of 12 bits."""
@@ -223,7 +228,7 @@ def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, m
     (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     generator, random = UNetGenerator(4), np.random.default_rng(0)
     photo = np.kron(random.integers(0, 256, (40, 32, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
-    image, options = Image.fromarray(photo), {}
+    image, options, content = Image.fromarray(photo), {}, b""
     if kind == "transparent":
         image.putalpha(Image.fromarray(photo[..., 1]))
     elif kind == "turned":
@@ -231,6 +236,11 @@ def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, m
     elif kind.endswith("bits"):
         generator.seen = Seen(range=(0, 2 ** int(kind[:2]) - 1))
         image = Image.fromarray((photo[..., 0].astype(np.uint32) * generator.seen.range[1] // 255).astype(np.uint16))
+    elif kind.endswith("profile"):
+        options["icc_profile"] = wide_gamut()
+        image.putalpha(Image.fromarray(photo[..., 1] if "transparent" in kind else np.full_like(photo[..., 1], 255)))
+    elif kind.startswith("white is zero"):
+        content = tiff(photo[..., 0] * np.uint16(257) if "16" in kind else photo[..., 0], t262=0)
     elif kind == "wide":
         image = image.resize((700, 300))
     elif kind == "label map":
@@ -243,6 +253,8 @@ def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, m
         code = code.replace(", False  # True", ", True  # True")
     export_onnx(generator, tmp_path / "path.onnx", weights="float32")
     image.save(tmp_path / "source.png", **options)
+    if content:
+        (tmp_path / "source.png").write_bytes(content)
     monkeypatch.chdir(tmp_path)
     exec(code, {})
     with Image.open("source.png") as opened:
@@ -250,6 +262,19 @@ def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, m
     output = Image.open("output.png")
     assert output.size == expected.size
     assert np.abs(np.asarray(output, int) - np.asarray(expected, int)).mean() < 0.1
+
+
+def test_the_example_of_the_docs_refuses_16_bits_of_colour(tmp_path, monkeypatch):
+    """Pillow reads the upper 8, and of 12 bits that is black."""
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    export_onnx(UNetGenerator(4), tmp_path / "path.onnx", weights="float32")
+    monkeypatch.chdir(tmp_path)
+    colour = np.full((9, 9, 3), 4095, np.uint16)
+    for content in (png_of_16_bits(colour), png_of_16_bits(np.dstack([colour, colour[..., :1]])), tiff(colour)):
+        Path("source.png").write_bytes(content)
+        with pytest.raises(ValueError, match="has 16 bits of colour"):
+            exec(code, {})
 
 
 def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):

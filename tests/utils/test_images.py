@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from pix2pix_colab.utils.images import convert, is_image, load_image
+from pix2pix_colab.utils.images import convert, is_image
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 
@@ -143,7 +143,7 @@ def test_a_file_of_any_mode_is_read_as_it_looks(tmp_path, name):
     saved, ending, options, seen, tolerance = SAVED[name]
     file = tmp_path / f"1.{ending}"
     saved.save(file, **options)
-    assert_seen([load_image(str(file)), load_image(file.read_bytes(), 1)], seen, tolerance)
+    assert_seen([convert(str(file)), convert(file.read_bytes(), 1)], seen, tolerance)
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ def test_pixels_of_floats_are_refused(tmp_path):
     with pytest.raises(
         ValueError, match=r"^has values from 0.5 to 0.5, and nothing says which is black and which is white$"
     ):
-        load_image(tmp_path / "1.tif")
+        convert(tmp_path / "1.tif")
 
 
 UPRIGHT = np.kron([[0, 85, 255], [170, 40, 210]], np.ones((16, 16))).astype(np.uint8)  # 2 × 3 fields, all different
@@ -207,7 +207,7 @@ def encoded(width: int, height: int, form: str, mode: str, orientation: int) -> 
 @given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(SAVABLE), st.integers(1, 8), st.sampled_from((1, 3)))
 def test_any_size_comes_upright_and_whole(scratch, width, height, saved_as, orientation, channels):
     scratch.write_bytes(encoded(width, height, *saved_as, orientation))
-    read = load_image(scratch, channels)
+    read = convert(scratch, channels)
     assert read.size == ((height, width) if orientation > 4 else (width, height))
     assert read.mode == {1: "L", 3: "RGB"}[channels]
 
@@ -228,7 +228,7 @@ def no_large_images():
 def read_or_reason(file: Path, content: bytes) -> Image.Image | str:
     file.write_bytes(content)
     try:
-        return load_image(file)
+        return convert(file)
     except ValueError as error:
         assert str(error).startswith(("is no image", "can't be read (")) and str(error).isprintable(), repr(str(error))
         assert "()" not in str(error)
@@ -275,7 +275,7 @@ def test_the_reason_is_one_line_and_never_empty(tmp_path, monkeypatch, error, re
     (tmp_path / "1.png").touch()
     monkeypatch.setattr(Image, "open", fail)
     with pytest.raises(ValueError, match=rf"^can't be read \({reason}\)$"):
-        load_image(tmp_path / "1.png")
+        convert(tmp_path / "1.png")
 
 
 def test_a_dangerous_size_is_a_reason(tmp_path, monkeypatch):
@@ -285,7 +285,7 @@ def test_a_dangerous_size_is_a_reason(tmp_path, monkeypatch):
         ValueError,
         match=r"can't be read \(it has more than 40 pixels, .* set PIL.Image.MAX_IMAGE_PIXELS = None before\)",
     ):
-        load_image(tmp_path / "1.png")
+        convert(tmp_path / "1.png")
 
 
 @pytest.mark.parametrize("name", ["1.jpg", "a b.JPEG", "é.Png", "1.webp", "1.bmp", "1.tif", "1.TIFF", "1.2.png"])
@@ -300,9 +300,9 @@ def test_hidden_and_other_files_are_no_images(name):
 
 def test_a_file_that_is_not_there_is_a_reason(tmp_path):
     with pytest.raises(ValueError, match=r"can't be read \(.*No such file"):
-        load_image(tmp_path / "1.png")
+        convert(tmp_path / "1.png")
     with pytest.raises(ValueError, match=r"can't be read \("):
-        load_image(tmp_path)
+        convert(tmp_path)
 
 
 @pytest.mark.parametrize("form", ["JPEG", "MPO", "PNG", "WEBP", "TIFF"])

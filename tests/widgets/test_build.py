@@ -63,6 +63,14 @@ def assert_like(image_bytes: bytes, image: Image.Image, tolerance: float = 12) -
     assert off.mean() < tolerance
 
 
+def test_label_maps_are_lossless_and_grey_photos_are_not():
+    """By the rule of reading: 200 classes in areas are a label map, 200 levels of a photo none."""
+    classes = torch.arange(200).repeat(2)[:196].reshape(14, 14).repeat_interleave(24, 0).repeat_interleave(24, 1)
+    label_map, photo = classes.expand(3, -1, -1).to(torch.uint8), noise(1, 200, 200).expand(3, -1, -1)
+    for image, lossless in ((label_map, True), (photo, False)):
+        assert np.array_equal(decode(encode(image[None])[0]), image.permute(1, 2, 0)) == lossless
+
+
 def test_images_are_encoded_one_by_one_in_their_colours():
     encoded = encode(flat("red", "green", "white", "grey", width=48))
     assert colours(encoded) == ["red", "green", "white", "grey"]

@@ -8,7 +8,10 @@ from collections.abc import Collection
 
 import torch
 from torch import Tensor
+from torch.nn.functional import max_pool2d
+from torchvision.transforms.functional import to_pil_image
 
+from ..utils.images import label_colours
 from .pairs import Pairs
 
 Colour = tuple[int, int, int]
@@ -103,12 +106,14 @@ def label_classes(source: Tensor) -> dict[str, Colour]:
         return LABEL_COLOURS
     if exact:
         return _named(exact)
-    colours, counts = torch.unique(maps.movedim(1, -1).reshape(-1, 3), dim=0, return_counts=True)
+    highest, lowest = (max_pool2d(maps.float() * sign, 3, 1) * sign for sign in (1, -1))
+    flat = (highest - lowest).amax(dim=1) <= 2 * EXACT  # at edges JPEG mixes the colours of classes
+    colours, counts = torch.unique(maps[..., 1:-1, 1:-1].movedim(1, -1)[flat], dim=0, return_counts=True)
     colours, classes = colours[counts.argsort(descending=True)].float(), []
     while len(colours) and len(classes) < MOST:
         classes.append(tuple(colours[0].int().tolist()))
         colours = colours[(colours - colours[0]).norm(dim=1) > APART]
-    if nearest_classes(maps, classes, EXACT)[1] < EXACT_SHARE:
+    if not classes or nearest_classes(maps, classes, EXACT)[1] < EXACT_SHARE:
         raise ValueError("The sources are no label maps: most of their pixels have none of a few colours.")
     return _named(classes)
 
@@ -118,14 +123,13 @@ def _named(colours: Collection[Colour]) -> dict[str, Colour]:
 
 
 def _exact_colours(source: Tensor) -> list[Colour]:
-    """The colours of all images, the most frequent first, if these are no JPEGs, and so each is a class; else none."""
+    """The colours of all images, the most frequent first, if these are exact label maps; else none."""
     counts = Counter()
-    for image in source.expand(-1, 3, -1, -1).cpu().int():
-        packed, found = (image[0] << 16 | image[1] << 8 | image[2]).unique(return_counts=True)
-        counts.update(dict(zip(packed.tolist(), found.tolist(), strict=True)))
-        if len(counts) > MOST_EXACT:
+    for image in source.expand(-1, 3, -1, -1).cpu():
+        if not (found := label_colours(to_pil_image(image))):
             return []
-    return [(packed >> 16, packed >> 8 & 255, packed & 255) for packed, _ in counts.most_common()]
+        counts.update(found)
+    return [colour for colour, _ in counts.most_common()] if len(counts) <= MOST_EXACT else []
 
 
 def _may_be_facades(exact: Collection[Colour]) -> bool:

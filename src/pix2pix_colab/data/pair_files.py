@@ -16,6 +16,7 @@ from .label_maps import IMAGES, describe_class_ids
 from .pair_decoder import PairDecoder, map_in_threads
 from .pairs import JITTER_SIZE, BasePairs, Pairs, pair_digest
 from .ranges import check_range, find_ranges
+from .seams import describe_seams
 from .streamed_pairs import StreamedPairs
 
 NAMED = 10  # files in a warning
@@ -98,7 +99,8 @@ def _decode(decoder: PairDecoder, layout: Layout, skipped: dict[str, str]) -> tu
             pairs, notes = _decode_all(replace(decoder, ranges=ranges), skipped, layout.folder.name, wide=True)
     if notes:
         said.append(f"{len(notes)} pairs of {layout.folder} are not all that is in their files:{list_some(notes)}")
-    return pairs, said + [f"{layout.folder}: {words}" for words in describe_class_ids(pairs[:IMAGES])]
+    described = describe_seams(decoder) + describe_class_ids(pairs[:IMAGES])
+    return pairs, said + [f"{layout.folder}: {words}" for words in described]
 
 
 def _decode_all(decoder: PairDecoder, skipped: dict[str, str], title: str, wide: bool) -> tuple:

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..lambda_path import quantize
 from ..utils.files import atomic_write
+from ..utils.int8 import quantize
 
 WEIGHTS = ("float32", "float16", "int8")
 DEFAULT_WEIGHTS = "int8"  # a quarter of the bytes, and no λ's L1, SSIM or sharpness moved by over 0.0004

@@ -45,6 +45,8 @@ def picture_of(image: Image.Image | np.ndarray, upright: bool = True) -> Picture
         raise ValueError(f"its EXIF data, which say what is up, are damaged: {error}") from error
     turned, image = orientation in UNTURN, _without_extra_bands(image, tags, notes)
     inverted = False
+    if (low is not None or image.mode.startswith("I;16")) and "transparency" in image.info:
+        notes.append("has 16 bits and a transparent colour, which is read as any other colour")
     if low is not None:
         pixels, bits = _wide_colour(image, low, notes), 16
     elif image.mode == "F" or image.mode.startswith("I"):
@@ -123,9 +125,8 @@ def _wide_colour(high: Image.Image, low: Image.Image, notes: list[str]) -> np.nd
         notes.append("has an ICC profile, which is not applied to 16 bits of colour")
     if values.shape[2] == 4:
         white, opacity = values.max(), values[..., 3:] / max(1, values[..., 3].max())
-        if not opacity.any():
-            notes.append("is wholly transparent, and read as white")
         values = (values[..., :3] * opacity + white * (1 - opacity)).round().astype(np.uint16)
+        _note_blank(values, opacity, white, notes)
     return values
 
 
@@ -163,7 +164,20 @@ def _opaque(image: Image.Image, notes: list[str]) -> Image.Image:
     """Mode L or RGB, what is transparent on white."""
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        if not image.getextrema()[3][1]:
-            notes.append("is wholly transparent, and read as white")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+        opacity = image.getchannel("A")
+        if opacity.getextrema()[1] == 1:
+            notes.append("has an opacity of 1 at most, of 255, which is taken for opaque")
+            image.putalpha(opacity.point(lambda level: 255 * level))
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+        _note_blank(np.asarray(image), np.asarray(opacity), 255, notes)
     return image if image.mode == "L" else image.convert("RGB")
+
+
+def _note_blank(pixels: np.ndarray, opacity: np.ndarray, white: int, notes: list[str]) -> None:
+    """Note if nothing is seen of what is partly transparent, or of a half of it, since all of it is white now."""
+    middle = pixels.shape[1] // 2
+    parts = {"": slice(None), " in its left half": slice(middle), " in its right half": slice(middle, None)}
+    for where, columns in parts.items():
+        if (opacity[:, columns] < max(1, opacity.max())).any() and (pixels[:, columns] == white).all():
+            notes.append(f"is blank{where}: what is transparent is read as white, and so is the rest")
+            return

@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,8 +17,14 @@ from .picture import Picture, Range
 
 MODES = {1: "L", 3: "RGB"}  # by the number of channels
 ARRAY = ".npy"  # one channel: depth, CT, temperature
-# A label map has at most so many colours, and so large a share of the pixels off its background lies in areas
+# An exact label map has at most so many colours, and so large a share of the pixels off its background in areas
 EXACT = ((64, 0.5), (256, 0.8))
+NO_IMAGES = {  # what files that are called images often are, by how they begin
+    b"version https://git-lfs": " but a pointer of Git LFS: fetch the files with git lfs pull",
+    b"PK\x03\x04": " but a zip archive: unpack it",
+    b"%PDF": " but a PDF: save its pages as PNG",
+    b"<": " but text, such as a web page that a download brought",
+}
 LOOKED_AT = 2048  # px, side of the part that is looked at
 SAME_ASPECT = 0.02  # as much may two aspects differ, since widths and heights are rounded
 
@@ -81,7 +88,8 @@ def open_picture(file: str | Path | bytes, upright: bool = True, most: float = m
         words = (
             "but is damaged, or none of the kinds that Pillow reads as grey or colour (of many bands?): save it as PNG"
         )
-        raise ValueError(f"can't be read (it begins as {kind}, {words})" if kind else "is no image") from error
+        other = next((words for begin, words in NO_IMAGES.items() if content.lstrip()[:99].startswith(begin)), "")
+        raise ValueError(f"can't be read (it begins as {kind}, {words})" if kind else f"is no image{other}") from error
     except LargeImageError:
         raise
     except Image.DecompressionBombError as error:
@@ -95,19 +103,14 @@ def open_picture(file: str | Path | bytes, upright: bool = True, most: float = m
         raise ValueError(f"can't be read ({reason})") from error
 
 
-def load_image(
-    file: str | Path | bytes, channels: int = 3, values: Range | None = None, upright: bool = True
+def convert(
+    image: Image.Image | str | Path | bytes, channels: int = 3, values: Range | None = None, upright: bool = True
 ) -> Image.Image:
-    """Read an image file of any kind, by its path or its bytes, as ``convert`` does. Raises ValueError, a reason."""
-    return eight_bits(open_picture(file, upright), channels, values)
-
-
-def convert(image: Image.Image, channels: int = 3, values: Range | None = None, upright: bool = True) -> Image.Image:
-    """An image of any mode as 8-bit grey ("L", 1 channel) or colour ("RGB", 3 channels), a new one.
+    """An image of any mode, or a file by its path or bytes, as 8-bit grey (L, 1 channel) or colour (RGB, 3 channels).
 
     It is turned upright as its EXIF data say, its colours are converted to sRGB by its ICC profile, what is transparent
     lies on white, and more than 8 bits are scaled to 8 by their range. Converted once more, without a range, it
-    stays as it is.
+    stays as it is. What is in the file and not in the result, or was guessed, is a warning.
 
     Args:
         values: those that become black and white. None: 0 to 255, or of whole numbers that need 10, 12, 14 or 16 bits
@@ -115,9 +118,13 @@ def convert(image: Image.Image, channels: int = 3, values: Range | None = None, 
         upright: whether to turn it as its EXIF data say.
 
     Raises:
-        ValueError: for floats, signed and 32-bit values without a range, and for EXIF data that can't be read.
+        ValueError: for floats, signed and 32-bit values without a range, for EXIF data that can't be read, and for a
+            file that can't be read. The message is only the reason.
     """
-    return eight_bits(picture_of(image, upright), channels, values)
+    picture = picture_of(image, upright) if isinstance(image, Image.Image) else open_picture(image, upright)
+    for note in picture.notes:
+        warnings.warn(f"The image {note}.", stacklevel=2)
+    return eight_bits(picture, channels, values)
 
 
 def eight_bits(picture: Picture, channels: int, values: Range | None) -> Image.Image:
@@ -127,29 +134,43 @@ def eight_bits(picture: Picture, channels: int, values: Range | None) -> Image.I
 
 def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     """Resize by bicubic interpolation; an exact label map by the nearest pixel, so that no classes are mixed."""
-    exact = image.size != size and _is_exact_label_map(image, max(a / b for a, b in zip(image.size, size, strict=True)))
+    factor = max(a / b for a, b in zip(image.size, size, strict=True))
+    exact = image.size != size and label_colours(image, factor)
     return image.resize(size, Image.Resampling.NEAREST if exact else Image.Resampling.BICUBIC)
 
 
-def _is_exact_label_map(image: Image.Image, factor: float) -> bool:
-    """Detect few colours in areas, which the nearest pixel keeps if an image shrinks by a factor; it breaks lines."""
-    if not (colours := image.getcolors(EXACT[-1][0])):
-        return False
-    least = next(share for most, share in EXACT if len(colours) <= most)
+def label_colours(image: Image.Image, factor: float = 0) -> dict | None:
+    """The classes of an exact label map, which no JPEG has mixed: its pixels by colour; None if an image is none.
+
+    It has at most 64 colours, or at most 256 that lie in areas, unlike the levels of a grey photo. This is the one
+    rule for reading, board, metrics and slider; ``isLabelMap`` in widgets/upload.js follows it.
+
+    Args:
+        factor: by which it is to shrink. Then also few colours must lie in areas: the nearest pixel breaks thin lines.
+    """
+    if not (found := image.getcolors(EXACT[-1][0])):
+        return None
+    least = next(share for most, share in EXACT if len(found) <= most)
+    if (factor or len(found) > EXACT[0][0]) and _share_in_areas(image, max(found)[1], factor) < least:
+        return None
+    return {colour: count for count, colour in found}
+
+
+def _share_in_areas(image: Image.Image, background: int | tuple[int, ...], factor: float) -> float:
+    """Of the pixels off the background, the share whose neighbours at half of ``factor`` px have their colour."""
     left, top = (max(0, side - LOOKED_AT) // 2 for side in image.size)
     part = image.crop((left, top, min(image.width, left + LOOKED_AT), min(image.height, top + LOOKED_AT)))
     pixels = np.atleast_3d(np.asarray(part)).astype(np.uint32)
     pixels = sum(pixels[..., i] << 8 * i for i in range(pixels.shape[2]))
-    background = sum(int(level) << 8 * i for i, level in enumerate(np.ravel(max(colours)[1])))
     reach = max(1, math.ceil(factor / 2))
-    off = pixels != background
+    off = pixels != sum(int(level) << 8 * i for i, level in enumerate(np.ravel(background)))
     if not off.any() or min(off.shape) <= 2 * reach:
-        return True
+        return 1.0
     middle, inside = pixels[reach:-reach, reach:-reach], True
     for there in (slice(None, -2 * reach), slice(2 * reach, None)):
         inside &= (middle == pixels[there, reach:-reach]) & (middle == pixels[reach:-reach, there])
     off = off[reach:-reach, reach:-reach]
-    return bool((inside & off).sum() >= least * off.sum())
+    return float((inside & off).sum() / max(1, off.sum()))
 
 
 def fit_to(image: Image.Image, aspect: float | None, size: int) -> Image.Image:

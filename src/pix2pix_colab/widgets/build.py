@@ -12,7 +12,7 @@ from ..data import Pairs, example_label_maps
 from ..generator import UNetGenerator
 from ..inference import check_source, translate
 from ..lambda_path import LambdaPath
-from ..utils.images import MODES, convert, fit_to, load_image, resize
+from ..utils.images import MODES, convert, fit_to, resize
 from .encoding import encode
 from .widget import LambdaSlider
 
@@ -80,11 +80,9 @@ def slider_of_image(
     if isinstance(image, Tensor):  # which has its range already
         check_source(image)
         image, fit = to_pil_image(image.cpu()).convert("RGB"), False
-    elif isinstance(image, Image.Image):
-        image = convert(image, values=seen.range, upright=seen.exif)
     else:
         try:
-            image = load_image(image, values=seen.range, upright=seen.exif)
+            image = convert(image, values=seen.range, upright=seen.exif)
         except ValueError as error:
             raise ValueError(f"{name} {error}: choose another image.") from error
     shown = _at_most(longest, image)

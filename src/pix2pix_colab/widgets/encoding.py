@@ -6,7 +6,8 @@ from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
 
-LABELS = 64  # an image of more colours is no label map
+from ..utils.images import label_colours
+
 BYTES = 50_000  # of a JPEG, at most, as large data from the kernel to the browser are slow on Colab
 QUALITIES = (92, 85, 75, 60, 40, 20)
 
@@ -19,7 +20,7 @@ def encode(images: Tensor) -> list[bytes]:
     encoded = []
     for image in images:
         picture = to_pil_image(image.expand(3, -1, -1).cpu())
-        lossless = picture.getcolors(LABELS) is not None
+        lossless = label_colours(picture) is not None
         encoded.append(_save(picture, "WEBP", lossless=lossless, quality=75, method=4))
     return encoded
 

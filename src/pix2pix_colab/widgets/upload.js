@@ -7,7 +7,8 @@ import { hideSaved } from "./saved_form.js";
 const LONGEST = 1024; // px
 const MOST = 400_000; // bytes
 const QUALITIES = [0.92, 0.85, 0.75, 0.6, 0.4];
-const LABELS = { colours: 64, size: 256 }; // more colours than that among so many px: no label map
+const LOOKED_AT = 256; // px
+const LABELS = { few: 64, most: 256, inAreas: 0.8 }; // EXACT in utils/images.py
 
 /** @param {{model: any, el: HTMLElement}} parts @returns {() => void} takes it down */
 function render({ model, el }) {
@@ -90,7 +91,7 @@ async function shrink(file) {
   }
   try {
     if (Math.max(bitmap.width, bitmap.height) <= LONGEST && file.size <= MOST) return file;
-    if (isLabelMap(bitmap)) {
+    if (looksLikeLabelMap(bitmap)) {
       const png = await draw(bitmap, LONGEST, false).convertToBlob({ type: "image/png" });
       if (png.size <= MOST) return png;
     }
@@ -123,10 +124,27 @@ function draw(bitmap, longest, smooth) {
 }
 
 /** Whether an image has few colours, which must not be mixed. @param {ImageBitmap} bitmap */
-function isLabelMap(bitmap) {
-  const canvas = draw(bitmap, LABELS.size, false);
+function looksLikeLabelMap(bitmap) {
+  const canvas = draw(bitmap, LOOKED_AT, false);
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  return new Set(new Uint32Array(data.buffer)).size <= LABELS.colours;
+  return isLabelMap(new Uint32Array(data.buffer), canvas.width);
+}
+
+/** Whether pixels are those of an exact label map: the rule of ``label_colours`` in utils/images.py.
+ * @param {Uint32Array} pixels row by row @param {number} width
+ */
+export function isLabelMap(pixels, width) {
+  const counts = new Map();
+  for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
+  if (counts.size <= LABELS.few || counts.size > LABELS.most) return counts.size <= LABELS.few;
+  const [background] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a));
+  let [off, inside] = [0, 0];
+  for (let i = width + 1; i < pixels.length - width - 1; i++) {
+    if (pixels[i] === background || i % width === 0 || i % width === width - 1) continue;
+    off += 1;
+    if ([1, -1, width, -width].every((step) => pixels[i + step] === pixels[i])) inside += 1;
+  }
+  return inside >= LABELS.inAreas * off;
 }
 
 export default { render };

@@ -1,5 +1,6 @@
 """Upload of an image: chosen, dropped or pasted, and shrunk by the browser before it is sent."""
 
+import warnings
 from collections.abc import Callable
 
 import anywidget
@@ -46,7 +47,11 @@ class ImageUpload(SavedForm, ipywidgets.VBox):
         """Show the slider of an image file's bytes, or a sentence. The slider before it is closed."""
         self.picker.message, before, self.slider = "Translating by every λ…", self.slider, None
         interrupted = "The kernel was interrupted: choose the image again."
-        self.slider, message = attempt(lambda: self.compare(image), interrupted)
+        with warnings.catch_warnings(record=True) as told:  # nobody would see them
+            warnings.simplefilter("always", UserWarning)
+            self.slider, message = attempt(lambda: self.compare(image), interrupted)
+        notes = [str(each.message) for each in told if str(each.message).startswith("The image ")]
+        message = " ".join(filter(None, [message, *notes]))
         self.children = [self.picker, self.slider] if self.slider else [self.picker]
         self.picker.message = message
         if before and before is not self.slider:
