@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tools.browser import chromium, serve
 from tools.build_site import build
 
-from pix2pix_colab import LAMBDAS, LambdaPath, UNetGenerator
+from pix2pix_colab import LAMBDAS, LambdaPath, PatchDiscriminator, UNetGenerator
 from pix2pix_colab.utils.markdown import markdown_table
 
 WATCH = """() => {
@@ -44,7 +44,7 @@ def untrained_path(width: int) -> LambdaPath:
         anchors.append(copy.deepcopy(anchors[0]))
         for parameter in anchors[-1].decoder[-3:].parameters():
             parameter.data += 0.01 * torch.randn_like(parameter)
-    return LambdaPath(dict(zip(LAMBDAS, anchors, strict=True)))
+    return LambdaPath(dict(zip(LAMBDAS, anchors, strict=True)), PatchDiscriminator(width))
 
 
 def wait(page: Page, count: int) -> None:
@@ -76,6 +76,26 @@ def time_moves(page: Page, count: int) -> list[float]:
     return page.evaluate("taken.splice(0)")
 
 
+def time_verdicts(page: Page, count: int) -> list[float]:
+    """From the picture to the critic's verdict on it, for moves of λ."""
+    page.get_by_label("What the critic sees").check()
+    page.locator(".verdicts").wait_for()
+    page.locator(".lambda input").focus()
+    times = []
+    for i in range(count):
+        page.evaluate("""() => (window.judged = new Promise(done => {
+            const picture = document.querySelector(".output");
+            let began = 0;
+            new MutationObserver((all, own) => {
+                if (picture.ariaBusy === "false") began ||= performance.now();
+                if (began && picture.querySelector(".verdicts")) done(performance.now() - began, own.disconnect());
+            }).observe(picture, { attributeFilter: ["aria-busy"], childList: true });
+        }), null)""")
+        page.keyboard.press("ArrowRight" if i // 20 % 2 else "ArrowLeft")
+        times.append(page.evaluate("judged"))
+    return times
+
+
 def summary(times: list[float]) -> str:
     return f"{statistics.median(times):.0f} ({sorted(times)[math.ceil(0.95 * len(times)) - 1]:.0f})"
 
@@ -88,11 +108,13 @@ def measure(page: Page, folder: Path, width: int, count: int) -> dict[str, str]:
         page.locator("#offline:not(:empty)").wait_for()
         page.evaluate(WATCH)
         strokes, moves = time_strokes(page, count), time_moves(page, 2 * count)
+        verdicts = time_verdicts(page, count)
     size = sum(file.stat().st_size for file in (folder / "model").iterdir())
     return {
         "width": str(width),
         "stroke, ms": summary(strokes),
         "λ, ms": summary(moves),
+        "critic after it, ms": summary(verdicts),
         "network, MB": f"{size / 1e6:.1f}",
     }
 

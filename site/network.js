@@ -63,6 +63,11 @@ export class Network {
     return { bitmap, index };
   }
 
+  /** The discriminator's verdicts on the last output that the worker has made. @returns {Promise<Uint8Array>} */
+  judge() {
+    return this.#ask({ judged: true });
+  }
+
   #planes(labels) {
     const planes = new Uint8Array(3 * labels.length); // red, green, blue
     labels.forEach((label, i) => {
@@ -89,7 +94,7 @@ export class Network {
     return new Promise((resolve, reject) => this.answers.set(number, { resolve, reject }));
   }
 
-  /** @param {{number?: number, error?: string, result?: ImageBitmap, part?: number}} said by the worker */
+  /** @param {{number?: number, error?: string, result?: any, part?: number}} said by the worker */
   #hear({ number, error, result, part }) {
     if (part !== undefined) return this.onload(part);
     const asked = number === undefined ? [...this.answers.keys()] : [number]; // the whole worker failed

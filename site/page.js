@@ -24,8 +24,9 @@ async function open() {
   const main = document.getElementById("board");
   main.replaceChildren();
   document.getElementById("training").textContent = site.training;
-  const network = new Network(site, (part) => board.showLoading(part));
-  const options = { onchange: saver(site), share: () => share(board, site) };
+  const network = new Network(site, (part) => showLoading(main, part));
+  const judge = site.critic ? () => network.judge() : undefined;
+  const options = { onchange: saver(site), share: () => share(board, site), judge };
   const board = new Board(main, data, (job) => network.translate(job), options);
   addEventListener("hashchange", () => openAddress(board, site));
   addEventListener("keydown", (event) => event.target === document.body && board.onKey(event));
@@ -37,6 +38,13 @@ async function open() {
   } catch (error) {
     board.say(error.message);
   }
+}
+
+/** @param {HTMLElement} main @param {number} part of the network that is loaded, from 0 to 1 */
+function showLoading(main, part) {
+  const progress = main.querySelector("progress");
+  progress.value = part;
+  progress.parentElement.hidden = part === 1;
 }
 
 // --- the address

@@ -4,9 +4,12 @@ import * as ort from "./ort/ort.wasm.bundle.min.mjs";
 
 const WASM = "ort/ort-wasm-simd-threaded.wasm.gz";
 const GRAPHS = ["model/early.onnx.gz", "model/late.onnx.gz"];
+const CRITIC = "model/critic.onnx.gz"; // which is loaded when it is asked first
 
 /** @type {{early: ort.InferenceSession, late: ort.InferenceSession, features: Record<string, ort.Tensor>, size: number}} */
 const network = { early: null, late: null, features: null, size: 0 };
+/** @type {{session: ort.InferenceSession, source: ort.Tensor, image: ort.Tensor}} */
+const critic = { session: null, source: null, image: null };
 
 /** @param {Record<string, number>} files bytes to load, by file @param {number} size of the images, in px */
 async function load(files, size) {
@@ -65,11 +68,21 @@ async function translate(source, position) {
   const { early, late, size } = network;
   if (source) {
     network.features = null; // also if the run fails
-    network.features = await early.run({ source: new ort.Tensor("uint8", source, [1, 3, size, size]) });
+    critic.source = new ort.Tensor("uint8", source, [1, 3, size, size]);
+    network.features = await early.run({ source: critic.source });
   }
   const at = new ort.Tensor("float32", new Float32Array([position]), [1]);
   const { output } = await late.run({ ...network.features, position: at });
+  critic.image = output;
   return createImageBitmap(new ImageData(interleave(/** @type {Uint8Array} */ (output.data), output.dims[1]), size));
+}
+
+/** The discriminator's verdicts on the last output: 255 is real. */
+async function judge() {
+  const { source, image } = critic;
+  critic.session ??= await start(CRITIC, await fetchUnpacked(CRITIC, () => {}), ({ inputNames }) => inputNames.includes("image"));
+  const { real } = await critic.session.run({ source, image });
+  return Uint8Array.from(/** @type {Float32Array} */ (real.data), (each) => Math.round(255 * each));
 }
 
 /** Planes of grey or colour as a canvas takes them: RGBA. */
@@ -82,10 +95,10 @@ function interleave(planes, channels) {
   return pixels;
 }
 
-self.onmessage = async ({ data: { number, files, size, source, position } }) => {
+self.onmessage = async ({ data: { number, files, size, judged, source, position } }) => {
   try {
-    const result = files ? await load(files, size) : await translate(source, position);
-    self.postMessage({ number, result }, result ? [result] : []);
+    const result = files ? await load(files, size) : judged ? await judge() : await translate(source, position);
+    self.postMessage({ number, result }, result instanceof ImageBitmap ? [result] : []);
   } catch (error) {
     self.postMessage({ number, error: error.message || "The network can't be run in this browser." });
   }

@@ -76,8 +76,8 @@ def critic_map(discriminator: PatchDiscriminator, source: Tensor, image: Tensor)
         source: (N, C, S, S), uint8 or as the networks have it, float in [-1, 1]; ``image`` likewise.
 
     Returns:
-        float32 (N, S/8 - 2, S/8 - 2) in [0, 1], 30×30 at 256 px. Patch (i, j) has its centre at pixel
-        (8 i + 11, 8 j + 11); at the borders the patches reach beyond the image.
+        float32 (N, S/8 - 2, S/8 - 2) in [0, 1], 30×30 at 256 px. Patch (i, j) reaches from
+        pixel (8 i - 23, 8 j - 23) to (8 i + 46, 8 j + 46): at the borders beyond the image.
 
     Raises:
         ValueError: if source and image differ in size, or have other channels than the discriminator's.

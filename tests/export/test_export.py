@@ -12,7 +12,7 @@ from helpers.image_files import png_of_16_bits, tiff, wide_gamut
 from PIL import Image
 from torch import Tensor
 
-from pix2pix_colab import LAMBDAS, LambdaPath, UNetGenerator, translate
+from pix2pix_colab import LAMBDAS, LambdaPath, PatchDiscriminator, UNetGenerator, critic_map, translate
 from pix2pix_colab.data import synthetic_facades
 from pix2pix_colab.export import OnnxMissingError, export_onnx, export_parts
 from pix2pix_colab.utils.images import Seen
@@ -210,6 +210,24 @@ def test_a_file_says_what_it_is(tmp_path):
 
 
 OTHERS = "profile", "transparent with a profile", "white is zero", "white is zero of 16"
+
+
+@pytest.mark.parametrize("settings", [{}, {"source_channels": 1, "target_channels": 1}], ids=["colour", "grey"])
+def test_the_critic_of_a_path_is_a_third_part(settings, tmp_path):
+    torch.manual_seed(0)
+    path = make_path(**settings)
+    path.discriminator = PatchDiscriminator(4, **settings)
+    for parameter in path.discriminator.parameters():
+        parameter.data *= 8  # or all would be in doubt
+    *parts, critic = export_parts(path, tmp_path, (128, 256), weights="float32")
+    assert [each.name for each in (*parts, critic)] == ["early.onnx", "late.onnx", "critic.onnx"]
+    onnx.checker.check_model(critic, full_check=True)
+    channels = settings.get("source_channels", 3)
+    source, image = noise((128, 256), channels), noise((128, 256), channels).flip(3)
+    (real,) = load(critic).run(["real"], {"source": source.numpy(), "image": image.numpy()})
+    expected = critic_map(path.discriminator, source, image)
+    assert expected.shape == (1, 14, 30) and expected.std() > 0.1
+    assert torch.allclose(torch.from_numpy(real)[:, 0], expected, atol=1e-3)
 
 
 def turned() -> dict:

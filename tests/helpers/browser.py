@@ -57,6 +57,9 @@ MOUNT = """async (json) => {
         state[name] = value;
         for (const [event, listen] of [...listeners]) if (event === `change:${name}`) listen();
     };
+    window.hear = (content, buffers) => {
+        for (const [event, listen] of [...listeners]) if (event === "msg:custom") listen(content, buffers);
+    };
     window.listening = () => listeners.length;
     const model = {
         get: (name) => state[name],
@@ -77,8 +80,8 @@ MOUNT = """async (json) => {
 def mount(page, widget) -> None:
     """Show an anywidget as a notebook does, with no kernel.
 
-    The page has ``state`` of its model, ``tell(name, value)`` for what the kernel says, what was ``sent`` to it, and
-    ``cleanUp()``.
+    The page has ``state`` of its model, ``tell(name, value)`` and ``hear(content, buffers)`` for what the kernel says,
+    what was ``sent`` to it, and ``cleanUp()``.
     """
     page.evaluate(MOUNT, json.dumps(widget.get_state(), default=lambda v: {"base64": base64.b64encode(v).decode()}))
 

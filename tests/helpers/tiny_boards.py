@@ -24,11 +24,11 @@ def make_board() -> DrawingBoard:
     return DrawingBoard({0: make_generator(), 100: make_generator(1)}, SOURCE)
 
 
-def ask(board: DrawingBoard, index: int, labels: bytes, id: str = "1") -> dict:
+def ask(board: DrawingBoard, index: int, labels: bytes, id: str = "1", **more: object) -> dict:
     """The answer of the kernel to a view: id, error, and image or b""."""
     sent = []
     board.send = lambda content, buffers: sent.append(content | {"image": b"".join(buffers)})
-    board._handle_custom_msg({"id": id, "index": index}, [memoryview(labels)])
+    board._handle_custom_msg({"id": id, "index": index} | more, [memoryview(labels)])
     (answer,) = sent
     return answer
 

@@ -7,7 +7,15 @@ from pathlib import Path
 from ..generator import UNetGenerator
 from ..lambda_path import LambdaPath
 from .onnx_graph import DEFAULT_WEIGHTS, OnnxGraph
-from .unet_layers import add_denormalised, add_early_layers, add_late_layers, add_normalised, add_shares, sample_masks
+from .unet_layers import (
+    add_denormalised,
+    add_discriminator,
+    add_early_layers,
+    add_late_layers,
+    add_normalised,
+    add_shares,
+    sample_masks,
+)
 
 Size = tuple[int, int]
 LARGEST = 4096  # px; memory grows with the square, so that far more would end the process without a word
@@ -60,14 +68,16 @@ def export_onnx(
 
 def export_parts(
     path: LambdaPath, folder: str | Path, size: int | Size | None = None, seed: int = 0, weights: str = DEFAULT_WEIGHTS
-) -> tuple[Path, Path]:
+) -> tuple[Path, ...]:
     """Export a λ path as ``early.onnx`` and ``late.onnx``, so that λ can move without the early layers being run again.
 
     ``early.onnx`` turns the source into features: the input of the late layers, and their skip connections.
     ``late.onnx`` turns these, by the same names, and the position into the output. All else is as in ``export_onnx``.
+    If the path has its discriminator, ``critic.onnx`` is that: source and image, uint8 (1, C, H, W), -> ``real``,
+    float32 (1, 1, H/8 - 2, W/8 - 2), the probability that each 70×70 patch is real, as of ``critic_map``.
 
     Returns:
-        The two files.
+        The files: two, or three.
 
     Raises:
         ValueError: also for a single generator, and for a file in place of the folder.
@@ -89,10 +99,22 @@ def export_parts(
     x, *skips = (after.input(name, shape) for name, shape in shapes.items())
     output = add_late_layers(after, anchors, x, skips, late, masks, _add_position(after, anchors))
     _add_output(after, output, anchors[0], size)
-    return (
-        early.save(folder / "early.onnx", _describe("early layers of a λ path", anchors[0], path, size, seed, weights)),
-        after.save(folder / "late.onnx", _describe("late layers of a λ path", anchors[0], path, size, seed, weights)),
+    graphs = {"early": (early, "early layers of a λ path"), "late": (after, "late layers of a λ path")}
+    if path.discriminator:
+        graphs["critic"] = _critic_graph(path, size, weights), "discriminator of a λ path"
+    return tuple(
+        graph.save(folder / f"{name}.onnx", _describe(kind, anchors[0], path, size, seed, weights))
+        for name, (graph, kind) in graphs.items()
     )
+
+
+def _critic_graph(path: LambdaPath, size: Size, weights: str) -> OnnxGraph:
+    graph, critic = OnnxGraph(weights), path.discriminator
+    source = _add_source(graph, path.anchors[0], size)
+    image = add_normalised(graph, graph.input("image", [1, critic.target_channels, *size], "UINT8"))
+    shape = [1, 1, *(side // 8 - 2 for side in size)]
+    graph.output(add_discriminator(graph, critic, source, image), "real", shape)
+    return graph
 
 
 def _check_size(generator: UNetGenerator, size: int | Size | None) -> Size:

@@ -1,4 +1,4 @@
-"""The layers of the U-Net as ONNX nodes, by the paper's test-time rule."""
+"""The layers of the U-Net and of the discriminator as ONNX nodes, by the paper's test-time rule."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..discriminator import PatchDiscriminator
 from ..generator import UNetGenerator
 from ..utils.device import fork_rng
 from ..utils.images import SCALE
@@ -84,6 +85,14 @@ def add_late_layers(
     return x
 
 
+def add_discriminator(graph: OnnxGraph, discriminator: PatchDiscriminator, source: str, image: str) -> str:
+    """``critic_map`` as nodes: the probability that each patch is real, (1, 1, H/8 - 2, W/8 - 2)."""
+    x = graph.node("Concat", source, image, axis=1)
+    for i, layer in enumerate(discriminator.layers):
+        x = _add_layer(graph, f"layers.{i}", x, [layer if isinstance(layer, nn.Sequential) else [layer]])
+    return graph.node("Sigmoid", x)
+
+
 def _join(graph: OnnxGraph, generator: UNetGenerator, x: str, skip: str) -> str:
     return graph.node("Concat", skip, x, axis=1) if generator.skips else x
 
@@ -92,7 +101,7 @@ def _add_layer(
     graph: OnnxGraph,
     name: str,
     x: str,
-    layers: Sequence[nn.Sequential],
+    layers: Sequence[nn.Sequential | list[nn.Module]],
     mask: Tensor | None = None,
     shares: str | None = None,
 ) -> str:

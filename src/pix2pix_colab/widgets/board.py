@@ -10,11 +10,12 @@ import traitlets
 from torch import Tensor
 
 from ..data import LABEL_COLOURS, Colour, Pairs, example_label_maps, label_classes
+from ..discriminator import PatchDiscriminator
 from ..generator import UNetGenerator
-from ..inference import translate
+from ..inference import critic_map, translate
 from ..lambda_path import LambdaPath
 from .assets import script, style
-from .encoding import encode, encode_jpeg
+from .encoding import encode, encode_jpeg, encode_verdicts
 from .saved_form import SavedForm, attempt
 from .widget import describe_positions
 
@@ -31,6 +32,7 @@ class DrawingBoard(SavedForm, anywidget.AnyWidget):
         networks: the generator of each λ, or a λ path.
         examples: label maps to start from, uint8 (N, 3, S, S) with the generators' image size S; there may be none.
         classes: the colour of each class by its name; None takes those of the examples (``label_classes``).
+        discriminator: whose verdicts can be shown; None takes that of the path, if it has one.
 
     Attributes:
         source: the label map that was translated last, uint8 (3, S, S); at first that to start from.
@@ -48,11 +50,14 @@ class DrawingBoard(SavedForm, anywidget.AnyWidget):
         networks: Mapping[float, UNetGenerator] | LambdaPath,
         examples: Tensor,
         classes: Mapping[str, Colour] | None = None,
+        discriminator: PatchDiscriminator | None = None,
     ):
         path = networks if isinstance(networks, LambdaPath) else None
         self.size = _image_size(networks)
         self.networks = path or dict(sorted(networks.items()))
         self.lambdas = path.grid(BETWEEN) if path else list(self.networks)
+        critic = discriminator or (path and path.discriminator)
+        self.critic = critic if critic and critic.source_channels == 3 else None  # the label maps have colours
         if examples.shape[2:] != (self.size, self.size):
             raise ValueError(f"The examples are {tuple(examples.shape)}, but the board has {self.size} px.")
         classes = label_classes(examples) if classes is None else classes
@@ -62,6 +67,7 @@ class DrawingBoard(SavedForm, anywidget.AnyWidget):
             "size": self.size,
             "classes": [{"name": name, "colour": list(colour)} for name, colour in classes.items()],
             "fill": 0,
+            "critic": self.critic is not None,
             "empty": empty_wall(self.size) if classes == LABEL_COLOURS else [],
             "positions": describe_positions(self.lambdas, path.lambdas if path else self.lambdas),
             "index": self.lambdas.index(100) if 100 in self.lambdas else 0,
@@ -70,28 +76,39 @@ class DrawingBoard(SavedForm, anywidget.AnyWidget):
             ],
         }
         self._picture: tuple[int, bytes] | None = None  # of the label map: the position of its λ, and the JPEG
+        self._output: Tensor | None = None  # the same, as the discriminator sees it
         super().__init__(data=data)
         self.on_msg(lambda _, request, buffers: self._respond(**request, labels=bytes(buffers[0])))
 
-    def _respond(self, id: str, index: int, labels: bytes) -> None:
+    def _respond(self, id: str, index: int, labels: bytes, critic: bool = False) -> None:
         """Answer a request of a view with its id, and with a JPEG or with the sentence of an error.
+
+        With ``critic``, the answer is what the discriminator makes of that picture: a byte for each patch, 255 is real.
 
         Requests and answers are messages, not traits: of a trait that changes twice while the kernel is busy, the
         browser sends the last value only, so the request of one view would take the place of another's. And each has
         its labels (65 kB at 256 px), as the views have drawings of their own.
         """
         interrupted = "The kernel was interrupted. Draw on, or move λ, and it computes again."
-        image, error = attempt(lambda: self._answer(index, labels), interrupted)
+        answer = self._judge if critic else self._answer
+        image, error = attempt(lambda: answer(index, labels), interrupted)
         self.send({"id": id, "error": error}, [image] if image else [])
-        if image:
+        if image and not critic:
             self.update_saved()
 
     def _answer(self, index: int, labels: bytes) -> bytes:
         if not 0 <= index < len(self.lambdas):
             raise ValueError(f"There is no position {index} of λ.")
         self.source = self._decode(labels)
-        self._picture = index, encode_jpeg(self.translate(self.lambdas[index]))
+        self._output = self.translate(self.lambdas[index])
+        self._picture = index, encode_jpeg(self._output)
         return self._picture[1]
+
+    def _judge(self, index: int, labels: bytes) -> bytes:
+        known = self._picture and self._picture[0] == index and torch.equal(self.source, self._decode(labels))
+        if not known:  # another view has drawn meanwhile
+            self._answer(index, labels)
+        return encode_verdicts(critic_map(self.critic, self.source[None], self._output[None]))[0]
 
     def saved_html(self) -> str:
         """The last drawing and its picture; at first those of the label map to start from."""

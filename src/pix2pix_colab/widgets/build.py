@@ -9,11 +9,12 @@ from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
 from ..data import Pairs, example_label_maps
+from ..discriminator import PatchDiscriminator
 from ..generator import UNetGenerator
-from ..inference import check_source, translate
+from ..inference import check_source, critic_map, translate
 from ..lambda_path import LambdaPath
 from ..utils.images import MODES, convert, fit_to, resize
-from .encoding import encode
+from .encoding import encode, encode_verdicts
 from .widget import LambdaSlider
 
 if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
@@ -29,6 +30,7 @@ def slider_of_pairs(
     outputs: Mapping[float, Tensor],
     report: "Report | None" = None,
     stops: Sequence[float] | None = None,
+    discriminator: PatchDiscriminator | None = None,
 ) -> LambdaSlider:
     """The slider of some test pairs.
 
@@ -37,23 +39,37 @@ def slider_of_pairs(
         outputs: for each λ those of the first N sources at least, uint8 (≥ N, C, S, S).
         report: the metrics of the outputs, shown beside them; of all λ, or of some.
         stops: the λ that were trained, where the outputs between them are interpolated by a ``LambdaPath``; None: all.
+        discriminator: whose verdicts on the outputs and the targets are a view of the slider, of any λ the same one.
     """
     encoded = {k: encode(output[: len(pairs)]) for k, output in outputs.items()}
     named, caption = (report.named, f"of all {report.images} test images") if report else (None, "")
-    return LambdaSlider(encoded, encode(pairs.source), encode(pairs.target), named, caption, pairs.names, stops=stops)
+    seen = _judge(discriminator, pairs.source, {k: output[: len(pairs)] for k, output in outputs.items()})
+    if seen:
+        seen["target_verdicts"] = encode_verdicts(critic_map(discriminator, pairs.source, pairs.target))
+    images = encoded, encode(pairs.source), encode(pairs.target)
+    return LambdaSlider(*images, named, caption, pairs.names, stops=stops, **seen)
+
+
+def _judge(discriminator: PatchDiscriminator | None, source: Tensor, outputs: Mapping[float, Tensor]) -> dict:
+    """The verdicts on outputs, as ``LambdaSlider`` takes them; nothing, if nobody judges such images."""
+    if not discriminator or discriminator.source_channels != source.shape[1]:
+        return {}
+    return {"verdicts": {k: encode_verdicts(critic_map(discriminator, source, each)) for k, each in outputs.items()}}
 
 
 def slider_of_path(path: LambdaPath, pairs: Pairs | Tensor | None = None) -> LambdaSlider:
-    """The slider of a λ path, which translates some pairs by 21 λ.
+    """The slider of a λ path, which translates some pairs by 21 λ. The path's discriminator, if it has one, judges.
 
     Args:
         pairs: some pairs; or only sources, uint8 (N, C, S, S). None takes ``example_label_maps``.
     """
     if isinstance(pairs, Pairs):
-        return slider_of_pairs(pairs, path.translate(pairs.source, path.grid()), stops=path.lambdas)
+        outputs = path.translate(pairs.source, path.grid())
+        return slider_of_pairs(pairs, outputs, stops=path.lambdas, discriminator=path.discriminator)
     sources = example_label_maps(path.anchors[0].image_size) if pairs is None else pairs
-    encoded = {k: encode(output) for k, output in path.translate(sources, path.grid()).items()}
-    return LambdaSlider(encoded, encode(sources), stops=path.lambdas)
+    outputs = path.translate(sources, path.grid())
+    encoded = {k: encode(output) for k, output in outputs.items()}
+    return LambdaSlider(encoded, encode(sources), stops=path.lambdas, **_judge(path.discriminator, sources, outputs))
 
 
 def slider_of_image(

@@ -1,5 +1,6 @@
 // The controls beside λ and the keys: what they do, and how they show the state.
 
+import { describe, describePatch } from "./critic.js";
 import { element } from "./elements.js";
 import { controlUses, isCommand } from "./keys.js";
 import { lambdaKey } from "./lambda_control.js";
@@ -7,13 +8,13 @@ import { ZOOM } from "./numbers.js";
 
 /** @import { Slider } from "./slider.js" */
 
-const VIEWS = { side: "Side by side", wipe: "A/B wipe", difference: "Difference", all: "All λ" };
+const VIEWS = { side: "Side by side", wipe: "A/B wipe", difference: "Difference", critic: "Critic", all: "All λ" };
 
 /** @param {Slider} slider */
 export function addViews(slider) {
   const name = `view-${Math.random()}`; // of the radio buttons; several sliders may be on a page
   for (const [view, textContent] of Object.entries(VIEWS)) {
-    if (view === "difference" && !slider.known) continue;
+    if ((view === "difference" && !slider.known) || (view === "critic" && !slider.verdicts.outputs.length)) continue;
     const label = element("label", { textContent, onchange: () => slider.change({ view }) });
     label.prepend(element("input", { type: "radio", name, value: view, checked: view === slider.state.view }));
     slider.find(".views").append(label);
@@ -34,12 +35,17 @@ export function addAgainst(slider) {
 }
 
 /** @param {Slider} slider */
-export function showControls({ divider, find, root, stage, state }) {
+export function showControls({ divider, find, image, index, root, stage, state, verdicts }) {
   find(".zoom output").textContent = `${Math.round(state.scale * 10) / 10}×`;
   find("[data-zoom=out]").disabled = state.scale === ZOOM.least;
   find("[data-zoom=in]").disabled = state.scale === ZOOM.most;
   root.classList.toggle("zoomed", state.scale > 1);
   find(".against").hidden = state.view !== "wipe";
+  find(".critic").hidden = state.view !== "critic";
+  if (state.view === "critic") {
+    const seen = verdicts.outputs[index][image];
+    find(".verdict").textContent = state.patch < 0 ? describe(seen) : describePatch(seen, state.patch, verdicts.targets[image]);
+  }
   if (state.view !== "wipe") divider.remove();
   else if (!divider.isConnected) stage.after(divider);
   divider.value = `${state.divider}`;

@@ -2,6 +2,7 @@
 
 import io
 
+import torch
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import to_pil_image
@@ -33,6 +34,11 @@ def encode_jpeg(image: Tensor) -> bytes:
         if len(encoded) < BYTES:
             return encoded
     return encode_jpeg(image[:, ::2, ::2])
+
+
+def encode_verdicts(real: Tensor) -> list[bytes]:
+    """The verdicts of ``critic_map``, (N, n, n) in [0, 1], as N times n × n bytes, row by row: 255 is called real."""
+    return [each.numpy().tobytes() for each in (255 * real).round().to(torch.uint8).cpu()]
 
 
 def _save(picture: Image.Image, kind: str, **options: object) -> bytes:

@@ -8,8 +8,16 @@
  * @returns {Blob}
  */
 export function blob(encoded, type) {
-  const bytes = typeof encoded === "string" ? Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0)) : encoded;
-  return new Blob([bytes], { type });
+  return new Blob([bytesOf(encoded)], { type });
+}
+
+/**
+ * @param {Encoded} encoded
+ * @returns {Uint8Array<ArrayBuffer>}
+ */
+export function bytesOf(encoded) {
+  if (typeof encoded === "string") return Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
+  return new Uint8Array(encoded.buffer, encoded.byteOffset, encoded.byteLength);
 }
 
 /**

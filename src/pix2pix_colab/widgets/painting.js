@@ -1,5 +1,7 @@
 // Painting: a canvas shows the zoomed part of an image, two of them wiped or subtracted, or one framed.
 
+import { paintVerdicts } from "./critic.js";
+
 /**
  * @import { Slider } from "./slider.js"
  *
@@ -7,6 +9,7 @@
  * @property {string} caption
  * @property {ImageBitmap} bitmap
  * @property {ImageBitmap} [over] wiped over it, or subtracted
+ * @property {Uint8Array} [verdicts] of the critic, painted over it
  * @property {boolean} [main] whether it is the one to look at
  * @property {boolean} [current] whether it is the λ shown, among others
  * @property {(slider: Slider, canvas: HTMLCanvasElement, pane: Pane) => void} [paint] in place of `paint`
@@ -62,6 +65,22 @@ export function paintFramed(slider, canvas, pane) {
   context.strokeStyle = getComputedStyle(canvas.previousElementSibling).color;
   context.lineWidth = width;
   context.strokeRect(width / 2, width / 2, canvas.width - width, canvas.height - width);
+}
+
+/**
+ * @param {Slider} slider
+ * @param {HTMLCanvasElement} canvas
+ * @param {Pane} pane
+ */
+export function paintCritic(slider, canvas, { bitmap, verdicts }) {
+  const context = paint(slider, canvas, bitmap);
+  const { state } = slider;
+  const zoom = (state.scale * canvas.width) / bitmap.width; // px of the canvas for one of the image
+  const [left, top] = [state.x * bitmap.width * zoom - canvas.width / 2, state.y * bitmap.height * zoom - canvas.height / 2];
+  context.save();
+  context.setTransform(zoom, 0, 0, zoom, -left, -top);
+  paintVerdicts(context, verdicts, state.patch);
+  context.restore();
 }
 
 /**

@@ -1,7 +1,8 @@
 // The panes of each view: a caption, an image, and how it is painted.
 
+import { shareReal } from "./critic.js";
 import { element } from "./elements.js";
-import { paint, paintDifference, paintFramed, paintWipe } from "./painting.js";
+import { paint, paintCritic, paintDifference, paintFramed, paintWipe } from "./painting.js";
 import { listenToPointers } from "./pointers.js";
 
 /**
@@ -20,6 +21,11 @@ const output = ({ bitmaps, data, image, index }, i = index) => ({
 /** @type {(slider: Slider) => Pane} */
 const framed = (slider) => ({ ...output(slider), current: true, paint: paintFramed });
 
+/** @type {(pane: Pane, verdicts: Uint8Array) => Pane} */
+const judged = (pane, verdicts) => ({
+  ...pane, verdicts, paint: paintCritic, caption: `${pane.caption}: ${shareReal(verdicts)} called real`,
+});
+
 /** @type {Record<string, (slider: Slider) => Pane[]>} by view */
 const PANES = {
   side: (slider) => [source(slider), { ...output(slider), main: true }, ...(slider.known ? [target(slider)] : [])],
@@ -32,6 +38,11 @@ const PANES = {
     const apart = { over: target(slider).bitmap, paint: paintDifference, caption: "2 × |output − target|", main: true };
     return [output(slider), { ...output(slider), ...apart }, target(slider)];
   },
+  critic: (slider) => [
+    source(slider),
+    { ...judged(output(slider), slider.verdicts.outputs[slider.index][slider.image]), main: true },
+    ...(slider.known ? [judged(target(slider), slider.verdicts.targets[slider.image])] : []),
+  ],
   all: (slider) => [
     ...(slider.known && !slider.path ? [] : [source(slider)]),
     ...slider.data.positions.flatMap(({ stop }, i) =>

@@ -1,5 +1,6 @@
 // Gestures on a canvas: wipe, pan, pinch, double click and wheel.
 
+import { patchAt } from "./critic.js";
 import { clamp } from "./numbers.js";
 
 /** @import { Slider } from "./slider.js" */
@@ -18,6 +19,7 @@ export function listenToPointers(slider, canvas) {
     if (event.button > 0) return; // another button opens a menu, and then nobody may tell when it is let go
     wiping = held.size === 0 && startsWipe(slider, canvas, event);
     held.set(event.pointerId, event);
+    if (event.pointerType === "touch") point(slider, canvas, event);
     canvas.setPointerCapture(event.pointerId);
     slider.lambda.range.focus({ preventScroll: true }); // so that the arrow keys move λ
     event.preventDefault();
@@ -25,7 +27,7 @@ export function listenToPointers(slider, canvas) {
   };
   canvas.onpointermove = (event) => {
     const last = held.get(event.pointerId);
-    if (!last) return;
+    if (!last) return point(slider, canvas, event);
     const before = spread(held);
     held.set(event.pointerId, event);
     if (held.size === 2 && before) slider.zoomAt((slider.state.scale * spread(held)) / before, pointOf(canvas, event));
@@ -34,6 +36,7 @@ export function listenToPointers(slider, canvas) {
     else pan(slider, canvas, last, event);
   };
   canvas.onpointerup = canvas.onpointercancel = (event) => held.delete(event.pointerId);
+  canvas.onpointerleave = ({ pointerType }) => pointerType === "mouse" && slider.state.patch >= 0 && slider.change({ patch: -1 });
   canvas.ondblclick = (event) => slider.zoomAt(slider.state.scale > 1 ? 1 : 4, pointOf(canvas, event));
   canvas.onwheel = (event) => {
     if (!event.ctrlKey && !event.metaKey) return; // a plain wheel scrolls the notebook
@@ -52,6 +55,22 @@ export function listenToPointers(slider, canvas) {
 function pointOf(canvas, event) {
   const box = canvas.getBoundingClientRect();
   return [(event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height];
+}
+
+/**
+ * Frame the patch of the critic under the pointer.
+ *
+ * @param {Slider} slider
+ * @param {HTMLCanvasElement} canvas
+ * @param {MouseEvent} event
+ */
+function point(slider, canvas, event) {
+  const { bitmaps, image, index, state, verdicts } = slider;
+  if (state.view !== "critic") return;
+  const [u, v] = pointOf(canvas, event);
+  const { width, height } = bitmaps.sources[image];
+  const [x, y] = [state.x + (u - 0.5) / state.scale, state.y + (v - 0.5) / state.scale]; // shares of the image
+  slider.change({ patch: patchAt(verdicts.outputs[index][image], x * width, y * height) });
 }
 
 /**

@@ -2,8 +2,9 @@
 // All images are decoded before the first move. A move only paints: nothing is fetched, computed or rebuilt.
 
 import { addAgainst, addViews, listenToControls, listenToKeys, showControls } from "./controls.js";
+import { LEGEND } from "./critic.js";
 import { element } from "./elements.js";
-import { blob, decode } from "./images.js";
+import { blob, bytesOf, decode } from "./images.js";
 import { lambdaControl } from "./lambda_control.js";
 import { addMetrics, showMetrics } from "./metrics.js";
 import { ZOOM, clamp, within } from "./numbers.js";
@@ -20,6 +21,8 @@ import { hideSaved } from "./saved_form.js";
  * @property {Encoded[][]} outputs by position and test image
  * @property {Encoded[]} sources by test image
  * @property {Encoded[]} targets by test image; empty if they are unknown
+ * @property {Encoded[][]} verdicts of the critic, a byte for each patch, by position and test image; empty: there is no critic
+ * @property {Encoded[]} targetVerdicts the same of the targets
  * @property {string[]} names by test image
  * @property {{name: string, values: (number | null)[]}[]} metrics each with a value for each position; null: not measured
  * @property {string} caption of the metrics
@@ -32,7 +35,8 @@ import { hideSaved } from "./saved_form.js";
  * @property {(name: string, callback: () => void) => void} off
  *
  * @typedef {object} State
- * @property {string} view side, wipe, difference or all
+ * @property {string} view side, wipe, difference, critic or all
+ * @property {number} patch that is framed in the view of the critic, or -1
  * @property {number | "target"} against which position B of the wipe is, or the target
  * @property {number} divider between A and B, as a share of the width
  * @property {number} scale 1 shows the whole image
@@ -52,6 +56,7 @@ const BODY = `
   <div class="body">
     <div class="left">
       <div class="stage"></div>
+      <div class="critic"><span class="verdict" aria-live="polite"></span>${LEGEND}</div>
       <input class="divider" type="range" min="0" max="1" step="0.01" aria-label="Divider between A and B">
       <div class="thumbnails" role="group" aria-label="Test image"></div>
     </div>
@@ -75,11 +80,13 @@ export class Slider {
     this.sizes = { index: this.data.positions.length, image: this.data.sources.length }; // how many there are of each
     /** @type {{sources: ImageBitmap[], targets: ImageBitmap[], outputs: ImageBitmap[][]}} empty until decoded */
     this.bitmaps = { sources: [], targets: [], outputs: [] };
+    const { verdicts, targetVerdicts } = this.data;
+    this.verdicts = { outputs: verdicts.map((each) => each.map(bytesOf)), targets: targetVerdicts.map(bytesOf) };
     this.resized = new ResizeObserver(() => paintStage(this));
     this.#build(parent);
     /** @type {State} */
     this.state = {
-      view: this.known ? "side" : "all", against: this.lambda.stops.at(-1), divider: 0.5, scale: 1, x: 0.5, y: 0.5,
+      view: this.known ? "side" : "all", against: this.lambda.stops.at(-1), divider: 0.5, scale: 1, x: 0.5, y: 0.5, patch: -1,
     };
     addAgainst(this);
     addViews(this);

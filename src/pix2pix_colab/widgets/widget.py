@@ -37,6 +37,8 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         names: of the test images, for screen readers.
         value: the λ to start at; None takes 100, the paper's choice, if it is there.
         stops: the λ that were trained, where the outputs between them are interpolated; None: all.
+        verdicts: of the discriminator on the outputs, by λ and test image; ``encode_verdicts`` makes them. With
+            targets, ``target_verdicts`` are needed, too.
 
     Raises:
         ValueError: if there is no output; if the λ, sources, targets or names differ in their number of images; or if
@@ -59,6 +61,8 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         names: Sequence[str] | None = None,
         value: float | None = None,
         stops: Sequence[float] | None = None,
+        verdicts: Mapping[float, Sequence[bytes]] | None = None,
+        target_verdicts: Sequence[bytes] | None = None,
     ):
         outputs, targets = dict(sorted(outputs.items())), None if targets is None else list(targets)
         names = [f"test image {i}" for i in range(1, len(sources) + 1)] if names is None else list(names)
@@ -72,6 +76,8 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
             "outputs": [list(images) for images in outputs.values()],
             "sources": list(sources),
             "targets": targets or [],
+            "verdicts": [list(verdicts[k]) for k in outputs] if verdicts else [],
+            "targetVerdicts": target_verdicts or [],
             "names": names,
             "metrics": [
                 {"name": name, "values": [_finite(values.get(k)) for k in outputs]}

@@ -4,6 +4,7 @@ import { element } from "../elements.js";
 import { controlUses } from "../keys.js";
 import { lambdaControl } from "../lambda_control.js";
 import { drawingCanvas } from "./canvas.js";
+import { CRITIC, CriticView } from "./critic_view.js";
 import { readLabelMap } from "./files.js";
 import { rasterise } from "./label_map.js";
 import { latest } from "./latest.js";
@@ -20,6 +21,7 @@ import { addControls, FILES, TOOLBAR } from "./toolbar.js";
  * @property {number} size of the label map and of the output, in px
  * @property {{name: string, colour: Colour}[]} classes
  * @property {number} fill the class where nothing is drawn
+ * @property {boolean} critic whether there is a discriminator
  * @property {Shape[]} empty an empty wall to start from
  * @property {Position[]} positions of λ, as those of the slider
  * @property {number} index of the position to start at
@@ -34,12 +36,13 @@ import { addControls, FILES, TOOLBAR } from "./toolbar.js";
  *
  * @typedef {object} Options
  * @property {(board: Board) => void} [onchange] after each change of the drawing or of λ
+ * @property {(job: Job) => Promise<Uint8Array>} [judge] the discriminator's verdicts on the output of a job: 255 is real
  * @property {(board: Board) => Promise<string>} [share] makes a link of the drawing; returns what the user should know
  */
 
 const BODY = `
   <figure class="output" aria-busy="true"><figcaption></figcaption><canvas role="img"></canvas></figure>
-  <div class="say"><span role="status"></span><label hidden>Loading the network <progress max="1"></progress></label></div>
+  ${CRITIC}<div class="say"><span role="status"></span><label hidden>Loading the network <progress max="1"></progress></label></div>
   ${TOOLBAR}
   <figure class="drawing"><figcaption>your drawing</figcaption><canvas tabindex="0" role="application"></canvas></figure>
   ${FILES}`;
@@ -78,6 +81,7 @@ export class Board {
     this.output = find("figure.output canvas"); // Jupyter has an .output around the board
     this.canvas = drawingCanvas(this.drawing, this);
     this.controls = addControls(this);
+    this.critic = new CriticView(this);
     this.root.onkeydown = (event) => this.onKey(event);
     this.lambda.show(this.index);
   }
@@ -207,6 +211,7 @@ export class Board {
   async #show(job) {
     try {
       const output = await this.translate(job);
+      this.critic.clear();
       if (!output) return this.#describe("not computed yet", "There is no output for your drawing yet", true);
       const { bitmap, index, preview } = output;
       Object.assign(this.output, { width: bitmap.width, height: bitmap.height });
@@ -216,7 +221,9 @@ export class Board {
       const { label } = this.data.positions[index];
       this.#describe(label, `The network's output for your drawing, ${label}`, false);
       if (this.failed) this.say(""); // that is over
+      if (job === this.wanted) this.critic.look(this.shown);
     } catch (error) {
+      this.critic.clear();
       this.#describe("no picture of this drawing", "There is no output for your drawing", true);
       this.say(error.message);
       this.failed = true;
@@ -235,12 +242,5 @@ export class Board {
     this.failed = false; // whether the words are those of an output that failed
     const text = this.root.querySelector("[role=status]");
     if (text.textContent !== words) text.textContent = words;
-  }
-
-  /** @param {number} part of the network that is loaded, from 0 to 1 */
-  showLoading(part) {
-    const label = this.root.querySelector("label:has(progress)");
-    label.querySelector("progress").value = part;
-    label.hidden = part === 1;
   }
 }

@@ -9,43 +9,54 @@ const LATE = "The kernel has not answered yet. If it is busy, the picture comes 
 function render({ model, el }) {
   const { examples, ...data } = model.get("data"); // made by DrawingBoard.__init__ in board.py
   const blobs = examples.map(({ name, image }) => ({ name, image: new Blob([image]) }));
-  const kernel = connect(model, () => board.refresh());
-  const board = new Board(el, { ...data, examples: blobs }, kernel.translate);
+  const pictures = connect(model, {}, () => board.refresh());
+  const critic = connect(model, { critic: true }, () => {});
+  const translate = async (job) => {
+    const image = new Blob([await pictures.ask(job)], { type: "image/jpeg" });
+    return { bitmap: await createImageBitmap(image), index: job.index };
+  };
+  const judge = async (job) => {
+    const { buffer, byteOffset, byteLength } = await critic.ask(job);
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  };
+  const board = new Board(el, { ...data, examples: blobs }, translate, data.critic ? { judge } : {});
   if (blobs.length) board.example(0).then((shapes) => board.begin(shapes));
   else board.refresh();
   const showSaved = hideSaved(model);
   return () => {
-    kernel.close();
+    pictures.close();
+    critic.close();
     board.close();
     showSaved();
   };
 }
 
-/** The network of the kernel, as one view asks it: DrawingBoard._respond in board.py answers.
+/** What the kernel answers to one kind of request of one view: DrawingBoard._respond in board.py.
+ * @param {object} kind what the request holds beside the job
  * @param {() => void} onlate called when an answer has come that was given up
- * @returns {{translate: import("./board.js").Translate, close: () => void}}
+ * @returns {{ask: (job: import("./board.js").Job) => Promise<DataView<ArrayBuffer>>, close: () => void}}
  */
-function connect(model, onlate) {
+function connect(model, kind, onlate) {
   const own = Math.random(); // the other views of the widget hear the answers, too
   let number = 0;
-  /** @type {{id: string, take: (error: string, buffers: DataView[]) => void, timer: number}} */
+  /** @type {{id: string, take: (error: string, buffers: DataView<ArrayBuffer>[]) => void, timer: number}} */
   let last = { id: "", take: onlate, timer: 0 };
   const listen = (answer, buffers) => {
     if (answer.id === last.id) last.take(answer.error, buffers);
   };
-  const translate = ({ labels, index }) => {
+  const ask = ({ labels, index }) => {
     const id = `${own} ${(number += 1)}`;
     return new Promise((done, fail) => {
-      const take = (error, [image]) => {
+      const take = (error, [answer]) => {
         clearTimeout(last.timer);
         if (error) fail(new Error(error));
-        else done(createImageBitmap(new Blob([image], { type: "image/jpeg" })).then((bitmap) => ({ bitmap, index })));
+        else done(answer);
       };
       const giveUp = () => {
         last.take = onlate;
         fail(new Error(LATE)); // so that the next stroke is asked for: this request may be lost
       };
-      model.send({ id, index }, undefined, [labels.buffer]);
+      model.send({ id, index, ...kind }, undefined, [labels.buffer]);
       last = { id, take, timer: setTimeout(giveUp, PATIENCE) };
     });
   };
@@ -54,7 +65,7 @@ function connect(model, onlate) {
     model.off("msg:custom", listen);
   };
   model.on("msg:custom", listen);
-  return { translate, close };
+  return { ask, close };
 }
 
 export default { render };
