@@ -26,7 +26,7 @@ from pix2pix_colab.widgets import describe_positions, empty_wall
 
 ROOT = Path(__file__).parent.parent
 PAGE, WINGS = ROOT / "site", ROOT / "src/pix2pix_colab"
-SHARED = ("lambda_control.js", "lambda_control.css", "elements.js", "keys.js", "critic.js")  # what the board takes from the slider
+SHARED = ("lambda_control.js", "lambda_control.css", "elements.js", "keys.js", "critic.js")  # with the slider
 RUNTIME_FOLDER = PAGE / "node_modules/onnxruntime-web/dist"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web: CPU, one thread, SIMD
 PRETRAINED = "It learned from 400 photos of facades and their label maps, the CMP Facade Database, in 60 epochs."

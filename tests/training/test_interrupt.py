@@ -62,7 +62,7 @@ def press_stop(kernel: int, folder: Path) -> None:
 
 
 def test_the_training_cell_can_be_stopped_and_run_again(run, tmp_path: Path) -> None:
-    for start in ("# @title Set up", "import signal", "# @title Choose", "train_pairs, test_pairs"):
+    for start in ("# @title Set up", "from tempfile", "# @title Choose", "train_pairs, test_pairs"):
         run(cell(start))
     run(SMALLER + COUNT)
     kernel = int(run("import os; print(os.getpid())").outputs[0].text)

@@ -6,4 +6,5 @@ from .layer_plots import change_plot, weight_change
 from .layer_tables import generator_table, receptive_fields
 from .metric_plots import loss_curves, metric_plot, tradeoff_plot
 from .notebook_cells import show_diagram, show_source, show_table
+from .training_film import TrainingFilm
 from .training_view import TrainingView

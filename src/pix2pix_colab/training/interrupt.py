@@ -2,7 +2,7 @@
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
@@ -28,3 +28,8 @@ def catch_interrupt() -> Iterator[threading.Event]:
         yield interrupted
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def press_stop(step: int) -> Callable[[object], None]:
+    """Make a progress callback that sends the signal of the stop button at a step, to see that nothing is lost."""
+    return lambda progress: signal.raise_signal(signal.SIGINT) if progress.step == step else None

@@ -19,8 +19,10 @@ from .widget import LambdaSlider
 
 if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
     from ..evaluation import Report
+    from ..figures import TrainingFilm
 
 BICUBIC = Image.Resampling.BICUBIC
+NAMED = 5  # steps of a film beside the first
 LONGEST = 2048  # px; a larger image is scaled down, or else six λ of it take minutes and gigabytes
 LONGEST_ON_PATH = LONGEST // 2  # 21 outputs hold as many pixels then as five
 
@@ -70,6 +72,41 @@ def slider_of_path(path: LambdaPath, pairs: Pairs | Tensor | None = None) -> Lam
     outputs = path.translate(sources, path.grid())
     encoded = {k: encode(output) for k, output in outputs.items()}
     return LambdaSlider(encoded, encode(sources), stops=path.lambdas, **_judge(path.discriminator, sources, outputs))
+
+
+def slider_of_training(film: "TrainingFilm") -> LambdaSlider:
+    """The slider of a film, whose axis is the training step: when was it best, when did it begin to memorise?
+
+    Raises:
+        ValueError: if the film has no frame: it is to be given to ``train`` as ``on_progress``.
+    """
+    if not film.frames:
+        raise ValueError("The film has no frame yet: give it to train, or to sweep, as on_progress.")
+    steps, last = film.steps, len(film.frames) - 1
+    named = {round(i * last / NAMED) for i in range(NAMED + 1)}  # as many names as there is room for
+    best = film.best_step()
+    positions = [
+        {
+            "label": f"step {step:,}",
+            "short": f"{step:,}",
+            "meaning": "untrained" if not step else "best on pairs that it was not trained on" if step == best else "",
+            "stop": i in named,
+        }
+        for i, step in enumerate(steps)
+    ]
+    caption = f"of {len(film.pairs)} pairs that it was not trained on, and of {len(film.trained)} that it was"
+    return LambdaSlider(
+        {frame["step"]: encode(frame["output"]) for frame in film.frames},
+        encode(film.pairs.source),
+        encode(film.pairs.target),
+        film.curves(),
+        caption,
+        film.pairs.names,
+        value=best,
+        stops=[steps[i] for i in sorted(named)],
+        positions=positions,
+        axis="step",
+    )
 
 
 def slider_of_image(

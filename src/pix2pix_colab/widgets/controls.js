@@ -8,13 +8,14 @@ import { ZOOM } from "./numbers.js";
 
 /** @import { Slider } from "./slider.js" */
 
-const VIEWS = { side: "Side by side", wipe: "A/B wipe", difference: "Difference", critic: "Critic", all: "All λ" };
+const VIEWS = { side: "Side by side", wipe: "A/B wipe", difference: "Difference", critic: "Critic", all: "All" };
 
 /** @param {Slider} slider */
 export function addViews(slider) {
   const name = `view-${Math.random()}`; // of the radio buttons; several sliders may be on a page
-  for (const [view, textContent] of Object.entries(VIEWS)) {
+  for (const [view, words] of Object.entries(VIEWS)) {
     if ((view === "difference" && !slider.known) || (view === "critic" && !slider.verdicts.outputs.length)) continue;
+    const textContent = view === "all" ? `${words} ${slider.data.axis === "λ" ? "λ" : `${slider.data.axis}s`}` : words;
     const label = element("label", { textContent, onchange: () => slider.change({ view }) });
     label.prepend(element("input", { type: "radio", name, value: view, checked: view === slider.state.view }));
     slider.find(".views").append(label);

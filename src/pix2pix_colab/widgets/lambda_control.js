@@ -23,16 +23,17 @@ import { element } from "./elements.js";
  *
  * @param {Position[]} positions
  * @param {(index: number) => void} onmove called with the index that the user asks for by the range or a stop
+ * @param {string} [axis] what they are of
  * @returns {LambdaControl}
  */
-export function lambdaControl(positions, onmove) {
+export function lambdaControl(positions, onmove, axis = "λ") {
   const stops = positions.flatMap(({ stop }, i) => (stop ? [i] : []));
   const path = stops.length < positions.length; // of λ: there is something between its stops
   const className = path ? " path" : "";
   const heading = element("div", { className: `heading${className}`, ariaLive: "polite" });
   heading.append(element("b"), " ", element("span"));
   const control = element("div", { className: `lambda${className}` });
-  const range = lambdaRange(positions.length - 1, onmove);
+  const range = lambdaRange(positions.length - 1, onmove, axis);
   if (path) range.title = "Page Up and Page Down go from stop to stop";
   const names = namedStops(positions, stops, onmove);
   control.style.setProperty("--stops", `${stops.length}`);
@@ -50,9 +51,10 @@ export function lambdaControl(positions, onmove) {
 /**
  * @param {number} last
  * @param {(index: number) => void} onmove
+ * @param {string} axis
  */
-function lambdaRange(last, onmove) {
-  const range = element("input", { type: "range", min: "0", max: `${last}`, step: "1", ariaLabel: "λ" });
+function lambdaRange(last, onmove, axis) {
+  const range = element("input", { type: "range", min: "0", max: `${last}`, step: "1", ariaLabel: axis });
   range.oninput = () => onmove(+range.value);
   return range;
 }

@@ -17,6 +17,7 @@ import { hideSaved } from "./saved_form.js";
  *
  * @typedef {object} Data what LambdaSlider.__init__ in widget.py sends
  * @property {string} mime the type of all images
+ * @property {string} axis what the positions are of: λ, or step
  * @property {Position[]} positions one for each λ
  * @property {Encoded[][]} outputs by position and test image
  * @property {Encoded[]} sources by test image
@@ -105,7 +106,7 @@ export class Slider {
     this.root = parent.appendChild(element("div", { className: "lambda-slider" }));
     this.root.innerHTML = BODY;
     this.root.setAttribute("aria-busy", "true"); // until all images are decoded
-    this.lambda = lambdaControl(this.data.positions, (index) => this.move({ index }));
+    this.lambda = lambdaControl(this.data.positions, (index) => this.move({ index }), this.data.axis);
     this.root.prepend(this.lambda.heading, this.lambda.control);
     this.path = this.lambda.stops.length < this.data.positions.length; // whether there is something between the stops
     this.root.classList.toggle("path", this.path);

@@ -39,6 +39,7 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         stops: the λ that were trained, where the outputs between them are interpolated; None: all.
         verdicts: of the discriminator on the outputs, by λ and test image; ``encode_verdicts`` makes them. With
             targets, ``target_verdicts`` are needed, too.
+        positions: in place of ``describe_positions``, where the numbers are no λ but those of another ``axis``.
 
     Raises:
         ValueError: if there is no output; if the λ, sources, targets or names differ in their number of images; or if
@@ -63,16 +64,19 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         stops: Sequence[float] | None = None,
         verdicts: Mapping[float, Sequence[bytes]] | None = None,
         target_verdicts: Sequence[bytes] | None = None,
+        positions: Sequence[dict] | None = None,
+        axis: str = "λ",
     ):
         outputs, targets = dict(sorted(outputs.items())), None if targets is None else list(targets)
         names = [f"test image {i}" for i in range(1, len(sources) + 1)] if names is None else list(names)
-        self.lambdas = list(outputs)
+        self.lambdas, self.axis = list(outputs), axis
         self.stops = self.lambdas if stops is None else sorted(stops)
         _check(outputs, [each for each in (sources, targets, names) if each is not None])
         start = value if value is not None else 100 if 100 in outputs else self.lambdas[0]
         data = {  # described as Data in slider.js
             "mime": "image/webp",
-            "positions": describe_positions(self.lambdas, self.stops),
+            "axis": axis,
+            "positions": positions or describe_positions(self.lambdas, self.stops),
             "outputs": [list(images) for images in outputs.values()],
             "sources": list(sources),
             "targets": targets or [],
@@ -125,8 +129,8 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         if is_number and is_path and self.lambdas[0] < lambda_l1 < self.lambdas[-1]:
             return _nearest(self.lambdas, lambda_l1)
         known = ", ".join(f"{k:g}" for k in self.stops)
-        choice = f"{known}, or any λ between these" if is_path else f"one of {known}"
-        raise ValueError(f"There are no images for λ = {lambda_l1!r}: choose {choice}.")
+        choice = f"{known}, or any {self.axis} between these" if is_path else f"one of {known}"
+        raise ValueError(f"There are no images for {self.axis} = {lambda_l1!r}: choose {choice}.")
 
     def save_page(self, path: str | Path, title: str = TITLE) -> Path:
         """Write the slider as one HTML file that needs no server, no network and no Python."""

@@ -1,0 +1,98 @@
+"""The film of a training: its frames are what the network made at log-spaced steps, and it changes nothing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pix2pix_colab import translate
+from pix2pix_colab.data import Pairs, jitter_size, synthetic_facades
+from pix2pix_colab.evaluation import measure
+from pix2pix_colab.figures import TrainingFilm
+from pix2pix_colab.training import TrainConfig, press_stop, train
+from pix2pix_colab.widgets import slider_of_training
+
+CONFIG = TrainConfig(width=2, image_size=128, epochs=10)
+PAIRS = synthetic_facades(6, jitter_size(128))
+OTHERS = synthetic_facades(2, 128, seed=5)
+
+
+def film_of(folder: Path, frames: int = 6, **options) -> TrainingFilm:
+    film = TrainingFilm(OTHERS, PAIRS[:2], folder / "film.pt", frames)
+    run = train(PAIRS, CONFIG, folder, film, "cpu", log_every=2, **options)
+    film.run = run
+    return film
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> TrainingFilm:
+    return film_of(tmp_path_factory.mktemp("run"))
+
+
+def test_its_frames_are_log_spaced_from_the_untrained_network_to_the_last_step(film: TrainingFilm) -> None:
+    assert film.steps == [0, 10, 16, 24, 38, 60]  # a geometric series, at the steps that are reported
+
+
+def test_a_frame_is_what_the_network_made_then_and_what_that_measures(film: TrainingFilm) -> None:
+    last, generator = film.frames[-1], film.run.load_generator()
+    assert torch.equal(last["output"], translate(generator, OTHERS.source))
+    assert last["values"]["others"]["l1"] == measure(last["output"], OTHERS.target)["l1"].value
+    left = (PAIRS.size - 128) // 2
+    source, target = (images[:2, :, left : left + 128, left : left + 128] for images in (PAIRS.source, PAIRS.target))
+    trained = measure(translate(generator, source), target)
+    assert last["values"]["trained on"]["gradient_distance"] == trained["gradient_distance"].value
+    curves = film.curves()
+    assert list(curves) == [
+        f"{name} ↓ {which}" for name in ("L1", "gradient distance") for which in ("others", "trained on")
+    ]
+    assert curves["L1 ↓ others"][60] == last["values"]["others"]["l1"]
+    assert film.best_step() == min(curves["L1 ↓ others"], key=curves["L1 ↓ others"].get)
+
+
+def test_a_training_with_a_film_is_the_same_training(film: TrainingFilm, tmp_path: Path) -> None:
+    plain = train(PAIRS, CONFIG, tmp_path, device="cpu", log_every=2)
+    assert plain.history == film.run.history
+    for a, b in zip(plain.load_generator().parameters(), film.run.load_generator().parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_stopped_training_goes_on_with_its_film(film: TrainingFilm, tmp_path: Path) -> None:
+    first = TrainingFilm(OTHERS, PAIRS[:2], tmp_path / "film.pt", 6)
+
+    def watch(progress) -> None:
+        first(progress)
+        press_stop(30)(progress)
+
+    with pytest.raises(KeyboardInterrupt, match="at step 31"):
+        train(PAIRS, CONFIG, tmp_path, watch, "cpu", log_every=2)
+    assert first.steps == [0, 10, 16, 24]
+    again = film_of(tmp_path)
+    assert again.steps == film.steps and again.curves() == film.curves()
+    assert film_of(tmp_path).curves() == film.curves(), "also if it is finished already"
+
+
+def test_a_film_of_other_settings_or_pairs_is_begun_anew(film: TrainingFilm, tmp_path: Path) -> None:
+    (tmp_path / "film.pt").write_bytes(film.file.read_bytes())
+    other = TrainingFilm(OTHERS, PAIRS[:2], tmp_path / "film.pt", 6)
+    train(PAIRS, TrainConfig(width=2, image_size=128, epochs=1), tmp_path / "run", other, "cpu", log_every=2)
+    assert other.steps == [0, 6], "the untrained network and the last step"
+    named = Pairs(OTHERS.source, OTHERS.target, ["x", "y"])
+    (tmp_path / "film.pt").write_bytes(film.file.read_bytes())
+    other = TrainingFilm(named, PAIRS[:2], tmp_path / "film.pt", 6)
+    train(PAIRS, CONFIG, film.run.folder, other, "cpu")
+    assert other.steps == [60]
+
+
+def test_its_slider_has_the_steps_as_its_axis(film: TrainingFilm) -> None:
+    slider = slider_of_training(film)
+    positions = slider.data["positions"]
+    assert [each["label"] for each in positions] == [f"step {step}" for step in film.steps]
+    assert slider.value == film.best_step() and positions[slider.index]["meaning"].startswith("best on pairs")
+    assert positions[0]["meaning"] == "untrained" and slider.data["axis"] == "step"
+    assert slider.data["metrics"][0]["values"] == list(film.curves()["L1 ↓ others"].values())
+    slider.value = 24
+    assert slider.index == 3
+    with pytest.raises(ValueError, match="no images for step = 70"):
+        slider.value = 70
+    with pytest.raises(ValueError, match="no frame yet: give it to train"):
+        slider_of_training(TrainingFilm(OTHERS, PAIRS, film.file))
