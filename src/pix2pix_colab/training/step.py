@@ -112,7 +112,7 @@ class Training:
         """
         if not (most := self.config.discriminator_shift):
             return []
-        return [torch.randint(most + 1, (3, 2), generator=self.random).to(self.device)]
+        return [torch.randint(most + 1, (3, 2), generator=self.random).to(self.device, non_blocking=True)]
 
     def step(self, source: Tensor, target: Tensor, shifts: Tensor | None = None) -> Tensor:
         """One update of D, then one of G (section 3.3), on a batch in [-1, 1].
