@@ -22,7 +22,7 @@ def test_an_evaluation_runs_on_the_gpu(capability, tmp_path, monkeypatch):
     train, test = synthetic_facades(4, size=143), synthetic_facades(2, size=128, seed=3)
     with FakeGpu(capability) as gpu:
         report = evaluate({100: test.target}, test, train, tmp_path)
-    assert gpu.copies["to cuda torch.uint8"] > 2
+    assert gpu.copies["to cuda torch.uint8"] > 2 and gpu.copies["to cpu torch.float32"]  # of SSIM, for one
     assert {"l1", "ssim", "colour_b", "pixel_accuracy"} <= report.measured.keys()
     assert all(each.per_image.device.type == "cpu" for row in report.measured.values() for each in row.values())
     assert report.missing.keys() == {"lpips", "kid"}
