@@ -10,6 +10,7 @@ from helpers.noise import noise_pairs
 from torch import Tensor
 
 from pix2pix_colab import LambdaPath, translate
+from pix2pix_colab.data import StreamedPairs, pair_files, read_pairs, write_pairs
 from pix2pix_colab.training import loop, sweep, train, train_lambda_path
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.cuda_graph import WARM_UP
@@ -52,6 +53,31 @@ def test_a_step_is_captured_once_replayed_and_never_waited_for(gpu, changes):
     training.log()  # which has to wait
     assert gpu.waits and training.history[0]["l1"] == 0
     training.check_weights()
+
+
+def test_images_and_weights_have_their_channels_last():
+    """As tensor cores take them. In fp16, since which kernel computes in bf16 is asked of the driver."""
+    seen = []
+    with FakeGpu() as gpu:
+        training = Training(noise_pairs(3, 140), CONFIG, "cuda")
+        for layer in [*training.generator.modules(), *training.discriminator.modules()]:
+            if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
+                layer.register_forward_hook(lambda layer, inputs, output: seen.extend([*inputs, layer.weight, output]))
+        advance(training, gpu, 1)
+        for state in (training.optimizer_g.state, training.optimizer_d.state):
+            for weight, moments in state.items():
+                seen += [weight.grad, moments["exp_avg"], moments["exp_avg_sq"]] if weight.ndim == 4 else []
+        assert len(seen) > 100 and all(each.is_contiguous(memory_format=torch.channels_last) for each in seen)
+
+
+def test_streamed_pairs_move_as_bytes_and_are_not_waited_for(gpu, tmp_path, monkeypatch):
+    monkeypatch.setattr(pair_files, "LARGE", 0)
+    pairs = read_pairs(write_pairs(noise_pairs(3, 140), tmp_path), 140)
+    assert isinstance(pairs, StreamedPairs)
+    training = Training(pairs, CONFIG, "cuda")
+    gpu.copies.clear()
+    advance(training, gpu, 3)
+    assert gpu.copies == {"to cuda torch.uint8": 6}
 
 
 def test_a_smaller_last_batch_is_never_captured():
