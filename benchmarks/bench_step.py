@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from bench_data import BaselinePairs, endless, folder_of_pairs, stream_pairs
-from step_cost import GPUS, count, describe, estimate, short
+from step_cost import GPUS, count, describe, estimate, shares, short
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -193,7 +193,10 @@ def bench(options: argparse.Namespace) -> None:
     slower = statistics.median(a / b for a, b in zip(times["ours, streamed"], times["ours"], strict=True))
     print(f"\nOurs is {ratio:.2f} times as fast as the baseline's step (median of the rounds' ratios).")
     print(f"Streamed, it takes {slower:.2f} times as long as in memory.")
-    print(roofline(training, seconds["ours"]), *(estimate(training, gpu) for gpu in GPUS), sep="\n")
+    print(roofline(training, seconds["ours"]))
+    if not ON_GPU:
+        print(shares(training, count(training, training.dtype)[0]))
+    print(*(estimate(training, gpu) for gpu in GPUS), sep="\n")
 
 
 def main() -> None:

@@ -70,6 +70,20 @@ def estimate(training: Training, gpu: str) -> str:
     )
 
 
+def shares(training: Training, flops: int, steps: int = 8) -> str:
+    """Where the time of a step goes on a CPU, by torch.profiler."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as seen, fast_cudnn():
+        for _ in range(steps):
+            training.advance()
+    kinds = {"conv": "convolutions", "copy": "casts", "_fused_adam_": "Adam"}
+    times = Counter()
+    for each in seen.key_averages():
+        kind = next((words for part, words in kinds.items() if part in each.key), "the rest")
+        times[kind] += each.self_cpu_time_total / 1e6 / steps  # s
+    parts = ", ".join(f"{kind} {times[kind] / times.total():.0%}" for kind in (*kinds.values(), "the rest"))
+    return f"Of ours: {parts}. The convolutions run at {flops / times['convolutions'] / 1e12:.2g} TFLOP/s."
+
+
 def short(dtype: torch.dtype) -> str:
     """Name of a precision."""
     return str(dtype).removeprefix("torch.")

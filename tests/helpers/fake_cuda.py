@@ -25,11 +25,7 @@ READS = {"_local_scalar_dense", "is_nonzero", "equal"}
 class FakeGpu(TorchDispatchMode):
     """Context in which "cuda" is such a GPU. Capability (7, 5) is a T4's, (9, 0) an H200's.
 
-    Attributes:
-        captures, replays: how many graphs were captured, and replayed.
-        waits: how often Python waited for it, by operator.
-        copies: how many tensors came from and went to the CPU, by "direction dtype".
-        random_state: that of the GPU.
+    It counts captures and replays of graphs, waits by operator, and copies from and to the CPU by dtype.
     """
 
     def __init__(self, capability: tuple[int, int] = (7, 5)):
