@@ -24,6 +24,7 @@ PAIRS, EPOCHS, WIDTH = (
 EVERY = float(os.environ.get("EVERY") or 30)
 NBVAL = "python -m pytest -q --nbval-lax --nbval-current-env --nbval-cell-timeout=1200 notebooks"
 TRAINING = f"{PAIRS} --width {WIDTH} --epochs {EPOCHS} --lambdas 0 100 inf"
+SEEN = 'python -c "import torch; print(torch.cuda.get_device_name())"'  # else all of test_cuda.py would be skipped
 QUERY = "nvidia-smi --query-gpu={} --format=csv,noheader,nounits"
 END = None  # of a step's output
 
@@ -49,7 +50,7 @@ class Done(NamedTuple):
 
 STEPS = [
     Step("clone", f"git clone --quiet {REPOSITORY} . && git checkout --quiet {REF} && git log -1 --format=%h", 5, True),
-    Step("install", "python -m pip install --quiet . nbval pytest", 10, True),
+    Step("install", f"python -m pip install --quiet . nbval pytest && {SEEN}", 10, True),
     Step("test_cuda.py", "python -m pytest -q tests/training/test_cuda.py", 20),
     Step("step, width 64", f"python benchmarks/bench_step.py --width {WIDTH}", 15),
     Step("sweep", f"python -m pix2pix_colab sweep {TRAINING.replace(' ', ' runs/sweep ', 1)}", 20),

@@ -20,7 +20,11 @@ SMI = """#!/bin/sh
 case "$*" in *name*) echo "$DEVICE" ;; *) echo 1234 ;; esac
 """
 PYTHON = f"""#!/bin/sh
-case "$*" in *"-m pip"*) echo "$@" >> "$LOG" ;; *) exec {sys.executable} "$@" ;; esac
+case "$*" in
+*"-m pip"*) echo "$@" >> "$LOG" ;;
+*get_device_name*) [ "$TORCH" != blind ] && echo "$DEVICE" ;;
+*) exec {sys.executable} "$@" ;;
+esac
 """
 COLAB = f'''#!{sys.executable}
 """Runs a script in a local kernel, as google-colab-cli 0.7.5 does on a rented machine."""
@@ -122,6 +126,9 @@ def test_another_gpu_or_ref_is_refused_at_once(machine, monkeypatch):
     monkeypatch.setenv("DEVICE", "Tesla T4")
     done = make_t4("REF=nowhere")
     assert done.returncode != 0 and "| clone | **failed" in done.stdout and "| install |" not in done.stdout
+    monkeypatch.setenv("TORCH", "blind")
+    done = make_t4()
+    assert done.returncode != 0 and "| install | **failed" in done.stdout and "| test_cuda.py |" not in done.stdout
 
 
 def test_without_an_account_or_the_program_make_fails_with_what_to_do(machine, monkeypatch):
