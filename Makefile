@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
 
-.PHONY: run lab site check test lint bench format outputs assets clean
+.PHONY: run lab site check test lint bench t4 format outputs assets clean
 
 run: $(VENV)/.ready
 	mkdir -p runs
@@ -46,6 +46,13 @@ bench: $(VENV)/.ready-test site/node_modules/.ready
 	$(BIN)/python benchmarks/bench_path.py
 	$(BIN)/python benchmarks/bench_page.py
 	$(BIN)/python benchmarks/bench_export.py
+
+# tests/training/test_cuda.py, the notebooks, a sweep, a path and bench_step.py on a T4 of Colab's. It needs a Google account
+# and its program, on Python 3.12 or newer. REF=branch-tag-or-commit, that is pushed, is checked.
+REF ?= main
+t4:
+	@command -v colab >/dev/null || { echo "First: pip install google-colab-cli==0.7.5"; exit 1; }
+	colab run --gpu T4 --timeout 7200 --env REF=$(REF) tools/t4.py
 
 format: $(VENV)/.ready-test
 	$(BIN)/ruff check --fix .

@@ -31,7 +31,7 @@ CROP = 256  # px
 WORKERS = (0, 2, 4)
 TARGET = 40  # times the pairs a second of each baseline loader, in memory
 NEEDED = """What a step needs at width 64, 256 px and batch 1: 3 to 4 pairs/s on two CPU cores (295 ms, bench_step.py),
-50 to 100 pairs/s on a T4 (10 to 20 ms). A streamed training waits for its pairs only if it needs more than above."""
+40 to 50 pairs/s on a T4 (20 to 24 ms, an estimate). A streamed training only waits if it needs more than above."""
 
 
 class BaselinePairs(Dataset):

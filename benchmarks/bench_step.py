@@ -20,9 +20,9 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from bench_data import BaselinePairs, endless, folder_of_pairs, stream_pairs
+from step_cost import GPUS, count, describe, estimate, shares, short
 from torch import Tensor
 from torch.utils.data import DataLoader
-from torch.utils.flop_counter import FlopCounterMode
 
 from pix2pix_colab.data import read_pairs
 from pix2pix_colab.discriminator import PatchDiscriminator
@@ -34,7 +34,6 @@ from pix2pix_colab.utils.device import default_device, fast_cudnn
 DEVICE = default_device()
 ON_GPU = DEVICE.type == "cuda"
 LOG_EVERY = 20  # steps, as in train
-ADAM_PASSES = 7  # over the weights: weight, gradient and two moments are read, all but the gradient written
 
 
 class Baseline:
@@ -157,23 +156,14 @@ def peak_rates(dtype: torch.dtype) -> tuple[float, float]:
 
 
 def roofline(training: Training, seconds: float) -> str:
-    """The least time a step could take: its products at the machine's rate, and Adam's traffic at its bandwidth."""
-    batch = training.next_batch()
-    with FlopCounterMode(display=False) as counter, fast_cudnn():
-        training.step(*batch)
-    flops, (flop_rate, bandwidth) = counter.get_total_flops(), peak_rates(training.dtype)
-    weights = sum(p.numel() for net in (training.generator, training.discriminator) for p in net.parameters())
-    moved = ADAM_PASSES * 4 * weights  # bytes
-    ideal = flops / flop_rate + moved / bandwidth
+    """The least time a step could take here: its products at the machine's rate, its traffic at its bandwidth."""
+    (flops, moved), (flop_rate, bandwidth) = count(training, training.dtype), peak_rates(training.dtype)
+    ideal = flops / flop_rate + moved.total() / bandwidth
     return (
-        f"Roofline: {flops / 1e9:.1f} GFLOP at {flop_rate / 1e12:.3g} TFLOP/s (measured, {_short(training.dtype)}) "
-        f"+ {moved / 1e9:.2f} GB of Adam at {bandwidth / 1e9:.3g} GB/s (measured) = {ideal * 1e3:.3g} ms a step. "
+        f"Roofline: {flops / 1e9:.1f} GFLOP at {flop_rate / 1e12:.3g} TFLOP/s (measured, {short(training.dtype)}) "
+        f"+ {describe(moved)} at {bandwidth / 1e9:.3g} GB/s (measured) = {ideal * 1e3:.3g} ms a step. "
         f"Ours is {seconds / ideal:.2f} times the roofline."
     )
-
-
-def _short(dtype: torch.dtype) -> str:
-    return str(dtype).removeprefix("torch.")
 
 
 def machine() -> str:
@@ -199,11 +189,14 @@ def bench(options: argparse.Namespace) -> None:
     print(f"median of {options.rounds} rounds of {options.steps} steps\n")
     print("| step | precision | ms | peak memory, MiB |\n|---|---|---|---|")
     for name, dtype in zip(SIDES, (torch.float32, training.dtype, training.dtype), strict=True):
-        print(f"| {name} | {_short(dtype)} | {seconds[name] * 1e3:,.4g} | {memory[name]:,.0f} |")
+        print(f"| {name} | {short(dtype)} | {seconds[name] * 1e3:,.4g} | {memory[name]:,.0f} |")
     slower = statistics.median(a / b for a, b in zip(times["ours, streamed"], times["ours"], strict=True))
     print(f"\nOurs is {ratio:.2f} times as fast as the baseline's step (median of the rounds' ratios).")
     print(f"Streamed, it takes {slower:.2f} times as long as in memory.")
     print(roofline(training, seconds["ours"]))
+    if not ON_GPU:
+        print(shares(training, count(training, training.dtype)[0]))
+    print(*(estimate(training, gpu) for gpu in GPUS), sep="\n")
 
 
 def main() -> None:

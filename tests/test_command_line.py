@@ -21,7 +21,15 @@ from pix2pix_colab import load_pretrained, translate
 from pix2pix_colab.__main__ import main
 from pix2pix_colab.data import Pairs, read_pairs, synthetic_facades, write_pairs
 from pix2pix_colab.evaluation import Report, evaluate
-from pix2pix_colab.training import TrainConfig, load_checkpoint, read_sweep, save_checkpoint, sweep, train_lambda_path
+from pix2pix_colab.training import (
+    CaptureError,
+    TrainConfig,
+    load_checkpoint,
+    read_sweep,
+    save_checkpoint,
+    sweep,
+    train_lambda_path,
+)
 from pix2pix_colab.utils.markdown import markdown_table
 
 NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
@@ -245,6 +253,16 @@ def test_an_error_of_the_user_is_one_line_and_exit_code_2(arguments, sentence, t
     assert caught.value.code == 2
     *bar, line = said.splitlines()
     assert line.startswith("error: ") and sentence in line and all("step/s" in each or not each for each in bar)
+
+
+def test_a_gpu_that_refuses_the_graph_is_one_line(folder, tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise CaptureError("set PIX2PIX_CUDA_GRAPH=0 in the environment and resume.")
+
+    monkeypatch.setattr(module, "sweep", refuse)
+    with pytest.raises(SystemExit, match="2"):
+        module.main(["sweep", str(folder), str(tmp_path / "runs")])
+    assert capsys.readouterr().err == "error: set PIX2PIX_CUDA_GRAPH=0 in the environment and resume.\n"
 
 
 def test_a_bug_is_a_traceback(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from torch import distributed
 from .data import DATASETS, Pairs, decode_label_maps, find_pairs, jitter_size, known_dataset, open_dataset, read_pairs
 from .export import DEFAULT_WEIGHTS, WEIGHTS, OnnxMissingError, export_onnx, export_parts, read_network
 from .loss import LAMBDAS, check_lambda
-from .training import FolderInUseError, ProgressBar, TrainConfig, read_sweep, sweep, train_lambda_path
+from .training import CaptureError, FolderInUseError, ProgressBar, TrainConfig, read_sweep, sweep, train_lambda_path
 from .utils.device import default_device
 from .utils.images import UNSEEN
 from .utils.markdown import markdown_table
@@ -41,7 +41,7 @@ RESUMED = (
     "torchrun --nproc_per_node=N -m pix2pix_colab"
 )
 # Errors with a sentence for the user
-USER_ERRORS = (ValueError, OSError, MemoryError, FloatingPointError, FolderInUseError, OnnxMissingError)
+USER_ERRORS = (ValueError, OSError, MemoryError, FloatingPointError, CaptureError, FolderInUseError, OnnxMissingError)
 
 
 class Parser(ArgumentParser):

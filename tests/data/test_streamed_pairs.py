@@ -112,9 +112,13 @@ def test_all_pixels_at_once_get_a_sentence(streamed, name):
         getattr(streamed, name)
 
 
-def test_they_stay_where_they_are_and_their_batches_move(held, streamed, monkeypatch):
+def test_they_stay_in_their_files_and_their_images_move(held, streamed, monkeypatch):
     monkeypatch.setattr("pix2pix_colab.data.pairs.scale_", lambda images: images)  # "meta" holds no values
-    assert streamed.to("meta") is streamed
+    moved = streamed.to("meta")
+    assert (moved.device.type, streamed.device.type, moved.fingerprint()) == ("meta", "cpu", streamed.fingerprint())
+    assert {(image.device.type, image.dtype) for pair in moved.images([0, 2]) for image in pair} == {
+        ("meta", torch.uint8)
+    }
     assert held.to("meta").source.device.type == "meta"
     for device in (None, "cpu", "meta"):
         assert {images.device.type for images in streamed.batch([0, 2], 8, device=device)} == {device or "cpu"}

@@ -10,6 +10,7 @@ from skimage.color import rgb2lab, rgb2xyz, xyz2lab
 from skimage.metrics import structural_similarity
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, interpolate
+from torchmetrics.functional.image import structural_similarity_index_measure
 
 from pix2pix_colab.data import synthetic_facades
 from pix2pix_colab.evaluation.fcn_score import class_accuracy, class_iou, pixel_accuracy
@@ -125,6 +126,17 @@ def test_ssim_is_that_of_scikit_image():
     ]
     found = measure(output, target)["ssim"].per_image
     torch.testing.assert_close(found, torch.tensor(expected).float(), rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_ssim_is_that_of_torchmetrics_in_float64(channels):
+    """Its float32 is 4e-6 off, since it squares levels up to 255."""
+    images = [each[:, :channels] for each in photo_like()]
+    expected = structural_similarity_index_measure(
+        *(each.double() for each in images), data_range=255.0, reduction="none"
+    )
+    found = measure(*images)["ssim"].per_image
+    torch.testing.assert_close(found, expected.float(), rtol=0, atol=1e-6)
 
 
 def test_gradient_magnitude_by_hand():

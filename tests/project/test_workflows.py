@@ -18,8 +18,8 @@ def steps(path: Path) -> list[str]:
     return [step["run"] for job in jobs for step in job["steps"] if "run" in step]
 
 
-def test_there_are_four() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["colab", "gpu", "page", "test"]
+def test_there_are_five() -> None:
+    assert [path.stem for path in WORKFLOWS] == ["colab", "gpu", "kaggle", "page", "test"]
 
 
 def test_they_are_of_githubs_schema() -> None:

@@ -185,20 +185,23 @@ def test_a_run_is_resumed_on_another_device(pairs, tmp_path, monkeypatch, there,
 def test_an_overflow_in_fp16_skips_the_update(pairs, monkeypatch):
     set_dtype(monkeypatch, torch.float16)
     training = Training(pairs, CONFIG, GPU)
+    scalers = training.scaler, training.scaler_d
     for recorded in (False, True):  # in the warm-up, then in the graph
         for _ in range(WARM_UP + 1 if recorded else 1):
             training.advance()
-        training.scaler.load_state_dict(training.scaler.state_dict() | {"scale": 2.0**100})
+        for scaler in scalers:
+            scaler.load_state_dict(scaler.state_dict() | {"scale": 2.0**100})
         before, steps = weights(training), adam_steps(training)
         training.advance()
         assert is_captured(training) == recorded
         assert all(map(torch.equal, before, weights(training))) and adam_steps(training) == steps
-        assert training.scaler.get_scale() == 2.0**99
-        training.scaler.load_state_dict(training.scaler.state_dict() | {"scale": 2.0**8})
+        assert [scaler.get_scale() for scaler in scalers] == [2.0**99] * 2
+        for scaler in scalers:
+            scaler.load_state_dict(scaler.state_dict() | {"scale": 2.0**8})
         training.advance()
         assert not all(map(torch.equal, before, weights(training)))
         assert adam_steps(training) == [count + 1 for count in steps]
-        assert training.scaler.get_scale() == 2.0**8
+        assert [scaler.get_scale() for scaler in scalers] == [2.0**8] * 2
 
 
 @DTYPES

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.training.config import TrainConfig
-from pix2pix_colab.training.cuda_graph import WARM_UP, CapturedStep
+from pix2pix_colab.training.cuda_graph import WARM_UP, CapturedStep, CaptureError
 from pix2pix_colab.training.step import Training
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)
@@ -221,6 +221,34 @@ def test_a_step_that_cannot_be_captured_goes_on_eagerly_and_says_so_once(gpu):
     assert [result.tolist() for result in results] == [losses(i) for i in range(5)]
 
 
+def test_a_gpu_that_goes_on_with_neither_gets_a_sentence(gpu):
+    """After a refused capture the random state may stay in it."""
+
+    def broken(*_: Tensor) -> Tensor:
+        raise RuntimeError("Offset increment outside graph capture")
+
+    captured = CapturedStep(GPU)
+    for i in range(WARM_UP):
+        captured(gpu.step, *batch(i))
+    with pytest.raises(CaptureError, match=r"nor run after that \(Offset.*restart Python.*PIX2PIX_CUDA_GRAPH=0 in the"):
+        captured(broken, *batch(5))
+
+
+@pytest.mark.parametrize("name", ["optimizer_d", "optimizer_g"])
+def test_an_update_that_is_refused_within_adam_can_be_repeated(pairs, gpu, monkeypatch, name):
+    """The scaler has unscaled the gradients by then, and would refuse to do so once more."""
+    set_dtype(monkeypatch, torch.float16)
+    training = Training(pairs, CONFIG)
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="refused"):
+        patch.setattr(getattr(training, name), "step", refuse)
+        training.step(*training.next_batch())
+    training.advance()
+
+
+def refuse(*_, **__):
+    raise RuntimeError("refused")
+
+
 def test_a_refused_capture_leaves_nothing_half_done(pairs, gpu):
     """It may end in the middle of a step, while D is not to learn."""
     training = Training(pairs, CONFIG)
@@ -231,9 +259,6 @@ def test_a_refused_capture_leaves_nothing_half_done(pairs, gpu):
 
 
 def fail_in_generator_update(training: Training) -> None:
-    def refuse(*_):
-        raise RuntimeError("refused")
-
     source, target = training.next_batch()
     output = training.generator(source)
     hook = training.discriminator.register_forward_pre_hook(refuse)

@@ -10,6 +10,7 @@ import shutil
 import signal
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -369,6 +370,21 @@ def test_running_out_of_a_gpus_memory_gets_a_sentence(begun, tmp_path, monkeypat
     assert_intact(begun, 6, error)
     with pytest.raises(MemoryError, match=r"batch_size 1: nothing had been saved. Close"):
         go(tmp_path / "new")
+
+
+def test_what_failed_for_lack_of_memory_is_freed_while_the_error_is_kept(begun, monkeypatch):
+    """As a notebook keeps it, and runs the cell again."""
+    kept = []
+
+    def fail(training: Training, *_):
+        activations = torch.empty(3)
+        kept.extend([weakref.ref(training), weakref.ref(activations)])
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(Training, "advance", fail)
+    with pytest.raises(MemoryError) as error:
+        go(begun)
+    assert error.value.__cause__ and [each() for each in kept] == [None, None]
 
 
 def test_another_error_is_passed_on_as_it_is(begun, whole):

@@ -3,7 +3,9 @@
 import os
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,8 +59,10 @@ class StreamedPairs(BasePairs):
         return f"All {len(self):,} pairs take {size:.1f} GiB of memory: {advice}"
 
     def to(self, device: torch.device | str) -> "StreamedPairs":
-        """The same pairs: they stay in their files, and ``batch`` moves what it is asked for."""
-        return self
+        """The same pairs, still in their files, whose ``images`` are on the device."""
+        moved = copy(self)
+        moved.device = torch.device(device)
+        return moved
 
     def prefetch(self, indices: Sequence[int]) -> None:
         """Start to decode these pairs. Forget others that were asked for and not taken: memory holds these only."""
@@ -77,7 +81,12 @@ class StreamedPairs(BasePairs):
         """
         decoded = {i: self._take(i) for i in dict.fromkeys(indices)}
         pairs = (decoded[i].result() for i in indices)
-        return ((torch.from_numpy(pair.source), torch.from_numpy(pair.target)) for pair in pairs)
+        return ((self._move(pair.source), self._move(pair.target)) for pair in pairs)
+
+    def _move(self, image: np.ndarray) -> Tensor:
+        """Move an image to the device, as bytes; to a GPU from pinned memory, so that nothing waits."""
+        here = torch.from_numpy(image)
+        return (here.pin_memory() if self.device.type == "cuda" else here).to(self.device, non_blocking=True)
 
     def _take(self, index: int) -> Future:
         """The decoding of a pair: the one ahead, unless it failed, since the file may be back by now."""

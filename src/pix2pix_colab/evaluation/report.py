@@ -162,13 +162,13 @@ def evaluate(
         pairs: the N test pairs.
         train_pairs: the pairs to train the segmentation network of the FCN score on.
         folder: where that network is saved, so that it is trained once.
-        device: where the networks of the metrics run; None takes the GPU if there is one.
+        device: where the metrics are computed; None takes the GPU if there is one.
 
     Raises:
         ValueError: if the shapes of outputs and targets differ.
     """
     device = torch.device(device or default_device())
-    found = {k: measure(output, pairs.target) for k, output in outputs.items()}
+    found = {k: measure(output.to(device), pairs.target.to(device)) for k, output in outputs.items()}
     targets, kids, missing = {}, {}, {}
     try:
         score = _fcn_scorer(pairs.source, train_pairs, Path(folder), device)

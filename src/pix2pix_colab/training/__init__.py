@@ -2,6 +2,7 @@
 
 from .checkpoint import load_checkpoint, save_checkpoint
 from .config import TrainConfig
+from .cuda_graph import CaptureError
 from .interrupt import press_stop
 from .lambda_path import read_lambda_path, train_lambda_path
 from .lambda_sweep import ProgressBar, read_sweep, sweep

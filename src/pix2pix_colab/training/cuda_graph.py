@@ -10,6 +10,10 @@ from torch import Tensor
 WARM_UP = 3  # eager steps, in which cuDNN picks its algorithms and Adam initialises its state
 
 
+class CaptureError(RuntimeError):
+    """A GPU refused to capture the training step, and after that to run it."""
+
+
 class CapturedStep:
     """CUDA graph of a step: captured once, then replayed, hundreds of kernels for one call from Python.
 
@@ -42,8 +46,11 @@ class CapturedStep:
             return self._run_eagerly(step, *inputs)
         if shape != self.shape:
             return self._run_eagerly(step, *inputs)
-        if self.graph is None and not self._capture(step, *inputs):
-            return self._run_eagerly(step, *inputs)
+        if self.graph is None:
+            try:
+                self._capture(step, *inputs)
+            except RuntimeError as error:
+                return self._go_on(error, step, *inputs)
         for ours, given in zip(self.inputs, inputs, strict=True):
             ours.copy_(given)
         self.graph.replay()
@@ -57,21 +64,23 @@ class CapturedStep:
         torch.cuda.current_stream(self.device).wait_stream(self.stream)
         return losses
 
-    def _capture(self, step: Callable, *inputs: Tensor) -> bool:
-        """Capture a step, without computing anything. If the GPU refuses, a warning, and False: all steps are eager."""
+    def _capture(self, step: Callable, *inputs: Tensor) -> None:
+        """Capture a step, without computing anything."""
         self.inputs = [each.clone() for each in inputs]
         graph = torch.cuda.CUDAGraph()
-        try:
-            with torch.cuda.device(self.device), torch.cuda.graph(graph, stream=self.stream):
-                self.losses = step(*self.inputs)
-        except RuntimeError as error:
-            self.enabled = False
-            warnings.warn(
-                f"The training step can't be captured as a CUDA graph ({error}): it goes on without one, somewhat "
-                "slower. If it doesn't, restart Python (in Colab, Runtime > Restart session), set "
-                "PIX2PIX_CUDA_GRAPH=0 in the environment and run again.",
-                stacklevel=4,
-            )
-            return False
+        with torch.cuda.device(self.device), torch.cuda.graph(graph, stream=self.stream):
+            self.losses = step(*self.inputs)
         self.graph = graph
-        return True
+
+    def _go_on(self, refusal: RuntimeError, step: Callable, *inputs: Tensor) -> Tensor:
+        """Run this step and all that follow eagerly, with a warning. CaptureError if that is refused, too."""
+        self.enabled = False
+        why = f"The training step can't be captured as a CUDA graph ({refusal})"
+        off = "set PIX2PIX_CUDA_GRAPH=0 in the environment"
+        try:
+            losses = self._run_eagerly(step, *inputs)
+        except RuntimeError as error:
+            restart = "restart Python (in Colab, Runtime > Restart session)"
+            raise CaptureError(f"{why}, nor run after that ({error}): {restart}, {off} and resume.") from error
+        warnings.warn(f"{why}: it goes on without one, somewhat slower. To try none, {off}.", stacklevel=4)
+        return losses

@@ -16,7 +16,7 @@ from .config import TrainConfig
 from .interrupt import catch_interrupt
 from .run_folder import RunFolder
 from .runs import Identity, Run
-from .start import load_start
+from .start import Weights, load_start
 from .step import Training
 
 SAVE_SECONDS = 30  # between checkpoints: the most that a power cut can cost
@@ -74,27 +74,40 @@ def train(
     cause = f"Out of memory on {device} at width {config.width}, {config.image_size} px, batch_size {config.batch_size}"
     advice = "Close other programs that use it, or take a smaller batch_size or width, in another folder."
     with fork_rng(device), explain_out_of_memory(lambda: f"{cause}: {folder.saved}. {advice}"):
-        training = Training(pairs, config, device)
+        return _train(pairs, identity, weights, folder, on_progress, device, log_every)
 
-        def load() -> bool:
-            if checkpoint := folder.load():
-                checkpoint.check(identity, folder.path)
-                training.load_state_dict(checkpoint.state)
-            elif weights:
-                training.start_from(weights)
-            return training.steps_done == training.steps
 
-        def report() -> None:
-            if on_progress:
-                on_progress(Progress(config, training.steps_done, training.steps, training.history, training.generator))
+def _train(
+    pairs: Pairs,
+    identity: Identity,
+    weights: Weights | None,
+    folder: RunFolder,
+    on_progress: Callable[[Progress], None] | None,
+    device: torch.device,
+    log_every: int,
+) -> Run:
+    """Train, or resume. Of all that this frame holds nothing is left after an error of memory."""
+    config, training = identity.config, Training(pairs, identity.config, device)
 
-        if load():  # a finished run may lie where nothing can be written
+    def load() -> bool:
+        if checkpoint := folder.load():
+            checkpoint.check(identity, folder.path)
+            training.load_state_dict(checkpoint.state)
+        elif weights:
+            training.start_from(weights)
+        return training.steps_done == training.steps
+
+    def report() -> None:
+        if on_progress:
+            on_progress(Progress(config, training.steps_done, training.steps, training.history, training.generator))
+
+    if load():  # a finished run may lie where nothing can be written
+        report()
+    else:
+        with folder, catch_interrupt() as stop, fast_cudnn():
+            load()  # again: before it was locked, another training may have gone on
             report()
-        else:
-            with folder, catch_interrupt() as stop, fast_cudnn():
-                load()  # again: before it was locked, another training may have gone on
-                report()
-                _run_loop(training, folder, identity, report, stop, log_every)
+            _run_loop(training, folder, identity, report, stop, log_every)
     return Run(folder.path, identity, training.history)
 
 

@@ -61,11 +61,13 @@ class Training:
     def __init__(self, pairs: Pairs | StreamedPairs, config: TrainConfig, device: torch.device | str = "cpu"):
         check_pairs(pairs, config)
         self.config, self.device, self.pairs = config, torch.device(device), pairs.to(device)
+        on_gpu = self.device.type == "cuda"
+        self.format = torch.channels_last if on_gpu else torch.contiguous_format  # as tensor cores take 16-bit images
         torch.manual_seed(config.seed)  # for the weights, then for the dropout
-        self.generator = make_generator(config).to(device)
+        self.generator = make_generator(config).to(device, memory_format=self.format)
         if config.late_layers:
             self.generator.freeze_early_layers(config.late_layers)
-        self.discriminator = make_discriminator(config).to(device)
+        self.discriminator = make_discriminator(config).to(device, memory_format=self.format)
         self.learning_rate = torch.tensor(config.learning_rate, device=device)  # where the optimisers read it
         self.optimizer_g, self.optimizer_d = self._adam(self.generator), self._adam(self.discriminator)
         self.dtype = autocast_dtype(self.device)
@@ -77,7 +79,7 @@ class Training:
         self.steps, self.steps_done = config.epochs * self.steps_per_epoch, 0
         self.history: list[dict] = []
         self.pending: list[Tensor] = []  # the losses of the steps since the last row of the history
-        self._captured = CapturedStep(self.device) if self.device.type == "cuda" else None
+        self._captured = CapturedStep(self.device) if on_gpu else None
 
     def start_from(self, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
         """Begin with these weights of "generator" and "discriminator". What is missing stays random."""
@@ -103,7 +105,8 @@ class Training:
         size = self.config.batch_size
         self.pairs.prefetch(self.order[: (1 + AHEAD) * size])
         indices, self.order = self.order[:size], self.order[size:]
-        return self.pairs.batch(indices, self.config.image_size, self.random, self.device, self.config.mirror)
+        batch = self.pairs.batch(indices, self.config.image_size, self.random, self.device, self.config.mirror)
+        return tuple(images.contiguous(memory_format=self.format) for images in batch)
 
     def _next_shifts(self) -> list[Tensor]:
         """The shifts of D's three passes in the next step, (3, 2) px, up and to the left; none if there are none.
@@ -112,7 +115,7 @@ class Training:
         """
         if not (most := self.config.discriminator_shift):
             return []
-        return [torch.randint(most + 1, (3, 2), generator=self.random).to(self.device)]
+        return [torch.randint(most + 1, (3, 2), generator=self.random).to(self.device, non_blocking=True)]
 
     def step(self, source: Tensor, target: Tensor, shifts: Tensor | None = None) -> Tensor:
         """One update of D, then one of G (section 3.3), on a batch in [-1, 1].
@@ -206,6 +209,8 @@ class Training:
                 getattr(self, name).load_state_dict(state[name])
         for optimizer in (self.optimizer_g, self.optimizer_d):
             optimizer.param_groups[0] |= {"lr": self.learning_rate, "capturable": self.device.type == "cuda"}
+            for weight, moments in optimizer.state.items():  # fused Adam goes through them in the weight's own order
+                moments |= {key: torch.empty_like(weight).copy_(moments[key]) for key in ("exp_avg", "exp_avg_sq")}
         if self._captured:  # its graph has the tensors of the optimisers that were
             self._captured = CapturedStep(self.device)
         for name in self._values:
@@ -237,5 +242,8 @@ class Training:
     def _update(self, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler, loss: Tensor) -> None:
         optimizer.zero_grad()
         scaler.scale(loss).backward()
-        scaler.step(optimizer)
-        scaler.update()
+        scaler.unscale_(optimizer)  # in place: fused Adam would write the unscaled gradients once more
+        try:
+            scaler.step(optimizer)
+        finally:
+            scaler.update()

@@ -1,6 +1,7 @@
 """Device, precision, random state and memory errors of PyTorch."""
 
 import os
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
@@ -57,11 +58,15 @@ def fork_rng(device: torch.device | str) -> AbstractContextManager:
 
 @contextmanager
 def explain_out_of_memory(advice: Callable[[], str]) -> Iterator[None]:
-    """Context in which running out of memory, on the GPU or the machine, raises MemoryError with ``advice``."""
+    """Context in which running out of memory, on the GPU or the machine, raises MemoryError with ``advice``.
+
+    What the failed calls held is freed: a notebook keeps the error, and with it their frames.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         text = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
+            traceback.clear_frames(error.__traceback__)
             raise MemoryError(advice()) from error
         raise
