@@ -14,11 +14,11 @@ from pix2pix_colab.widgets import slider_of_training
 
 CONFIG = TrainConfig(width=2, image_size=128, epochs=10)
 PAIRS = synthetic_facades(6, jitter_size(128))
-OTHERS = synthetic_facades(2, 128, seed=5)
+OTHERS = synthetic_facades(1, 128, seed=5)
 
 
 def film_of(folder: Path, frames: int = 6, **options) -> TrainingFilm:
-    film = TrainingFilm(OTHERS, PAIRS[:2], folder / "film.pt", frames)
+    film = TrainingFilm(OTHERS, PAIRS[:1], folder / "film.pt", frames)
     run = train(PAIRS, CONFIG, folder, film, "cpu", log_every=2, **options)
     film.run = run
     return film
@@ -38,7 +38,7 @@ def test_a_frame_is_what_the_network_made_then_and_what_that_measures(film: Trai
     assert torch.equal(last["output"], translate(generator, OTHERS.source))
     assert last["values"]["others"]["l1"] == measure(last["output"], OTHERS.target)["l1"].value
     left = (PAIRS.size - 128) // 2
-    source, target = (images[:2, :, left : left + 128, left : left + 128] for images in (PAIRS.source, PAIRS.target))
+    source, target = (images[:1, :, left : left + 128, left : left + 128] for images in (PAIRS.source, PAIRS.target))
     trained = measure(translate(generator, source), target)
     assert last["values"]["trained on"]["gradient_distance"] == trained["gradient_distance"].value
     curves = film.curves()
@@ -57,7 +57,7 @@ def test_a_training_with_a_film_is_the_same_training(film: TrainingFilm, tmp_pat
 
 
 def test_a_stopped_training_goes_on_with_its_film(film: TrainingFilm, tmp_path: Path) -> None:
-    first = TrainingFilm(OTHERS, PAIRS[:2], tmp_path / "film.pt", 6)
+    first = TrainingFilm(OTHERS, PAIRS[:1], tmp_path / "film.pt", 6)
 
     def watch(progress) -> None:
         first(progress)
@@ -73,12 +73,12 @@ def test_a_stopped_training_goes_on_with_its_film(film: TrainingFilm, tmp_path: 
 
 def test_a_film_of_other_settings_or_pairs_is_begun_anew(film: TrainingFilm, tmp_path: Path) -> None:
     (tmp_path / "film.pt").write_bytes(film.file.read_bytes())
-    other = TrainingFilm(OTHERS, PAIRS[:2], tmp_path / "film.pt", 6)
+    other = TrainingFilm(OTHERS, PAIRS[:1], tmp_path / "film.pt", 6)
     train(PAIRS, TrainConfig(width=2, image_size=128, epochs=1), tmp_path / "run", other, "cpu", log_every=2)
     assert other.steps == [0, 6], "the untrained network and the last step"
-    named = Pairs(OTHERS.source, OTHERS.target, ["x", "y"])
+    named = Pairs(OTHERS.source, OTHERS.target, ["x"])
     (tmp_path / "film.pt").write_bytes(film.file.read_bytes())
-    other = TrainingFilm(named, PAIRS[:2], tmp_path / "film.pt", 6)
+    other = TrainingFilm(named, PAIRS[:1], tmp_path / "film.pt", 6)
     train(PAIRS, CONFIG, film.run.folder, other, "cpu")
     assert other.steps == [60]
 
