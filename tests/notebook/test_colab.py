@@ -20,9 +20,10 @@ SMALL = """
 from dataclasses import replace
 from pix2pix_colab.notebook.workspace import PRESETS
 for name, preset in PRESETS.items():
-    small = replace(preset.config, width=8, epochs=10)
+    small = replace(preset.config, width=8, epochs=3)
     PRESETS[name] = replace(preset, counts=(8, 6), limited=True, config=small)
 """
+LONGER = SMALL.replace("epochs=3", "epochs=10")
 
 
 def alter(path: Path, folder: Path, code: str = "", **fields: str) -> Path:
@@ -66,7 +67,7 @@ def test_a_notebook_alone_on_a_fresh_machine(machine, path, preset) -> None:
 
 def test_tomorrow_the_training_goes_on_from_drive(tmp_path, colab, wheels, repository) -> None:
     """Colab takes the machine away in the middle; on another one, with the same Drive, all cells are run again."""
-    often = f"{SMALL}\nfrom pix2pix_colab.training import loop\nloop.SAVE_SECONDS = 0.2\n"
+    often = f"{LONGER}\nfrom pix2pix_colab.training import loop\nloop.SAVE_SECONDS = 0.2\n"
     drive = tmp_path / "google-drive"
     today = make_machine(tmp_path / "today", drive, colab, wheels, repository)
     notebook = alter(NOTEBOOKS[2], today.content, often, DRIVE="True")
@@ -82,7 +83,7 @@ def test_tomorrow_the_training_goes_on_from_drive(tmp_path, colab, wheels, repos
     kill_all_of(today)
     shutil.rmtree(today.content)
     tomorrow = make_machine(tmp_path / "tomorrow", drive, colab, wheels, repository)
-    told = f"{SMALL}\nfrom pix2pix_colab.training.loop import Training\n{TELL_FIRST_STEP}"
+    told = f"{LONGER}\nfrom pix2pix_colab.training.loop import Training\n{TELL_FIRST_STEP}"
     again = alter(NOTEBOOKS[2], tomorrow.content, told, DRIVE="True")
     assert run_nbval(tomorrow.python, tomorrow.content, [again], tomorrow.variables).returncode == 0
     first = int((tomorrow.content / "went_on_from").read_text())
