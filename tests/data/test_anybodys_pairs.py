@@ -6,6 +6,7 @@ import struct
 import warnings
 import zipfile
 import zlib
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -97,6 +98,39 @@ def test_other_numbers_need_a_range_and_the_sentence_names_it(tmp_path, kind, sw
     assert (getattr(clipped, side)[0, 0, 0, [0, -1]] == torch.tensor([0, 255])).all()
     reverse, _ = read(folder, **{f"{side}_range": (800, -100)}, **options)
     assert np.abs(getattr(reverse, side)[0, 0].numpy() - (255 - RAMP * 255)).max() <= 1
+
+
+@pytest.mark.parametrize("options", [{}, {"target_range": (-128, 127)}])
+def test_signed_8_bits_are_no_bytes_from_0_on(tmp_path, options):
+    values = np.full((64, 64), -1, np.int8)
+    values[:, :32] = 127
+    lay(tmp_path, A_1_png=grey(), B_1_tif=tiff(values))
+    if not options:
+        with pytest.raises(ValueError, match=r"from -1 to 127.*target_range="):
+            read_pairs(tmp_path, 64)
+        return
+    pairs, _ = read(tmp_path, **options)
+    assert pairs.target[0, 0, 0, [0, 63]].tolist() == [255, 127]
+
+
+def test_8_bits_beyond_a_range_of_others_are_left_out(tmp_path):
+    """Else they would be white."""
+    lay(tmp_path, A_1_png=grey(), A_2_png=grey(), B_1_npy=np.float32(RAMP), B_2_png=grey())
+    pairs, said = read(tmp_path, target_range=(0, 1))
+    assert pairs.names == ["1"] or len(pairs) == 1
+    assert "levels of 8 bits up to 120, most of them beyond the range (0, 1)" in said
+    masks = np.full((64, 64), 3, np.uint8)
+    masks[:40] = 255  # no class
+    assert len(read(lay(tmp_path / "ids", A_1_png=masks, B_1_png=grey()), source_range=(0, 11))[0]) == 1
+
+
+@pytest.mark.parametrize("ending", ["ppm", "tif"])
+def test_16_bits_of_colour_that_are_cut_to_8_are_said(tmp_path, ending):
+    values = np.dstack([(RAMP * 4095).round().astype(np.uint16)] * 3)
+    ppm = b"P6\n64 64\n65535\n" + values.astype(">u2").tobytes()
+    multiplied = tiff(np.dstack([values, np.full((64, 64), 65535, np.uint16)]), t338=1)
+    _, said = read(lay(tmp_path, A_1_png=grey(), **{f"B_1_{ending}": ppm if ending == "ppm" else multiplied}))
+    assert "has 16 bits of colour, of which the upper 8 are read" in said
 
 
 def test_one_range_is_found_for_all_and_sound_pairs_are_read_without_one(tmp_path):
@@ -200,6 +234,13 @@ def strip(*panels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.concatenate(panels, axis=1))
 
 
+def noisy_black(number: int) -> np.ndarray:
+    """A scan: something in the middle, and noise around it."""
+    image = np.abs(np.random.default_rng(number).normal(0, 3, (128, 128, 1))).astype(np.uint8).repeat(3, 2)
+    image[30:100, 30:100] += scene(number)[:70, :70]
+    return image
+
+
 def mask(number: int) -> np.ndarray:
     """A label map of a scene: some rectangles."""
     image = np.full((128, 128, 3), (0, 0, 220), np.uint8)
@@ -216,7 +257,9 @@ SEAMS = {  # files by their number, and what is said of their seams
         "",
     ),
     "two label maps": (lambda i: strip(mask(i), 255 - mask(i)), ""),
+    "scans of noisy black": (lambda i: strip(*(noisy_black(2 * i + k) for k in range(2))), ""),
     "panoramas": (lambda i: Image.fromarray(scene(i, 256)), "no edge runs down the middle"),
+    "smooth panoramas": (lambda i: Image.fromarray(scene(i, 256)).resize((2400, 1200), 3), "no edge runs down the mid"),
     "three upright photos": (lambda i: strip(*(scene(3 * i + k, 80, 120) for k in range(3))), "strips of three"),
     "three upright panels": (lambda i: strip(mask(i)[:, :86], 255 - mask(i)[:, :86], scene(i, 86)), "strips of three"),
     "four upright photos": (lambda i: strip(*(scene(4 * i + k, 60, 120) for k in range(4))), "strips of four"),
@@ -409,6 +452,16 @@ def infrared() -> Image.Image:
     return Image.open(io.BytesIO(tiff(np.full((64, 128, 4), 90, np.uint8), t338=0)))
 
 
+def opacity_and_infrared() -> Image.Image:
+    values = np.full((64, 128, 5), 90, np.uint8)
+    values[..., 3] = 255
+    return Image.open(io.BytesIO(tiff(values, t338=(2, 0))))
+
+
+def faint() -> Image.Image:
+    return Image.new("RGBA", (128, 64), (90, 120, 90, 90))
+
+
 SAID = {
     half_blank: "is blank in its right half: what is transparent is read as white",
     white_logo: "is blank: what is transparent is read as white, and so is the rest",
@@ -416,6 +469,8 @@ SAID = {
     transparent_colour_of_16_bits: "has 16 bits and a transparent colour, which is read as any other",
     pages: "has 2 pages, of which the first is read",
     infrared: "has 4 bands, of which the first 3 are read",
+    opacity_and_infrared: "has 5 bands, of which the first 4 are read",
+    faint: "has an opacity of 90 at most, of 255, so that it is nearly white",
 }
 
 
@@ -424,7 +479,7 @@ def test_what_is_not_seen_of_an_image_is_said_wherever_it_is_read(tmp_path, make
     """In pairs side by side and in translate, in the slider of a file and in an upload."""
     image, name = make(), "1.tif" if make().format == "TIFF" else "1.png"
     told = {"save_all": True} if make is pages else {"transparency": 9000} if "transparency" in image.info else {}
-    if make is infrared:
+    if "infrared" in make.__name__:
         (tmp_path / name).write_bytes(image.fp.getvalue())
     else:
         image.save(tmp_path / name, **told)
@@ -487,6 +542,28 @@ def test_exact_label_maps_keep_their_colours_at_any_size(tmp_path, size, mode):
     assert set(label_classes(pairs.source).values()) == colours
 
 
+def patches(side: int, size: int, ids: Sequence[int] = range(8)) -> np.ndarray:
+    """A label map of random patches: classes by colour, or by grey level."""
+    count = -(-size // side)
+    classes = np.random.default_rng(1).choice(ids, (count, count)).repeat(side, 0).repeat(side, 1)[:size, :size]
+    return classes.astype(np.uint8)
+
+
+@pytest.mark.parametrize(("side", "size"), [(2, 64), (3, 126), (4, 512), (1, 32)])
+def test_small_patches_keep_their_classes_as_long_as_none_is_lost(side, size):
+    colours = np.random.default_rng(0).integers(0, 256, (8, 3), dtype=np.uint8)[patches(side, size)]
+    image = Image.fromarray(colours)
+    assert {c for _, c in resize(image, (286, 286)).getcolors()} == {c for _, c in image.getcolors()}
+
+
+def test_one_fine_map_does_not_take_the_board_from_all(tmp_path):
+    colours = np.random.default_rng(0).integers(0, 256, (8, 3), dtype=np.uint8)
+    fine = Image.fromarray(colours[patches(2, 512)]).resize((128, 128), Image.Resampling.BICUBIC)
+    maps = [colours[patches(16, 128)]] * 3 + [np.asarray(fine)]
+    found = label_classes(torch.from_numpy(np.stack(maps)).movedim(-1, 1))
+    assert sorted(found.values()) == sorted(map(tuple, colours.tolist()))
+
+
 def test_photos_and_thin_lines_are_interpolated():
     lines = Image.new("L", (256, 256), 255)
     for i in range(0, 256, 16):
@@ -516,6 +593,33 @@ def test_the_boards_classes_are_those_of_the_files():
     empty = torch.zeros(30, 3, 64, 64, dtype=torch.uint8)
     empty[29, 0, :20] = 200
     assert set(label_classes(empty).values()) == {(0, 0, 0), (200, 0, 0)}
+
+
+@pytest.mark.parametrize("ids", [[0, 1, 3, 17, 44, 62, 90], [0, 1], range(0, 150, 5), [0, 1, 255]])
+def test_ids_far_apart_are_recognised_if_some_are_not(tmp_path, ids):
+    ids = [*ids, 1]
+    said = read(lay(tmp_path, A_1_png=patches(32, 256, ids), B_1_png=grey((256, 256))))[1]
+    assert "masks of class ids" in said
+
+
+@pytest.mark.parametrize("most", [60, 120, 190])
+@pytest.mark.parametrize("kind", ["blobs", "ramp", "speckle"])
+def test_grey_images_on_black_are_no_class_ids(tmp_path, most, kind):
+    y, x = np.mgrid[:256, :256]
+    middles = np.random.default_rng(0).integers(20, 236, (12, 2))
+    blobs = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / 150) for a, b in middles).clip(0, 1)
+    speckle = np.random.default_rng(1).random((256, 256)) * ((x - 128) ** 2 + (y - 128) ** 2 < 3000)
+    image = {"blobs": blobs, "ramp": y / 255, "speckle": speckle}[kind] * most
+    assert "class ids" not in read(lay(tmp_path, A_1_png=image.astype(np.uint8), B_1_png=grey((256, 256))))[1]
+
+
+def test_the_recipe_of_the_docs_gives_each_id_a_colour_of_its_own(tmp_path, monkeypatch):
+    text = (Path(__file__).parents[2] / "docs" / "data.md").read_text().partition("### Masks of class ids")[2]
+    code = text.partition("```python\n")[2].partition("```")[0]
+    lay(tmp_path / "mine", A_1_png=np.arange(256, dtype=np.uint8).reshape(16, 16), A_2_png=grey((16, 16)))
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    assert len(Image.open("mine/A/1.png").getcolors(300)) == 256 and Image.open("mine/A/2.png").size == (16, 16)
 
 
 def test_dark_photos_and_black_targets_are_no_class_ids(tmp_path):
@@ -575,6 +679,8 @@ def test_other_files_among_images_get_the_advice_that_fits(tmp_path, name, advic
         ),
         (b"PK\x03\x04" + bytes(99), "a zip archive: unpack it"),
         (b"%PDF-1.7\n", "a PDF: save its pages"),
+        (b"Rar!\x1a\x07", "a RAR archive: unpack it"),
+        (b"\0\0\0\x18ftypheic" + bytes(20), "a HEIC or a video: save it as JPEG"),
         (b"\n<!DOCTYPE html><html>", "text, such as a web page"),
     ],
 )

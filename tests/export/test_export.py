@@ -209,7 +209,15 @@ def test_a_file_says_what_it_is(tmp_path):
     assert model == {"kind": "generator", "size": "128,128", "seed": "0", "weights": "int8"}
 
 
-OTHERS = "profile", "transparent with a profile", "white is zero", "white is zero of 16"
+OTHERS = (
+    "profile",
+    "transparent with a profile",
+    "white is zero",
+    "white is zero of 16",
+    "no value",
+    "opacity of 0 and 1",
+)
+OTHERS += "ids of three bands", "damaged profile", "turned, as stored"
 
 
 @pytest.mark.parametrize("settings", [{}, {"source_channels": 1, "target_channels": 1}], ids=["colour", "grey"])
@@ -245,7 +253,8 @@ def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, m
     text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
     (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     generator, random = UNetGenerator(4), np.random.default_rng(0)
-    photo = np.kron(random.integers(0, 256, (40, 32, 3), dtype=np.uint8), np.ones((8, 8, 1), np.uint8))
+    rough = Image.fromarray(random.integers(0, 256, (40, 32, 3), dtype=np.uint8))
+    photo = np.asarray(rough.resize((256, 320), Image.Resampling.BICUBIC))
     image, options, content = Image.fromarray(photo), {}, b""
     if kind == "transparent":
         image.putalpha(Image.fromarray(photo[..., 1]))
@@ -254,6 +263,17 @@ def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, m
     elif kind.endswith("bits"):
         generator.seen = Seen(range=(0, 2 ** int(kind[:2]) - 1))
         image = Image.fromarray((photo[..., 0].astype(np.uint32) * generator.seen.range[1] // 255).astype(np.uint16))
+    elif kind == "damaged profile":
+        options["icc_profile"] = b"x" * 200
+    elif kind == "turned, as stored":
+        generator.seen, options = Seen(exif=False), turned()
+    elif kind == "no value":
+        depth = photo[..., 0].astype(np.uint16) * 16
+        image = Image.fromarray(np.where(photo[..., 1] < 30, np.uint16(65535), depth))
+    elif kind == "opacity of 0 and 1":
+        image.putalpha(Image.fromarray((photo[..., 1] > 99).astype(np.uint8)))
+    elif kind == "ids of three bands":
+        generator.seen, image = Seen(range=(0, 11)), Image.fromarray(photo // 22)
     elif kind.endswith("profile"):
         options["icc_profile"] = wide_gamut()
         image.putalpha(Image.fromarray(photo[..., 1] if "transparent" in kind else np.full_like(photo[..., 1], 255)))
@@ -293,6 +313,17 @@ def test_the_example_of_the_docs_refuses_16_bits_of_colour(tmp_path, monkeypatch
         Path("source.png").write_bytes(content)
         with pytest.raises(ValueError, match="has 16 bits of colour"):
             exec(code, {})
+
+
+@pytest.mark.parametrize("values", [np.float32, np.int32], ids=["floats", "signed"])
+def test_the_example_of_the_docs_needs_a_range_where_translate_does(tmp_path, monkeypatch, values):
+    text = (Path(__file__).parents[2] / "docs" / "export.md").read_text()
+    (code,) = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    export_onnx(UNetGenerator(4), tmp_path / "path.onnx", weights="float32")
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.arange(64, dtype=values).reshape(8, 8) - 5).save("source.png", format="TIFF")
+    with pytest.raises(ValueError, match="need a range"):
+        exec(code, {})
 
 
 def test_the_example_of_the_docs_runs(tmp_path, monkeypatch):

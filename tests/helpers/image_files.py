@@ -33,7 +33,9 @@ def tiff(values: np.ndarray, byte_order: str = "<", **tags: int | tuple) -> byte
     head, more = b"", struct.pack(f"{byte_order}{samples}H", *[fields[258]] * samples)
     for tag, value in sorted(fields.items()):
         count = samples if tag == 258 and samples > 2 else 1
-        if count > 2:
+        if isinstance(value, tuple):  # of two
+            head += struct.pack(f"{byte_order}HHIHH", tag, 3, 2, *value)
+        elif count > 2:
             head += struct.pack(f"{byte_order}HHII", tag, 3, count, fields[273] - len(more))
         else:
             head += struct.pack(f"{byte_order}HHII" if byte_order == "<" else ">HHII", tag, 4, 1, value)

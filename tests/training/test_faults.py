@@ -536,6 +536,7 @@ def test_other_settings_are_refused_by_name(begun):
         go(begun, config=replace(CONFIG, lambda_l1=1, seed=3, dropout=0))
     there = "lambda_l1 = 100 there, 1 here; dropout = 0.5 there, 0 here; seed = 0 there, 3 here"
     sentence = f"was made with other settings ({there}): use the same settings or another folder"
+    sentence += " (with start=read_run(that one) to train on from its weights)"
     assert str(error.value) == f"{begun} {sentence}, or delete that one to train anew."
     with pytest.raises(ValueError, match="epochs = 4 there, 6 here"):  # it is to be finished first
         go(begun, config=replace(CONFIG, epochs=6))

@@ -34,6 +34,7 @@ EXACT, EXACT_SHARE = 10, 0.7  # the same for other colours, of which there are m
 MOST, MOST_EXACT = 24, 256  # classes of other colours: of JPEGs, and of exact label maps
 APART = 40  # levels between the colours of two classes; nearer ones are what JPEG made of one
 MOST_IDS, IGNORED = 199, 255  # the greatest class id of a grey mask, and that of "no class"
+GRADIENT = 16  # levels; of more, which differ by 1 or 2 from pixel to pixel, most are those of smooth images
 IMAGES = 16  # enough to know the classes
 
 
@@ -65,7 +66,8 @@ def decode_label_maps(source: Tensor) -> Tensor:
 def describe_class_ids(pairs: Pairs) -> list[str]:
     """A sentence for each side whose images are grey masks of class ids, which look black.
 
-    Their levels are whole areas, and lie close together: those of photos are noise, those of other masks far apart.
+    Their levels are whole areas, and some are next to each other: those of photos are noise or gradients, and those of
+    other masks far apart.
     """
     said, ranges = [], (pairs.seen.range, pairs.seen.target_range)
     for name, values in zip(("source", "target"), ranges, strict=True) if len(pairs) else ():
@@ -73,9 +75,7 @@ def describe_class_ids(pairs: Pairs) -> list[str]:
         if values not in (None, (0, 255)) or not (images == images[:, :1]).all():
             continue
         levels = [level for level in images[:, 0].unique().tolist() if level != IGNORED]
-        areas = (images[..., 1:] == images[..., :-1]).float().mean() > 0.8
-        close = 1 < len(levels) > (levels[-1] - levels[0]) / 8 and levels[-1] <= MOST_IDS
-        if close and areas:
+        if len(levels) > 1 and levels[-1] <= MOST_IDS and _are_ids(images[:, 0], levels):
             option = f"{name}_range=(0, {levels[-1]})"
             said.append(
                 f"the {name}s have no grey levels but {levels[0]} to {levels[-1]}, as masks of class ids have: they "
@@ -83,6 +83,18 @@ def describe_class_ids(pairs: Pairs) -> list[str]:
                 "colours of a palette (docs/data.md, Masks of class ids)."
             )
     return said
+
+
+def _are_ids(masks: Tensor, levels: list[int]) -> bool:
+    """Whether grey levels are class ids: label maps of flat areas, not of gradients.
+
+    The least two ids are next to each other, or ids lie close together: other masks have levels far apart.
+    """
+    steps = torch.cat([masks.int().diff(dim=dim).abs().flatten() for dim in (1, 2)])
+    flat = (steps == 0).float().mean() > 0.8
+    near = levels[1] - levels[0] == 1 or len(levels) > (levels[-1] - levels[0]) / 8
+    gradients = len(levels) > GRADIENT and steps[steps > 0].float().median() <= 2
+    return bool(flat and near and not gradients) and all(label_colours(to_pil_image(mask), 3) for mask in masks)
 
 
 def label_classes(source: Tensor) -> dict[str, Colour]:
@@ -123,13 +135,14 @@ def _named(colours: Collection[Colour]) -> dict[str, Colour]:
 
 
 def _exact_colours(source: Tensor) -> list[Colour]:
-    """The colours of all images, the most frequent first, if these are exact label maps; else none."""
-    counts = Counter()
-    for image in source.expand(-1, 3, -1, -1).cpu():
-        if not (found := label_colours(to_pil_image(image))):
-            return []
-        counts.update(found)
-    return [colour for colour, _ in counts.most_common()] if len(counts) <= MOST_EXACT else []
+    """The colours of the exact label maps, the most frequent first, if most of the images are such; else none.
+
+    Others may have parts so small that they were interpolated.
+    """
+    maps = [label_colours(to_pil_image(image)) for image in source.expand(-1, 3, -1, -1).cpu()]
+    counts = sum(map(Counter, filter(None, maps)), Counter())
+    most = 2 * sum(each is not None for each in maps) >= len(maps) and len(counts) <= MOST_EXACT
+    return [colour for colour, _ in counts.most_common()] if most else []
 
 
 def _may_be_facades(exact: Collection[Colour]) -> bool:

@@ -97,9 +97,9 @@ def _decode(decoder: PairDecoder, layout: Layout, skipped: dict[str, str]) -> tu
         except RangeNeededError:
             ranges, said = find_ranges(decoder, [pair for pairs in layout.pairs.values() for pair in pairs])
             pairs, notes = _decode_all(replace(decoder, ranges=ranges), skipped, layout.folder.name, wide=True)
+        described = describe_seams(decoder) + describe_class_ids(pairs[:IMAGES])
     if notes:
         said.append(f"{len(notes)} pairs of {layout.folder} are not all that is in their files:{list_some(notes)}")
-    described = describe_seams(decoder) + describe_class_ids(pairs[:IMAGES])
     return pairs, said + [f"{layout.folder}: {words}" for words in described]
 
 

@@ -161,6 +161,8 @@ def _describe(
     described |= {
         name: json.dumps(value) for name in ("aspect", "range") if (value := getattr(generator.seen, name)) is not None
     }
+    if not generator.seen.exif:
+        described["exif"] = "false"
     if path:
         described["lambdas"] = ",".join("Infinity" if k == math.inf else f"{k:.15g}" for k in path.lambdas)
     return described

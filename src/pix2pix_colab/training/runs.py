@@ -95,7 +95,8 @@ class Checkpoint(NamedTuple):
             also = f", and {copies.place}," if copies and copies.place.exists() else ""
             raise ValueError(
                 f"{folder} was made with other settings ({'; '.join(differ)}): use the same settings or another "
-                f"folder, or delete that one{also} to train anew."
+                f"folder (with start=read_run(that one) to train on from its weights), or delete that one{also} to "
+                "train anew."
             )
 
     def name_weights(self) -> Start:

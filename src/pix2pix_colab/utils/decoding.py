@@ -12,9 +12,11 @@ from .picture import Picture
 ORIENTATION = 0x112  # EXIF's tag of what is up
 _TURNS = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_90 TRANSVERSE ROTATE_270"
 UNTURN = {i: Image.Transpose[name] for i, name in enumerate(_TURNS.split(), start=2)}  # by orientation
-BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES, PLANAR, EXTRA_SAMPLES = 258, 262, 277, 284, 338  # tags of TIFF
+BITS_PER_SAMPLE, PHOTOMETRIC, SAMPLES, PLANAR, EXTRA_SAMPLES, SAMPLE_FORMAT = 258, 262, 277, 284, 338, 339  # of TIFF
+SIGNED = 2  # among the sample formats
 COLOURS = {0: 1, 1: 1, 2: 3, 5: 4}  # channels by PHOTOMETRIC: white is zero, black is zero, RGB, CMYK
 OPACITY = (1, 2)  # among the extra samples
+FAINT = 128  # of 255: an image that is nowhere more opaque may have another scale
 SRGB = ImageCms.createProfile("sRGB")
 
 
@@ -49,6 +51,8 @@ def picture_of(image: Image.Image | np.ndarray, upright: bool = True) -> Picture
         notes.append("has 16 bits and a transparent colour, which is read as any other colour")
     if low is not None:
         pixels, bits = _wide_colour(image, low, notes), 16
+    elif image.mode == "L" and (tags.get(SAMPLE_FORMAT) or (1,))[0] == SIGNED:  # which Pillow takes for 0 to 255
+        pixels, bits = np.asarray(image).view(np.int8), None
     elif image.mode == "F" or image.mode.startswith("I"):
         pixels, bits = np.asarray(image), _bits(image, tags)
         inverted = tags.get(PHOTOMETRIC) == 0
@@ -74,10 +78,12 @@ def _of_array(array: np.ndarray) -> Picture:
 def _without_extra_bands(image: Image.Image, tags: dict, notes: list[str]) -> Image.Image:
     """Without the bands of a TIFF that are neither colour nor said to be opacity."""
     samples, colours = tags.get(SAMPLES, 1), COLOURS.get(tags.get(PHOTOMETRIC), 4)
-    if samples <= colours or (tags.get(EXTRA_SAMPLES) or (0,))[0] in OPACITY:
+    opacity = samples > colours and (tags.get(EXTRA_SAMPLES) or (0,))[0] in OPACITY
+    if samples > colours + opacity:
+        words = f"of which the first {colours + opacity} are read: the others are not said to be opacity"
+        notes.append(f"has {samples} bands, {words}")
+    if samples <= colours or opacity:
         return image
-    words = f"of which the first {colours} are read: the others are not said to be opacity"
-    notes.append(f"has {samples} bands, {words}")
     if image.mode in ("RGBA", "RGBX"):
         return Image.merge("RGB", image.split()[:3])
     return image.getchannel("L") if image.mode in ("LA", "LX") else image
@@ -108,6 +114,10 @@ def _low_bytes(image: Image.Image, tags: dict, notes: list[str]) -> Image.Image 
         raise ValueError("16 bits in separate planes, which Pillow misreads: save it as PNG or with one plane")
     if any("LA;16" in str(tile.args) for tile in there):
         notes.append("has 16 bits of grey and opacity, of which the upper 8 are read: save it without opacity")
+    for tile in there:  # what Pillow gives in no other order of bytes
+        depth = tile.args[-1] if tile.codec_name.startswith("ppm") and image.mode == "RGB" else 0
+        if depth > 255 or tile.codec_name == "SGI16" or "RGBa;16" in str(tile.args):
+            notes.append("has 16 bits of colour, of which the upper 8 are read: save it as PNG")
     if image.mode not in ("RGB", "RGBA", "RGBX") or tiles == there:
         return None
     image.fp.seek(0)
@@ -165,9 +175,11 @@ def _opaque(image: Image.Image, notes: list[str]) -> Image.Image:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         opacity = image.getchannel("A")
-        if opacity.getextrema()[1] == 1:
+        if (most := opacity.getextrema()[1]) == 1:
             notes.append("has an opacity of 1 at most, of 255, which is taken for opaque")
             image.putalpha(opacity.point(lambda level: 255 * level))
+        elif 1 < most < FAINT:
+            notes.append(f"has an opacity of {most} at most, of 255, so that it is nearly white")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
         _note_blank(np.asarray(image), np.asarray(opacity), 255, notes)
     return image if image.mode == "L" else image.convert("RGB")

@@ -11,17 +11,22 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
+from torch.nn.functional import max_pool2d, pad
 
 from .decoding import picture_of
 from .picture import Picture, Range
 
 MODES = {1: "L", 3: "RGB"}  # by the number of channels
 ARRAY = ".npy"  # one channel: depth, CT, temperature
-# An exact label map has at most so many colours, and so large a share of the pixels off its background in areas
-EXACT = ((64, 0.5), (256, 0.8))
+FEW, MOST = 64, 256  # colours of an exact label map; of more than few, most pixels lie in areas
+IN_AREAS = 0.5, 0.8  # the least share of the pixels off the background, of few colours and of more
 NO_IMAGES = {  # what files that are called images often are, by how they begin
     b"version https://git-lfs": " but a pointer of Git LFS: fetch the files with git lfs pull",
     b"PK\x03\x04": " but a zip archive: unpack it",
+    b"Rar!": " but a RAR archive: unpack it",
+    b"7z\xbc\xaf": " but a 7z archive: unpack it",
+    b"\x1f\x8b": " but a gzip archive: unpack it",
+    b"ftyp": " but a HEIC or a video: save it as JPEG",  # after four bytes
     b"%PDF": " but a PDF: save its pages as PNG",
     b"<": " but text, such as a web page that a download brought",
 }
@@ -86,9 +91,11 @@ def open_picture(file: str | Path | bytes, upright: bool = True, most: float = m
         formats = (name for name in Image.ID if (accept := Image.OPEN[name][1]) and accept(start) is True)
         kind = next(formats, None) if content else None
         words = (
-            "but is damaged, or none of the kinds that Pillow reads as grey or colour (of many bands?): save it as PNG"
+            "but is damaged, or none of the kinds that Pillow reads as grey or colour (of many bands, or floats?): "
+            "save it as PNG, or each channel as .npy"
         )
-        other = next((words for begin, words in NO_IMAGES.items() if content.lstrip()[:99].startswith(begin)), "")
+        starts = content[:99].lstrip(), content[4:12]
+        other = next((words for begin, words in NO_IMAGES.items() if any(s.startswith(begin) for s in starts)), "")
         raise ValueError(f"can't be read (it begins as {kind}, {words})" if kind else f"is no image{other}") from error
     except LargeImageError:
         raise
@@ -139,38 +146,42 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.resize(size, Image.Resampling.NEAREST if exact else Image.Resampling.BICUBIC)
 
 
-def label_colours(image: Image.Image, factor: float = 0) -> dict | None:
+def label_colours(image: Image.Image, factor: float = 1) -> dict | None:
     """The classes of an exact label map, which no JPEG has mixed: its pixels by colour; None if an image is none.
 
     It has at most 64 colours, or at most 256 that lie in areas, unlike the levels of a grey photo. This is the one
     rule for reading, board, metrics and slider; ``isLabelMap`` in widgets/upload.js follows it.
 
     Args:
-        factor: by which it is to shrink. Then also few colours must lie in areas: the nearest pixel breaks thin lines.
+        factor: by which it is to shrink. Then few colours must lie in areas, too: the nearest pixel breaks thin lines.
     """
-    if not (found := image.getcolors(EXACT[-1][0])):
+    if not (found := image.getcolors(MOST)):
         return None
-    least = next(share for most, share in EXACT if len(found) <= most)
-    if (factor or len(found) > EXACT[0][0]) and _share_in_areas(image, max(found)[1], factor) < least:
-        return None
+    few = len(found) <= FEW
+    if not few or factor > 1:
+        side = math.ceil(factor) if few else max(3, math.ceil(factor))
+        if _share_in_areas(image, max(found)[1], side) < IN_AREAS[not few]:
+            return None
     return {colour: count for count, colour in found}
 
 
-def _share_in_areas(image: Image.Image, background: int | tuple[int, ...], factor: float) -> float:
-    """Of the pixels off the background, the share whose neighbours at half of ``factor`` px have their colour."""
-    left, top = (max(0, side - LOOKED_AT) // 2 for side in image.size)
+def _share_in_areas(image: Image.Image, background: int | tuple[int, ...], side: int) -> float:
+    """Of the pixels off the background, the share that lies in squares of ``side`` px of one colour."""
+    left, top = (max(0, length - LOOKED_AT) // 2 for length in image.size)
     part = image.crop((left, top, min(image.width, left + LOOKED_AT), min(image.height, top + LOOKED_AT)))
-    pixels = np.atleast_3d(np.asarray(part)).astype(np.uint32)
-    pixels = sum(pixels[..., i] << 8 * i for i in range(pixels.shape[2]))
-    reach = max(1, math.ceil(factor / 2))
-    off = pixels != sum(int(level) << 8 * i for i, level in enumerate(np.ravel(background)))
-    if not off.any() or min(off.shape) <= 2 * reach:
+    weights = np.array([1, 2**8, 2**16], np.float32)[: len(part.getbands())]  # float32 holds 24 bits exactly
+    pixels = torch.from_numpy(np.atleast_3d(np.asarray(part)) @ weights)[None, None]
+    off = pixels != float(np.ravel(background) @ weights)
+    if not off.any() or min(part.size) <= side:
         return 1.0
-    middle, inside = pixels[reach:-reach, reach:-reach], True
-    for there in (slice(None, -2 * reach), slice(2 * reach, None)):
-        inside &= (middle == pixels[there, reach:-reach]) & (middle == pixels[reach:-reach, there])
-    off = off[reach:-reach, reach:-reach]
-    return float((inside & off).sum() / max(1, off.sum()))
+    flat = (_pool(pixels, side, 0) == -_pool(-pixels, side, 0)).float()  # whether a square is of one colour
+    return float(_pool(flat, side, side - 1)[off].mean())
+
+
+def _pool(images: Tensor, side: int, padding: int) -> Tensor:
+    """The greatest value in each square, in rows and then in columns."""
+    rows = max_pool2d(pad(images, [padding] * 4), (1, side), 1)
+    return max_pool2d(rows, (side, 1), 1)
 
 
 def fit_to(image: Image.Image, aspect: float | None, size: int) -> Image.Image:

@@ -102,6 +102,14 @@ class Picture:
             if found.bits is None:
                 raise RangeNeededError(found)
             values = 0, 2**found.bits - 1
+        if found is None:
+            levels = np.asarray(self.pixels)
+            beyond = (levels > max(values)) & (levels < 255)  # 255 is no class, in masks of class ids
+            if 2 * beyond.sum() > (levels < 255).sum() > 0:
+                words = f"most of them beyond the range {tuple(values)} of the others"
+                raise ValueError(
+                    f"has levels of 8 bits up to {levels.max()}, {words}: save all of them with the same values"
+                )
         black, white = reversed(values) if self.inverted else values
         levels = (np.asarray(self.pixels).astype(np.float64) - black) * (255 / (white - black))
         return Image.fromarray(levels.round().clip(0, 255).astype(np.uint8))

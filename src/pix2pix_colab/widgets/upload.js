@@ -8,7 +8,7 @@ const LONGEST = 1024; // px
 const MOST = 400_000; // bytes
 const QUALITIES = [0.92, 0.85, 0.75, 0.6, 0.4];
 const LOOKED_AT = 256; // px
-const LABELS = { few: 64, most: 256, inAreas: 0.8 }; // EXACT in utils/images.py
+const LABELS = { few: 64, most: 256, inAreas: 0.8 }; // FEW, MOST and IN_AREAS in utils/images.py
 
 /** @param {{model: any, el: HTMLElement}} parts @returns {() => void} takes it down */
 function render({ model, el }) {
@@ -71,7 +71,8 @@ async function send(model, file, wanted) {
     const image = await shrink(file);
     const bytes = await image.arrayBuffer();
     if (wanted()) model.send({ name: file.name }, undefined, [bytes]);
-    return `Sent, ${Math.ceil(image.size / 1000)} kB. It waits for the kernel…`;
+    const how = image === file ? "Sent" : `Shrunk to ${LONGEST} px and 8 bits, and sent`;
+    return `${how}, ${Math.ceil(image.size / 1000)} kB. It waits for the kernel…`;
   } catch (error) {
     return error.message;
   }
@@ -138,12 +139,14 @@ export function isLabelMap(pixels, width) {
   for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
   if (counts.size <= LABELS.few || counts.size > LABELS.most) return counts.size <= LABELS.few;
   const [background] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a));
-  let [off, inside] = [0, 0];
+  const inArea = new Uint8Array(pixels.length); // in a square of 3 px of one colour
+  const square = [-1, 0, 1].flatMap((row) => [row * width - 1, row * width, row * width + 1]);
   for (let i = width + 1; i < pixels.length - width - 1; i++) {
-    if (pixels[i] === background || i % width === 0 || i % width === width - 1) continue;
-    off += 1;
-    if ([1, -1, width, -width].every((step) => pixels[i + step] === pixels[i])) inside += 1;
+    if (i % width === 0 || i % width === width - 1) continue;
+    if (square.every((step) => pixels[i + step] === pixels[i])) square.forEach((step) => (inArea[i + step] = 1));
   }
+  const off = pixels.reduce((sum, pixel) => sum + (pixel !== background ? 1 : 0), 0);
+  const inside = pixels.reduce((sum, pixel, i) => sum + (pixel !== background ? inArea[i] : 0), 0);
   return inside >= LABELS.inAreas * off;
 }
 
