@@ -11,4 +11,5 @@ from .widgets import (
     slider_of_image,
     slider_of_pairs,
     slider_of_path,
+    slider_of_training,
 )

@@ -139,7 +139,7 @@ def test_reading_and_board_agree_on_what_a_label_map_is(kind):
 def test_the_upload_takes_the_same_for_label_maps():
     images = [image.int() for image, _ in KINDS.values()]
     pixels = [[(image[0] << 16 | image[1] << 8 | image[2]).flatten().tolist(), image.shape[2]] for image in images]
-    code = f"""import {{ isLabelMap }} from {json.dumps((WIDGETS / "upload.js").as_uri())};
+    code = f"""import {{ isLabelMap }} from {json.dumps((WIDGETS / "label_colours.js").as_uri())};
         console.log(JSON.stringify({pixels}.map(([each, width]) => isLabelMap(Uint32Array.from(each), width))));"""
     said = subprocess.run(["node", "--input-type=module"], input=code, capture_output=True, text=True, check=True)
     assert json.loads(said.stdout) == [expected for _, expected in KINDS.values()]

@@ -200,7 +200,7 @@ def save_odd(file: Path) -> None:
 
 
 BAD = {  # what is done to a file, and why it is left out then
-    "2.jpg": (lambda file: file.write_text("<html>not found</html>"), "is no image"),
+    "2.jpg": (lambda file: file.write_text("<html>not found</html>"), "is no image but text, such as a web page .*"),
     "4.png": (lambda file: file.write_bytes(b""), "is no image"),
     "5.jpg": (truncate, r"can't be read \(image file is truncated.*\)"),
     "6.png": (truncate, r"can't be read \(.*\)"),

@@ -150,7 +150,7 @@ def label_colours(image: Image.Image, factor: float = 1) -> dict | None:
     """The classes of an exact label map, which no JPEG has mixed: its pixels by colour; None if an image is none.
 
     It has at most 64 colours, or at most 256 that lie in areas, unlike the levels of a grey photo. This is the one
-    rule for reading, board, metrics and slider; ``isLabelMap`` in widgets/upload.js follows it.
+    rule for reading, board, metrics and slider; ``isLabelMap`` in widgets/label_colours.js follows it.
 
     Args:
         factor: by which it is to shrink. Then few colours must lie in areas, too: the nearest pixel breaks thin lines.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 from torch import Tensor
@@ -19,7 +19,6 @@ from .widget import LambdaSlider
 
 if TYPE_CHECKING:  # a slider needs no torchmetrics, which Colab doesn't ship
     from ..evaluation import Report
-    from ..figures import TrainingFilm
 
 BICUBIC = Image.Resampling.BICUBIC
 NAMED = 5  # steps of a film beside the first
@@ -74,8 +73,8 @@ def slider_of_path(path: LambdaPath, pairs: Pairs | Tensor | None = None) -> Lam
     return LambdaSlider(encoded, encode(sources), stops=path.lambdas, **_judge(path.discriminator, sources, outputs))
 
 
-def slider_of_training(film: "TrainingFilm") -> LambdaSlider:
-    """The slider of a film, whose axis is the training step: when was it best, when did it begin to memorise?
+def slider_of_training(film: Any) -> LambdaSlider:
+    """The slider of a ``TrainingFilm``, whose axis is the training step: when was it best, when did it memorise?
 
     Raises:
         ValueError: if the film has no frame: it is to be given to ``train`` as ``on_progress``.

@@ -2,13 +2,13 @@
 
 import { element } from "./elements.js";
 import { controlUses } from "./keys.js";
+import { isLabelMap } from "./label_colours.js";
 import { hideSaved } from "./saved_form.js";
 
 const LONGEST = 1024; // px
 const MOST = 400_000; // bytes
 const QUALITIES = [0.92, 0.85, 0.75, 0.6, 0.4];
 const LOOKED_AT = 256; // px
-const LABELS = { few: 64, most: 256, inAreas: 0.8 }; // FEW, MOST and IN_AREAS in utils/images.py
 
 /** @param {{model: any, el: HTMLElement}} parts @returns {() => void} takes it down */
 function render({ model, el }) {
@@ -129,25 +129,6 @@ function looksLikeLabelMap(bitmap) {
   const canvas = draw(bitmap, LOOKED_AT, false);
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   return isLabelMap(new Uint32Array(data.buffer), canvas.width);
-}
-
-/** Whether pixels are those of an exact label map: the rule of ``label_colours`` in utils/images.py.
- * @param {Uint32Array} pixels row by row @param {number} width
- */
-export function isLabelMap(pixels, width) {
-  const counts = new Map();
-  for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
-  if (counts.size <= LABELS.few || counts.size > LABELS.most) return counts.size <= LABELS.few;
-  const [background] = [...counts].reduce((a, b) => (b[1] > a[1] ? b : a));
-  const inArea = new Uint8Array(pixels.length); // in a square of 3 px of one colour
-  const square = [-1, 0, 1].flatMap((row) => [row * width - 1, row * width, row * width + 1]);
-  for (let i = width + 1; i < pixels.length - width - 1; i++) {
-    if (i % width === 0 || i % width === width - 1) continue;
-    if (square.every((step) => pixels[i + step] === pixels[i])) square.forEach((step) => (inArea[i + step] = 1));
-  }
-  const off = pixels.reduce((sum, pixel) => sum + (pixel !== background ? 1 : 0), 0);
-  const inside = pixels.reduce((sum, pixel, i) => sum + (pixel !== background ? inArea[i] : 0), 0);
-  return inside >= LABELS.inAreas * off;
 }
 
 export default { render };

@@ -10,7 +10,7 @@ function render({ model, el }) {
   const { examples, ...data } = model.get("data"); // made by DrawingBoard.__init__ in board.py
   const blobs = examples.map(({ name, image }) => ({ name, image: new Blob([image]) }));
   const pictures = connect(model, {}, () => board.refresh());
-  const critic = connect(model, { critic: true }, () => {});
+  const critic = data.critic ? connect(model, { critic: true }, () => {}) : null;
   const translate = async (job) => {
     const image = new Blob([await pictures.ask(job)], { type: "image/jpeg" });
     return { bitmap: await createImageBitmap(image), index: job.index };
@@ -19,13 +19,13 @@ function render({ model, el }) {
     const { buffer, byteOffset, byteLength } = await critic.ask(job);
     return new Uint8Array(buffer, byteOffset, byteLength);
   };
-  const board = new Board(el, { ...data, examples: blobs }, translate, data.critic ? { judge } : {});
+  const board = new Board(el, { ...data, examples: blobs }, translate, critic ? { judge } : {});
   if (blobs.length) board.example(0).then((shapes) => board.begin(shapes));
   else board.refresh();
   const showSaved = hideSaved(model);
   return () => {
     pictures.close();
-    critic.close();
+    critic?.close();
     board.close();
     showSaved();
   };
