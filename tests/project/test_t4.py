@@ -2,12 +2,14 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+from tools import t4
 from tools.tidy_notebooks import ROOT
 
 PROJECT = {  # as little of one as the check needs
@@ -211,3 +213,11 @@ def test_kaggle_is_asked_until_it_is_done(kaggle, machine):
 def test_what_fails_on_kaggle_fails_here(kaggle, variables):
     """A step, the sign-in, or silence for longer than all steps may take."""
     assert kaggle(**variables).returncode != 0
+
+
+def test_all_steps_end_before_the_machine_is_taken_away():
+    """The report is printed at the end; both programs rent for 7,200 seconds."""
+    minutes = sum(step.minutes for step in t4.STEPS)
+    assert minutes <= 110
+    for file in (ROOT / "Makefile", ROOT / ".github/workflows/kaggle.yml"):
+        assert re.findall(r"--timeout (\d+)", file.read_text()) == ["7200"]

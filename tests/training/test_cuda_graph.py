@@ -16,6 +16,7 @@ from pix2pix_colab.data import Pairs
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.cuda_graph import WARM_UP, CapturedStep, CaptureError
 from pix2pix_colab.training.step import Training
+from pix2pix_colab.utils.device import explain_out_of_memory
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)
 GPU = torch.device("cuda", 0)
@@ -232,6 +233,29 @@ def test_a_gpu_that_goes_on_with_neither_gets_a_sentence(gpu):
         captured(gpu.step, *batch(i))
     with pytest.raises(CaptureError, match=r"nor run after that \(Offset.*restart Python.*PIX2PIX_CUDA_GRAPH=0 in the"):
         captured(broken, *batch(5))
+
+
+def test_what_a_refused_capture_held_is_free_for_the_step_without_it(gpu):
+    """It may be memory that was lacking. If the step fails, too, the error, which a notebook keeps, holds nothing."""
+    held, alive = [], []
+
+    def step(source: Tensor, target: Tensor) -> Tensor:
+        alive.append([each() is not None for each in held])
+        activations = torch.empty(3)
+        held.append(weakref.ref(activations))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    captured = CapturedStep(GPU)
+    for i in range(WARM_UP):
+        captured(gpu.step, *batch(i))
+    gc.disable()
+    try:
+        with pytest.raises(MemoryError) as kept, explain_out_of_memory(lambda: "advice"):
+            captured(step, *batch(5))
+    finally:
+        gc.enable()
+    assert alive == [[], [False]], "in the second attempt the first is gone"
+    assert kept.value.__cause__ and [each() for each in held] == [None, None]
 
 
 @pytest.mark.parametrize("name", ["optimizer_d", "optimizer_g"])

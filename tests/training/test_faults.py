@@ -439,6 +439,19 @@ def test_a_weight_that_becomes_nan_is_not_saved(begun, whole, monkeypatch, net, 
     assert_goes_on(begun, state["steps_done"], whole)
 
 
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("which", range(3), ids=["discriminator", "adversarial", "l1"])
+def test_a_loss_that_fp16_skips_is_no_end_and_is_left_out_of_the_mean(which, value):
+    """An overflow of D is NaN as a rule: the real logits become infinite, and their differences none."""
+    training = Training(PAIRS, CONFIG)
+    training.scaler = torch.amp.GradScaler("cpu", enabled=True)
+    skipped = torch.tensor([0.5, 0.7, 0.2])
+    skipped[which] = value
+    training.pending = [torch.tensor([0.7, 0.7, 0.2]), skipped]
+    training.log()
+    assert training.history[-1]["discriminator"] == pytest.approx(0.7)
+
+
 def test_l1_alone_has_no_loss_of_d_and_that_is_no_fault(tmp_path, always_saving):
     run = go(tmp_path, config=replace(CONFIG, lambda_l1=math.inf))
     assert [math.isnan(row["discriminator"]) for row in run.history] == [True] * 3

@@ -1,6 +1,8 @@
 """Device, algorithms and precision of a training, and how it resumes on another device."""
 
 import math
+import subprocess
+import sys
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -201,3 +203,20 @@ def test_the_random_state_of_the_gpu_is_restored_too(monkeypatch):
     monkeypatch.setattr(torch.random, "fork_rng", lambda devices: taken.append(devices) or nullcontext())
     fork_rng(GPU), fork_rng("cuda:1"), fork_rng("cpu")
     assert taken == [[GPU], [torch.device("cuda", 1)], []]
+
+
+@pytest.mark.parametrize("setting", ["backends.fp32_precision", "backends.cudnn.fp32_precision"])
+def test_tf32_may_be_set_in_the_newer_way(setting):
+    """Where torch has it. It then refuses to tell ``allow_tf32``."""
+    code = f"""import torch
+from pix2pix_colab.utils.device import exact_cudnn, fast_cudnn
+try:
+    torch.{setting} = "ieee"
+except AttributeError:
+    pass
+for context in (exact_cudnn, fast_cudnn):
+    with context():
+        assert torch.backends.cudnn.deterministic == (context is exact_cudnn)
+assert not torch.backends.cudnn.deterministic
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

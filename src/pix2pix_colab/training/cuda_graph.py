@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from ..utils.device import clear_frames
+
 WARM_UP = 3  # eager steps, in which cuDNN picks its algorithms and Adam initialises its state
 
 
@@ -47,10 +49,14 @@ class CapturedStep:
         if shape != self.shape:
             return self._run_eagerly(step, *inputs)
         if self.graph is None:
+            refusal = ""
             try:
                 self._capture(step, *inputs)
             except RuntimeError as error:
-                return self._go_on(error, step, *inputs)
+                refusal = str(error) or type(error).__name__
+                clear_frames(error)  # it may be memory that is lacking
+            if refusal:
+                return self._go_on(refusal, step, *inputs)
         for ours, given in zip(self.inputs, inputs, strict=True):
             ours.copy_(given)
         self.graph.replay()
@@ -72,9 +78,9 @@ class CapturedStep:
             self.losses = step(*self.inputs)
         self.graph = graph
 
-    def _go_on(self, refusal: RuntimeError, step: Callable, *inputs: Tensor) -> Tensor:
+    def _go_on(self, refusal: str, step: Callable, *inputs: Tensor) -> Tensor:
         """Run this step and all that follow eagerly, with a warning. CaptureError if that is refused, too."""
-        self.enabled = False
+        self.enabled, self.inputs = False, []
         why = f"The training step can't be captured as a CUDA graph ({refusal})"
         off = "set PIX2PIX_CUDA_GRAPH=0 in the environment"
         try:

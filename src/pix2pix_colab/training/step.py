@@ -169,7 +169,8 @@ class Training:
         """
         losses = torch.stack(self.pending)
         if self.scaler.is_enabled():
-            finite = losses[:, 1:].isfinite().all(dim=1) & ~losses[:, 0].isinf()  # D's is NaN at λ = ∞
+            counted = losses[:, 1:] if self.config.lambda_l1 == math.inf else losses  # D's is NaN there
+            finite = counted.isfinite().all(dim=1)
             losses = losses[finite] if finite.any() else losses
         row = {"step": self.steps_done, "epoch": self.epoch, "learning_rate": self.config.learning_rate_in(self.epoch)}
         row |= dict(zip(LOSSES, losses.mean(dim=0).tolist(), strict=True))

@@ -43,11 +43,16 @@ def exact_cudnn() -> AbstractContextManager:
     return _cudnn(deterministic=True)
 
 
-def _cudnn(deterministic: bool) -> AbstractContextManager:
-    """Context of cuDNN's algorithms. Without being passed cuDNN would be off, and TF32, which is the user's, on."""
-    cudnn = torch.backends.cudnn
-    flags = {"benchmark": not deterministic, "deterministic": deterministic, "allow_tf32": cudnn.allow_tf32}
-    return cudnn.flags(cudnn.enabled, **flags)
+@contextmanager
+def _cudnn(deterministic: bool) -> Iterator[None]:
+    """Context of cuDNN's algorithms. TF32 stays the user's, whichever of torch's two ways it was set by."""
+    cudnn = torch.backends.cudnn  # cudnn.flags would read allow_tf32, which torch refuses after the newer way
+    before = cudnn.benchmark, cudnn.deterministic
+    cudnn.benchmark, cudnn.deterministic = not deterministic, deterministic
+    try:
+        yield
+    finally:
+        cudnn.benchmark, cudnn.deterministic = before
 
 
 def fork_rng(device: torch.device | str) -> AbstractContextManager:
@@ -67,6 +72,13 @@ def explain_out_of_memory(advice: Callable[[], str]) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         text = str(error).lower()
         if isinstance(error, MemoryError) or "out of memory" in text or "allocate memory" in text:
-            traceback.clear_frames(error.__traceback__)
+            clear_frames(error)
             raise MemoryError(advice()) from error
         raise
+
+
+def clear_frames(error: BaseException) -> None:
+    """Free what the calls held that an error, and those that caused it, came through."""
+    while error:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
