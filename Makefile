@@ -31,7 +31,7 @@ check: lint
 
 # Everything, nbval with today's versions and with Colab's among it.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --durations 15
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --durations 15
 
 lint: $(VENV)/.ready-test
 	$(BIN)/ruff check .

@@ -177,13 +177,13 @@ def test_it_exports_a_run_and_a_path(path, tmp_path, capsys):
     for arguments, kind in (
         ([path, tmp_path / "path.onnx", "--weights", "float32"], "λ path"),
         ([path / "lambda_100", tmp_path / "run.onnx", "--size", "256", "--seed", "3"], "generator"),
-        ([path, tmp_path / "parts", "--parts"], "late layers of a λ path"),
+        ([path, tmp_path / "parts", "--parts"], "discriminator of a λ path"),
     ):
         main(["export", *map(str, arguments)])
         *_, last = said = capsys.readouterr().out.splitlines()
         file, _, size = last.rpartition(": ")
         assert Path(file).stat().st_size / 1e6 == pytest.approx(float(size.removesuffix(" MB")), abs=0.06)
-        assert len(said) == 1 + ("--parts" in arguments)
+        assert len(said) == (3 if "--parts" in arguments else 1)
         described = {each.key: each.value for each in onnx.load(file).metadata_props}
         given = {"size": "256,256", "seed": "3"} if "--size" in arguments else {"size": "128,128", "seed": "0"}
         weights = "float32" if "float32" in arguments else "int8"

@@ -92,13 +92,13 @@ def _add_export(commands) -> None:
     command = commands.add_parser("export", help="write a generator or a λ path as ONNX", description=words)
     command.set_defaults(run=run_export)
     command.add_argument("network", metavar="RUN", type=Path, help="the folder of a run, or of all runs of a λ path")
-    command.add_argument("file", metavar="FILE", type=Path, help="the .onnx file; with --parts the folder for two")
+    command.add_argument("file", metavar="FILE", type=Path, help="the .onnx file; with --parts a folder")
     words = f"how the weights of the convolutions are stored; default: {DEFAULT_WEIGHTS}"
     command.add_argument("--weights", choices=WEIGHTS, default=DEFAULT_WEIGHTS, help=words)
     words = "height and width of the images; default: those of the training"
     command.add_argument("--size", type=int, metavar="PX", help=words)
     command.add_argument("--seed", type=int, default=0, help="of the dropout masks; default: 0")
-    words = "the early and the late layers of a λ path in a file each, so that λ can move without the early ones"
+    words = "the early and the late layers of a λ path in a file each, so that λ can move without the early ones; and D"
     command.add_argument("--parts", action="store_true", help=words)
 
 

@@ -146,8 +146,8 @@ def test_without_an_account_or_the_program_make_fails_with_what_to_do(machine, m
 def test_a_silent_step_gives_signs_of_life_and_is_ended(machine, monkeypatch):
     monkeypatch.setenv("EVERY", "0.3")
     script = (ROOT / "tools" / "t4.py").read_text()
-    assert 'benchmarks/bench_step.py --width {WIDTH}", 15)' in script
-    hurried = write(machine / "t4.py", script.replace('bench_step.py --width {WIDTH}", 15)', 'bench_step.py", 0.05)'))
+    assert 'benchmarks/bench_step.py --width {WIDTH}", 10)' in script
+    hurried = write(machine / "t4.py", script.replace('bench_step.py --width {WIDTH}", 10)', 'bench_step.py", 0.05)'))
     write(machine / "repository/benchmarks/bench_step.py", "import time; time.sleep(600)")
     commit(machine / "repository")
     done = subprocess.run([sys.executable, hurried], capture_output=True, text=True, timeout=120)
