@@ -308,5 +308,7 @@ def test_a_path_without_its_discriminator_has_no_critic_on_the_page(tmp_path, br
 
 
 def test_pairs_of_other_channels_are_not_judged():
-    grey = Pairs(SOURCE[:1, :1], SOURCE[:1], ["one"])
-    assert slider_of_pairs(grey, {0: SOURCE[:1]}, discriminator=make_discriminator()).data["verdicts"] == []
+    colour, grey = SOURCE[:1], SOURCE[:1, :1]
+    for source, target, output in ((grey, colour, colour), (colour, grey, colour), (colour, colour, grey)):
+        pairs = Pairs(source, target, ["one"])
+        assert slider_of_pairs(pairs, {0: output}, discriminator=make_discriminator()).data["verdicts"] == []

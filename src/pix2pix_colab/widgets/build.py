@@ -44,18 +44,21 @@ def slider_of_pairs(
     """
     encoded = {k: encode(output[: len(pairs)]) for k, output in outputs.items()}
     named, caption = (report.named, f"of all {report.images} test images") if report else (None, "")
-    seen = _judge(discriminator, pairs.source, {k: output[: len(pairs)] for k, output in outputs.items()})
-    if seen:
-        seen["target_verdicts"] = encode_verdicts(critic_map(discriminator, pairs.source, pairs.target))
+    seen = _judge(discriminator, pairs.source, {k: output[: len(pairs)] for k, output in outputs.items()}, pairs.target)
     images = encoded, encode(pairs.source), encode(pairs.target)
     return LambdaSlider(*images, named, caption, pairs.names, stops=stops, **seen)
 
 
-def _judge(discriminator: PatchDiscriminator | None, source: Tensor, outputs: Mapping[float, Tensor]) -> dict:
-    """The verdicts on outputs, as ``LambdaSlider`` takes them; nothing, if nobody judges such images."""
-    if not discriminator or discriminator.source_channels != source.shape[1]:
+def _judge(
+    critic: PatchDiscriminator | None, source: Tensor, outputs: Mapping[float, Tensor], target: Tensor | None = None
+) -> dict:
+    """The verdicts on outputs and targets, as ``LambdaSlider`` takes them; nothing, if nobody judges such images."""
+    images = {**outputs} if target is None else {**outputs, "target": target}
+    channels = {(source.shape[1], each.shape[1]) for each in images.values()}
+    if not critic or channels != {(critic.source_channels, critic.target_channels)}:
         return {}
-    return {"verdicts": {k: encode_verdicts(critic_map(discriminator, source, each)) for k, each in outputs.items()}}
+    verdicts = {k: encode_verdicts(critic_map(critic, source, each)) for k, each in images.items()}
+    return {"target_verdicts": verdicts.pop("target", []), "verdicts": verdicts}
 
 
 def slider_of_path(path: LambdaPath, pairs: Pairs | Tensor | None = None) -> LambdaSlider:
