@@ -4,7 +4,7 @@ PAIRS is a data set's name, a folder with splits, or "synthetic". For each seed 
 the path; separate runs as long as its trunk (a); and separate runs of together at least the path's steps (b). For
 long trainings, of which six would take a day, (c) is (a) for λ = 0 and L1 only. Everything is resumable, and what is
 trained is not trained again. Other settings of the path, from the same trunk, can be chosen by --arms. A table of each
-metric by way and λ is printed.
+metric by way and λ is printed. "balanced", "shifted" and "both" are (a) with what is done against a grid of two pixels.
 """
 
 import argparse
@@ -40,6 +40,7 @@ SHOWN = (
     "ssim",
     "sharpness",
     "gradient_distance",
+    "grid",
     "colour_l",
     "colour_a",
     "colour_b",
@@ -55,6 +56,11 @@ VARIANTS = {
     "leg 1/2": {"leg": 1 / 2},
     "L1 only from 100": {"lambdas": (math.inf,)},
     "averaged": {"average": True},
+}
+AGAINST_GRID = {
+    "balanced": {"balanced_layers": 3},
+    "shifted": {"discriminator_shift": 1},
+    "both": {"balanced_layers": 3, "discriminator_shift": 1},
 }
 AVERAGE = 0.98  # of the weights, every 20 steps: about 0.999 a step
 
@@ -73,20 +79,20 @@ def arms(options: argparse.Namespace, pairs: Pairs) -> dict[str, Callable[[Train
     """What is compared: by name a function of settings and folder that trains a run for each λ."""
 
     def path(config: TrainConfig, root: Path, **changes: object) -> dict[float, Run]:
-        lambdas, average = changes.pop("lambdas", LAMBDAS), changes.pop("average", False)
+        lambdas, average = changes.pop("lambdas", options.lambdas), changes.pop("average", False)
         if root.name != "path":  # the variants have the path's trunk
             changes["start"] = train_lambda_path(pairs, (100,), config, root.parent / "path", ProgressBar())[100]
         averages = Averages()
         runs = train_lambda_path(pairs, lambdas, config, root, averages if average else ProgressBar(), **changes)
         return averages.save(runs, root / "averaged") if average else runs
 
-    def separate(epochs: int, lambdas: tuple[float, ...] = LAMBDAS) -> Callable[[TrainConfig, Path], dict[float, Run]]:
-        return lambda config, root: sweep(pairs, lambdas, replace(config, epochs=epochs), root, ProgressBar())
+    def separate(lambdas: tuple[float, ...] = options.lambdas, **changes: object) -> Callable[..., dict[float, Run]]:
+        return lambda config, root: sweep(pairs, lambdas, replace(config, **changes), root, ProgressBar())
 
-    ends = separate(options.epochs, (LAMBDAS[0], LAMBDAS[-1]))
-    ways = {"path": path, "a": separate(options.epochs), "b": separate(options.equal_epochs), "c": ends}
+    ends = separate((LAMBDAS[0], LAMBDAS[-1]))
+    ways = {"path": path, "a": separate(), "b": separate(epochs=options.equal_epochs), "c": ends}
     variants = {name: lambda c, root, v=v: path(c, root, **v) for name, v in VARIANTS.items()}
-    chosen = ways | variants
+    chosen = ways | variants | {name: separate(**changes) for name, changes in AGAINST_GRID.items()}
     return {name: chosen[name] for name in options.arms}
 
 
@@ -127,7 +133,7 @@ def table(found: dict[str, dict], key: str) -> str:
     rows = []
     for name, seeds in found.items():
         row = {METRICS[key].name + " " + METRICS[key].better: name}
-        for label in map(lambda_label, LAMBDAS):
+        for label in dict.fromkeys(label for each in found.values() for seed in each.values() for label in seed[key]):
             values = [each[key][label][0] for each in seeds.values() if label in each[key]]
             apart = f" ± {(max(values) - min(values)) / 2:.3f}" if len(values) > 1 else ""  # one seed has no distance
             row[label] = f"{mean(values):.3f}{apart}" if values else ""
@@ -139,7 +145,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pairs")
     parser.add_argument("runs", type=Path)
-    parser.add_argument("--arms", nargs="+", default=["path", "a", "b"], help=f"or of c, {', '.join(VARIANTS)}")
+    parser.add_argument(
+        "--arms", nargs="+", default=["path", "a", "b"], help=f"or of c, {', '.join({**VARIANTS, **AGAINST_GRID})}"
+    )
+    parser.add_argument("--lambdas", type=float, nargs="+", default=LAMBDAS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--epochs", type=int, default=4, help="of the trunk, and of each long separate run")
     parser.add_argument(

@@ -20,6 +20,7 @@ from pix2pix_colab.evaluation.metrics import (
     Measurement,
     find_disagreement,
     gradient_magnitude,
+    grid_peak,
     histogram_intersection,
     lab_histograms,
     measure,
@@ -113,6 +114,25 @@ def test_the_psnr_of_an_exact_image_is_finite():
     output[2] += 20
     decibels = torch.tensor([60, 20 * math.log10(255) + 10, 20 * math.log10(255 / 20)])
     torch.testing.assert_close(measure(output, target)["psnr"].per_image, decibels, rtol=1e-4, atol=0)
+
+
+def test_the_grid_is_that_of_the_outputs_over_that_of_the_targets():
+    target = photo_like()[1]
+    output = target.clone()
+    output[:, :, ::2] += 8
+    assert (
+        values(output, target)["grid"] > 10 > 1 == values(target, target)["grid"] > 0.1 > values(target, output)["grid"]
+    )
+    halved = torch.cat([output, target])  # the mean of both, not the mean of ratios
+    peak = grid_peak(halved).unflatten(0, (2, -1)).mean(dim=1)
+    both = values(halved, target.repeat(2, 1, 1, 1))["grid"]
+    assert both == pytest.approx((peak.sum() / (2 * peak[1])).item())
+
+
+@pytest.mark.parametrize("size", [(6, 6), (7, 9), (32, 32)])
+def test_a_flat_image_has_no_grid(size):
+    images = torch.full((2, 3, *size), 120, dtype=torch.uint8)
+    torch.testing.assert_close(grid_peak(images), torch.ones(2))
 
 
 def test_ssim_is_that_of_scikit_image():

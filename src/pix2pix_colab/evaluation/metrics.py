@@ -35,6 +35,7 @@ METRICS = {
         "↓",
         "Wasserstein-1 distance of the gradient-magnitude histograms of outputs and targets; 0 is equal",
     ),
+    "grid": Metric("grid", "→ 1", "peak of a period of two pixels in the power spectrum, relative to the targets'"),
     "colour_l": Metric("colour L", "↑", "histogram intersection with the targets in CIELAB: lightness"),
     "colour_a": Metric("colour a", "↑", "histogram intersection with the targets in CIELAB: green to red"),
     "colour_b": Metric("colour b", "↑", "histogram intersection with the targets in CIELAB: blue to yellow"),
@@ -132,6 +133,7 @@ def _measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
         "gradient_distance": Measurement(
             torch.stack([_gradient_histograms(g) for g in gradients], dim=1), wasserstein_distance
         ),
+        "grid": Measurement(torch.stack([grid_peak(images) for images in levels], dim=1), ratio),
         **{f"colour_{c}": Measurement(lab[:, i], histogram_intersection) for i, c in enumerate("lab")},
     }
 
@@ -186,16 +188,18 @@ def _to_lab() -> ImageCms.ImageCmsTransform:
 
 
 def grid_peak(images: Tensor) -> Tensor:
-    """How much an image has of a grid of two pixels: uint8 (N, C, H, W) -> (N,). Photos have about 1.
+    """How much an image has of a grid of two pixels: levels in [0, 255], (N, C, H, W) -> (N,). Photos have about 1.
 
     Transposed convolutions leave such a grid. Of the power spectrum of the grey values, without their mean: the line at
-    period 2 over the mean of the five lines before it, of rows or columns, whichever is larger.
+    period 2 over the mean of the five lines before it, of rows or columns, whichever is larger. Both include the power
+    of rounding to whole levels: a flat image has 1.
     """
     grey = images.float().mean(dim=1)
     power = torch.fft.fft2(grey - grey.mean(dim=(1, 2), keepdim=True)).abs().square()
+    power = power + grey[0].numel() / 12
     lines = [power.sum(dim=axis) for axis in (2, 1)]  # of rows, (N, H); of columns, (N, W)
-    peaks = [each[:, half] / each[:, half - 5 : half].mean(dim=1) for each in lines for half in [each.shape[1] // 2]]
-    return torch.stack(peaks).amax(dim=0)
+    halves = [(each, each.shape[1] // 2) for each in lines]
+    return torch.stack([each[:, half] / each[:, 1:half][:, -5:].mean(dim=1) for each, half in halves]).amax(dim=0)
 
 
 def find_disagreement(
