@@ -112,19 +112,22 @@ class UNetGenerator(nn.Module):
 
     @torch.no_grad()
     def balance_phases(self, late: int) -> None:
-        """Give the four phases of each filter equal sums, in those of the last ``late`` decoder layers that learn.
+        """Keep a grid of two pixels out of the last ``late`` decoder layers, of those that learn.
 
-        Each output pixel of a transposed convolution 4×4, stride 2, comes from one of four 2×2 sub-kernels, chosen by
-        the parity of its row and its column. If their sums differ, a flat input becomes a grid of two pixels. Each tap
-        moves by a quarter of the difference between the mean of the four sums and its own (after Sugawara, Shiota and
-        Kiya 2018, arXiv 1806.02658).
+        A row of the output of a transposed convolution 4×4, stride 2, comes from two of the four rows of a filter: from
+        the even ones or from the odd ones. Where those sums differ, in any column, an input that is equal from row to
+        row becomes stripes of one pixel. Half of the difference goes to the other sum, two taps each; columns likewise.
+        Filters are then those of a nearest-neighbour upsampling and a 3×3 convolution, which leaves no grid (Odena,
+        Dumoulin and Olah 2016, "Deconvolution and Checkerboard Artifacts").
         """
         for layer in self.decoder[len(self.decoder) - late :]:
             weight = layer[1].weight  # (in, out, 4, 4)
             if weight.requires_grad:
-                phases = weight.unflatten(3, (2, 2)).unflatten(2, (2, 2))  # (in, out, 2, row's parity, 2, column's)
-                sums = phases.sum(dim=(2, 4), keepdim=True)
-                phases += (sums.mean(dim=(3, 5), keepdim=True) - sums) / 4
+                for axis in (2, 3):
+                    even, odd = weight.unflatten(axis, (2, 2)).unbind(axis + 1)
+                    apart = (even - odd).sum(axis, keepdim=True) / 4
+                    even -= apart
+                    odd += apart
 
     def _join(self, x: Tensor, skip: Tensor) -> Tensor:
         return torch.cat([skip, x], dim=1) if self.skips else x
