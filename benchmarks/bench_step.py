@@ -15,12 +15,13 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from bench_data import BaselinePairs, endless, folder_of_pairs, stream_pairs
-from step_cost import GPUS, count, describe, estimate, shares, short
+from step_cost import GPUS, count, describe, estimate, estimate_trainings, shares, short
 from torch import Tensor
 from torch.utils.data import DataLoader
 
@@ -197,6 +198,11 @@ def bench(options: argparse.Namespace) -> None:
     if not ON_GPU:
         print(shares(training, count(training, training.dtype)[0]))
     print(*(estimate(training, gpu) for gpu in GPUS), sep="\n")
+
+    def make(**settings: float) -> Training:
+        return Training(training.pairs, replace(training.config, **settings), DEVICE)
+
+    print(*(estimate_trainings(make, gpu) for gpu in GPUS), sep="\n")
 
 
 def main() -> None:

@@ -1,6 +1,8 @@
 """Cost of a training step: the FLOP of its products, the bytes of its operators, and what that takes on other GPUs."""
 
+import math
 from collections import Counter
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -9,9 +11,17 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from pix2pix_colab.training import Training
+from pix2pix_colab.training.lambda_path import LATE_LAYERS, LEG
 from pix2pix_colab.utils.device import fast_cudnn
 
 GPUS = {"T4": (320e9, 65e12, torch.float16), "H200": (4.8e12, 989e12, torch.bfloat16)}  # data sheets: bytes/s, FLOP/s
+KINDS = {  # of steps, with their settings
+    "step": {},
+    "L1 only": {"lambda_l1": math.inf},
+    "leg": {"late_layers": LATE_LAYERS},
+    "leg to L1 only": {"lambda_l1": math.inf, "late_layers": LATE_LAYERS},
+}
+TRAININGS = {"six λ": {"step": 5, "L1 only": 1}, "the λ path": {"step": 1, "leg": 4 * LEG, "leg to L1 only": 2 * LEG}}
 BANDWIDTH, TENSOR_CORES = 0.75, (0.15, 0.25)  # shares of those that a step at batch size 1 may reach: assumptions
 
 
@@ -58,16 +68,33 @@ def describe(moved: Counter) -> str:
     return f"{moved.total() / 1e9:.2f} GB (Adam {adam:.2f}, the scaler {scaler:.2f}, casts {casts:.2f})"
 
 
-def estimate(training: Training, gpu: str) -> str:
-    """Estimate of a step's time on a GPU that isn't here, without the gaps between its kernels."""
+def times(training: Training, gpu: str) -> list[float]:
+    """Estimates of a step on a GPU that isn't here, in ms, without gaps between kernels: the longest, the shortest."""
     bandwidth, rate, dtype = GPUS[gpu]
     flops, moved = count(training, dtype)
-    slow, fast = (1e3 * (moved.total() / (BANDWIDTH * bandwidth) + flops / (share * rate)) for share in TENSOR_CORES)
+    return [1e3 * (moved.total() / (BANDWIDTH * bandwidth) + flops / (share * rate)) for share in TENSOR_CORES]
+
+
+def estimate(training: Training, gpu: str) -> str:
+    """Estimate of a step's time on a GPU that isn't here, and where it comes from."""
+    bandwidth, rate, dtype = GPUS[gpu]
+    flops, moved = count(training, dtype)
+    slow, fast = times(training, gpu)
     return (
         f"Estimate for {gpu} ({short(dtype)}): {describe(moved)} at {BANDWIDTH:.0%} of {bandwidth / 1e9:,.0f} GB/s + "
         f"{flops / 1e9:.1f} GFLOP at {TENSOR_CORES[0]:.0%} to {TENSOR_CORES[1]:.0%} of {rate / 1e12:.0f} TFLOP/s = "
         f"{fast:.3g} to {slow:.3g} ms a step."
     )
+
+
+def estimate_trainings(make: Callable[..., Training], gpu: str, steps: int = 10_000) -> str:
+    """Estimates of whole trainings on a GPU that isn't here: 10,000 steps are those of the preset ``standard``."""
+    kinds = {kind: times(make(**settings), gpu) for kind, settings in KINDS.items()}
+    parts = [f"{kind} {fast:.3g} to {slow:.3g} ms" for kind, (slow, fast) in kinds.items()]
+    for name, shares_of in TRAININGS.items():
+        slow, fast = (sum(n * kinds[kind][i] for kind, n in shares_of.items()) * steps / 60e3 for i in (0, 1))
+        parts.append(f"{name} {fast:.1f} to {slow:.1f} minutes")
+    return f"Estimate for {gpu}, {steps:,} steps: {'; '.join(parts)}."
 
 
 def shares(training: Training, flops: int, steps: int = 8) -> str:

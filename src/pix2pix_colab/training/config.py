@@ -24,7 +24,7 @@ class TrainConfig:
     target_channels: int = 3
     dropout_layers: tuple[int, ...] = (1, 2, 3)  # of the decoder, as in the Torch code
     late_layers: int | None = None  # the last layers of the decoder, if only they learn, from a start; None: all of G
-    balanced_layers: int = 0  # the last layers of the decoder whose four phases are kept equal: no grid of two pixels
+    balanced_layers: int = 0  # the last layers of the decoder whose filters are balanced: no grid of two pixels
     mirror: bool = True  # half of the crops, at random; False where left is not right: text, anatomy, traffic
     discriminator_shift: int = 0  # px, up to which what D sees is shifted at random: no gradients of a fixed grid
 
