@@ -25,7 +25,8 @@ READS = {"_local_scalar_dense", "is_nonzero", "equal"}
 class FakeGpu(TorchDispatchMode):
     """Context in which "cuda" is such a GPU. Capability (7, 5) is a T4's, (9, 0) an H200's.
 
-    It counts captures and replays of graphs, waits by operator, and copies from and to the CPU by dtype.
+    It counts captures and replays of graphs, waits by operator, and copies from and to the CPU, and to pinned memory,
+    by dtype.
     """
 
     def __init__(self, capability: tuple[int, int] = (7, 5)):
@@ -58,7 +59,7 @@ class FakeGpu(TorchDispatchMode):
             if tensors[0].device.type == "cpu":
                 return args[0].zero_()
         if name == "_fused_adam_":  # it and the next two have no fake form
-            return check_fused_adam(args, kwargs)
+            return check_fused_adam(args, kwargs, self.capturing)
         if name in SCALER_KERNELS:
             assert all(each.device.type == "cuda" for each in tensors), f"{name} takes tensors of the GPU"
             return args[0] if name == "_amp_update_scale_" else None
@@ -88,14 +89,19 @@ class FakeGpu(TorchDispatchMode):
 
     @contextlib.contextmanager
     def _graph(self, graph: object, stream: object = None):
-        self.capturing, self.captures = True, self.captures + 1
+        self.capturing = True
         try:
             yield
+            self.captures += 1
         finally:
             self.capturing = False
 
     def _replay(self) -> None:
         self.replays += 1
+
+    def _pin(self, tensor: torch.Tensor) -> torch.Tensor:
+        self.copies[f"pinned {tensor.dtype}"] += 1
+        return tensor
 
     def _driver(self) -> dict:
         """What torch.cuda asks a driver for."""
@@ -129,7 +135,10 @@ class FakeGpu(TorchDispatchMode):
         for module in (torch.amp.autocast_mode, torch.amp.grad_scaler, torch.cuda.amp.common):
             patch(mock.patch.object(module, "amp_definitely_not_available", lambda: False, create=True))
         patch(mock.patch.object(torch.Tensor, "backward", lambda *args, **kwargs: self._backward(*args, **kwargs)))
-        patch(mock.patch.object(torch.Tensor, "pin_memory", lambda tensor: tensor))
+        patch(mock.patch.object(torch.Tensor, "pin_memory", lambda tensor: self._pin(tensor)))
+        stream = mock.Mock(is_capturing=lambda: self.capturing)
+        patch(mock.patch.object(torch.accelerator, "current_accelerator", lambda *_, **__: torch.device("cuda")))
+        patch(mock.patch.object(torch.accelerator, "current_stream", lambda *_: stream))
         patch(mock.patch.object(torch.nn.Module, "to", lambda *args, **kwargs: self._to(*args, **kwargs)))
         patch(mock.patch.object(torch, "save", lambda state, *args: save(on_cpu(state), *args)))
         before = torch._C._only_lift_cpu_tensors()
@@ -152,8 +161,9 @@ def on_cpu(state: dict) -> dict:
     return tree_map_only(FakeTensor, zeros, state)
 
 
-def check_fused_adam(args: tuple, kwargs: dict) -> None:
+def check_fused_adam(args: tuple, kwargs: dict, capturing: bool) -> None:
     """What the kernel takes for granted: it goes through weights, gradients and moments as flat memory."""
+    assert isinstance(kwargs["lr"], torch.Tensor) or not capturing, "The learning rate is a number: each replay has it"
     *lists, _, steps = args[:6]
     for tensors in zip(*lists, strict=True):
         kinds = {(each.dtype, each.device, each.shape, each.stride()) for each in tensors}

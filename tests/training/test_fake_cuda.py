@@ -1,4 +1,4 @@
-"""What a GPU would run, on a GPU that computes nothing: trainings of each kind, and eight mutants that it catches."""
+"""What a GPU would run, on a GPU that computes nothing: trainings of each kind, and ten mutants that it catches."""
 
 import math
 from dataclasses import replace
@@ -77,7 +77,7 @@ def test_streamed_pairs_move_as_bytes_and_are_not_waited_for(gpu, tmp_path, monk
     training = Training(pairs, CONFIG, "cuda")
     gpu.copies.clear()
     advance(training, gpu, 3)
-    assert gpu.copies == {"to cuda torch.uint8": 6}
+    assert gpu.copies == {"to cuda torch.uint8": 6, "pinned torch.uint8": 6}
 
 
 def test_a_smaller_last_batch_is_never_captured():
@@ -173,6 +173,11 @@ class CpuLearningRate(Training):
         self.optimizer_g.param_groups[0]["lr"] = torch.tensor(2e-4)
 
 
+class FixedLearningRate(Training):
+    def _adam(self, net):
+        return torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999), fused=True, capturable=True)
+
+
 class CpuDiscriminator(Training):
     def __init__(self, *args):
         super().__init__(*args)
@@ -189,6 +194,7 @@ class CpuDiscriminator(Training):
         (CpuTensor, "devices"),
         (CpuGenerator, "generator of the CPU"),
         (CpuLearningRate, "number on cpu"),
+        (FixedLearningRate, "each replay has it"),
         (CpuDiscriminator, "should be the same|devices"),
     ],
 )
@@ -198,3 +204,14 @@ def test_a_mutant_is_caught(mutant, said):
         with pytest.raises((AssertionError, RuntimeError), match=said):
             for _ in range(STEPS):
                 training.advance()
+
+
+class NotCapturable(Training):
+    def _adam(self, net):
+        return torch.optim.Adam(net.parameters(), self.learning_rate, (0.5, 0.999), fused=True)
+
+
+def test_an_adam_that_is_not_capturable_is_refused():
+    with FakeGpu() as gpu, pytest.warns(UserWarning, match="capturable"):
+        advance(NotCapturable(noise_pairs(3, 140), CONFIG, "cuda"), gpu)
+    assert gpu.captures == gpu.replays == 0
