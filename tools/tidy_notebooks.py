@@ -1,8 +1,9 @@
 """Bring the notebooks into their committed state: `python tools/tidy_notebooks.py`.
 
-All have the same set-up cell and metadata, and no outputs except those of cells marked NBVAL_CHECK_OUTPUT, which nbval
-compares. `--run` executes the notebooks first, to refresh these outputs. The addresses of the repository and
-of the page, in the set-up cell, the badges, READMEs and docs, come from pyproject.toml.
+All have the same set-up cell and metadata, the answers of the exercises are folded, and there are no outputs except
+those of cells marked NBVAL_CHECK_OUTPUT, which nbval compares. `--run` executes the notebooks first, to refresh these
+outputs. The addresses of the repository and of the page, in the set-up cell, the badges, READMEs and docs, come from
+pyproject.toml.
 """
 
 import argparse
@@ -19,6 +20,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 READMES = sorted(ROOT.glob("README*.md"))
 DOCS = sorted((ROOT / "docs").glob("*.md"))
 KEEP = "# NBVAL_CHECK_OUTPUT"
+ANSWER = "# @title Answer "  # of an exercise: code and output are folded, in Colab and in JupyterLab
+FOLDED = {"cellView": "form", "collapsed": True, "jupyter": {"outputs_hidden": True, "source_hidden": True}}
 URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
 REPOSITORY, PAGE = URLS["Repository"], URLS["Page"]
 
@@ -74,7 +77,7 @@ def tidy(notebook: NotebookNode, path: Path) -> str:
     title.source = "\n".join([badge(path), *title.source.splitlines()[1:]])
     setup.source = SETUP
     for number, cell in enumerate(cells):
-        cell.id, cell.metadata = f"cell-{number:02}", {}
+        cell.id, cell.metadata = f"cell-{number:02}", dict(FOLDED) if cell.source.startswith(ANSWER) else {}
         if cell.cell_type == "code":
             kept = cell.source.startswith(KEEP)
             cell.outputs = [output for output in cell.outputs if kept and output.output_type == "stream"]
