@@ -2,6 +2,7 @@
 
 import re
 import sys
+from itertools import chain
 from pathlib import Path
 
 import nbformat
@@ -9,7 +10,7 @@ import pytest
 from helpers.nbval import run_nbval
 from nbconvert.preprocessors import ExecutePreprocessor
 from tools import tidy_notebooks
-from tools.tidy_notebooks import DOCS, KEEP, NOTEBOOKS, READMES, ROOT
+from tools.tidy_notebooks import ANSWER, DOCS, FOLDED, KEEP, NOTEBOOKS, READMES, ROOT
 
 
 def test_there_are_five() -> None:
@@ -41,15 +42,54 @@ def test_a_notebook_is_light_to_read(path: Path) -> None:
     assert any("assert" in source for source in code)
 
 
+LEVEL = r"\*Level: (beginner|intermediate|advanced)\."
+MINUTES = r"Minutes: \d+ on two CPU cores( \(measured\))?, \d+ on a T4 \((an estimate|estimates)\)\.\*"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_says_its_level_and_its_minutes(path: Path) -> None:
+    title = nbformat.read(path, as_version=4).cells[0].source
+    assert re.search(rf"^# \d · .*\n\n{LEVEL} {MINUTES}$", title, re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_lets_bet_before_a_result(path: Path) -> None:
+    """A question with choices, then a result, and then which of them it was."""
+    cells = nbformat.read(path, as_version=4).cells
+    text = "".join(cell.source if cell.cell_type == "markdown" else "<result>" for cell in cells)
+    bets = text.split("**Bet:**")[1:]
+    assert bets
+    for bet in bets:
+        question, result, answer = bet.partition("<result>")
+        assert re.search(r"\(a\).*\(b\)", question, re.DOTALL | re.IGNORECASE) and "?" in question
+        assert result and re.search(r"\*\*Answer:", answer) and "**Answer" not in question
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
+def test_a_notebook_ends_in_three_exercises(path: Path) -> None:
+    """Each a question, a cell with a hint to try it in, and its answer: folded, and checked by an assert."""
+    *_, before = cells = nbformat.read(path, as_version=4).cells[:-1]
+    assert before.source.startswith(ANSWER), "only the way to the next notebook follows"
+    exercises = [cells[i - 2 : i + 1] for i, cell in enumerate(cells) if cell.source.startswith(ANSWER)]
+    assert [*chain(*exercises)] == cells[-9:] and cells[-9].source.startswith("## Exercises\n")
+    for number, (question, attempt, answer) in enumerate(exercises, start=1):
+        assert question.cell_type == "markdown" and f"\n**{number} · " in f"\n{question.source}"
+        assert "?" in question.source and attempt.cell_type == answer.cell_type == "code"
+        assert attempt.source.startswith("# Hint: ") and all(line[0] == "#" for line in attempt.source.splitlines())
+        assert answer.source.startswith(f"{ANSWER}{number}\n") and answer.metadata == FOLDED
+        assert re.search(r"^assert ", answer.source, re.MULTILINE)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
 def test_what_a_browser_leaves_in_a_notebook_is_tidied(path: Path) -> None:
-    """Widget state, which breaks GitHub's page, outputs, another kernel, a changed set-up cell, a fork's badge."""
+    """Widget state, which breaks GitHub's page, outputs, another kernel, changed set-up, a fork's badge, answers."""
     committed, notebook = path.read_text(), nbformat.read(path, as_version=4)
     notebook.metadata |= {"widgets": {"state": {}}, "kernelspec": {"name": "mine", "display_name": "mine"}}
     notebook.cells[0].source = notebook.cells[0].source.replace("/pix2pix-colab/", "/fork/", 1)
     notebook.cells[1].source += "\nprint(1)"
     notebook.cells[2].outputs = [nbformat.v4.new_output("stream", text="1")]
     notebook.cells[2].metadata["colab"] = {"height": 100}
+    notebook.cells[-2].metadata = {}  # an answer, unfolded
     assert tidy_notebooks.tidy(notebook, path) == committed
 
 
