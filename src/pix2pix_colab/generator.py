@@ -123,9 +123,9 @@ class UNetGenerator(nn.Module):
         for layer in self.decoder[len(self.decoder) - late :]:
             weight = layer[1].weight  # (in, out, 4, 4)
             if weight.requires_grad:
-                for axis in (2, 3):
-                    even, odd = weight.unflatten(axis, (2, 2)).unbind(axis + 1)
-                    apart = (even - odd).sum(axis, keepdim=True) / 4
+                for filters in (weight, weight.mT):  # rows first, columns first
+                    even, odd = filters[:, :, 0::2], filters[:, :, 1::2]
+                    apart = (even - odd).sum(dim=2, keepdim=True) / 4
                     even -= apart
                     odd += apart
 
