@@ -29,7 +29,7 @@ PAGE, WINGS = ROOT / "site", ROOT / "src/pix2pix_colab"
 SHARED = ("lambda_control.js", "lambda_control.css", "elements.js", "keys.js", "critic.js")  # with the slider
 RUNTIME_FOLDER = PAGE / "node_modules/onnxruntime-web/dist"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web: CPU, one thread, SIMD
-PRETRAINED = "It learned from 400 photos of facades and their label maps, the CMP Facade Database, in 60 epochs."
+PRETRAINED = "It learned from 400 photos of facades and their label maps, the CMP Facade Database, in 76 epochs."
 BETWEEN, FRAME_STEP = 9, 5  # positions between two anchors; a frame that is shown during loading for every fifth
 
 
