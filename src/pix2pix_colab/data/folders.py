@@ -48,18 +48,12 @@ class Skipped(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """The pairs of a folder.
-
-    Args:
-        pairs: by split: train, val, test, or "" where there are no splits.
-        skipped: the files that make no pair.
-        fixed: whether ``first`` is the source whatever the direction, since the folders are called so.
-    """
+    """The pairs of a folder."""
 
     folder: Path
-    pairs: dict[str, list[PairFiles]]
+    pairs: dict[str, list[PairFiles]]  # by split: train, val, test, or "" where there are no splits
     skipped: list[Skipped]
-    fixed: bool
+    fixed: bool  # whether ``first`` is the source whatever the direction, since the folders are called so
 
     def split(self, name: str | None, seed: int = 0) -> tuple[list[PairFiles], dict[str, str]]:
         """The pairs of a split, and the files left out of it, with the reasons. None is all, if there are no splits.

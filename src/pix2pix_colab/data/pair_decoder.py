@@ -32,27 +32,16 @@ class Decoded(NamedTuple):
 
 @dataclass(frozen=True)
 class PairDecoder:
-    """Decodes pairs into source and target, each uint8 (C, size, size).
-
-    Args:
-        files: of the pairs.
-        size: side in px that all images are resized to.
-        channels: of the source and of the target, each 1 or 3.
-        direction: "AtoB", or "BtoA" if image B is the source.
-        ranges: the values of the sources and of the targets that are black and white; None: images have 8 bits.
-        any_aspect: whether files side by side may have halves of any aspect.
-        exif: whether images are turned as their EXIF data say.
-        most: px of an image, of which ``LARGE`` may be decoded at once.
-    """
+    """Decodes pairs into source and target, each uint8 (C, size, size), by the options of ``read_pairs``."""
 
     files: Sequence[PairFiles]
     size: int
-    channels: tuple[int, int]
+    channels: tuple[int, int]  # of the source and of the target
     direction: str
-    ranges: tuple[Range | None, Range | None] = (None, None)
+    ranges: tuple[Range | None, Range | None] = (None, None)  # of the sources and of the targets
     any_aspect: bool = False
     exif: bool = True
-    most: float = LARGE
+    most: float = LARGE  # px that an image may have
 
     def decode(self, index: int) -> Decoded | ValueError:
         """Source and target of a pair, or why they can't be decoded: a RangeNeededError if a range is needed."""
@@ -127,8 +116,6 @@ class PairDecoder:
     def _open(self, file: Path) -> Picture:
         try:
             return open_picture(file, self.exif, self.most)
-        except LargeImageError:
-            raise
         except ValueError as error:
             raise ValueError(f"{_name(file)} {error}") from error
 

@@ -16,20 +16,12 @@ DIGEST = 16  # hexadecimal digits of a pair's SHA-256 that a run records
 
 @dataclass(frozen=True)
 class PairsRecord:
-    """What a run records of its pairs.
+    """What a run records of its pairs."""
 
-    Args:
-        fingerprint: count, size and hash of all pixels, the same for equal pairs.
-        size: side in px; None if it was not recorded.
-        direction: "AtoB" or "BtoA"; None for synthetic images, or those of one's own tensors.
-        digests: what the SHA-256 of each pair begins with.
-        seen: how their files were seen, for ``translate``.
-    """
-
-    fingerprint: str
-    size: int | None
+    fingerprint: str  # count, size and hash of all pixels, the same for equal pairs
+    size: int | None  # side in px; None if it was not recorded
     direction: str | None
-    digests: Sequence[str]
+    digests: Sequence[str]  # what the SHA-256 of each pair begins with
     seen: Seen = UNSEEN
 
     @classmethod
@@ -119,15 +111,10 @@ class BasePairs:
 
 @dataclass(frozen=True, eq=False)
 class Pairs(BasePairs):
-    """N pairs of square images in memory.
+    """N pairs of square images in memory."""
 
-    Args:
-        source: uint8 (N, C, size, size), the input of the generator; C is 3, or 1 for grey images.
-        target: uint8 (N, C, size, size), the real image; its C may be another one.
-    """
-
-    source: Tensor
-    target: Tensor
+    source: Tensor  # uint8 (N, C, size, size), the input of the generator; C is 3, or 1 for grey images
+    target: Tensor  # the same, the real image; its C may be another one
     names: Sequence[str]
     skipped: Mapping[str, str] = field(default_factory=dict)
     direction: str | None = None

@@ -42,27 +42,18 @@ PRESETS = {
 
 @dataclass
 class Workspace:
-    """Workspace: the folders ``data`` and ``runs`` in ``root``, a preset, a data set and a direction.
-
-    Args:
-        dataset: as in ``open_workspace``; None is the preset's.
-        direction: "AtoB" or "BtoA"; None is the data set's, or AtoB for one's own pairs.
-        mirror: whether training mirrors half of the crops.
-        reading: options of ``read_pairs`` for one's own pairs, such as ``target_range``.
-        backup: the backup folder, such as on Google Drive. It also caches downloaded archives.
-        loaded: what ``load_pairs`` has loaded, for the folder of the runs; "" is the preset's data set.
-    """
+    """Workspace: the folders ``data`` and ``runs`` in ``root``, and what ``open_workspace`` was asked for."""
 
     root: Path
     preset: Preset
     device: torch.device
-    dataset: str | None = None
-    direction: str | None = None
+    dataset: str | None = None  # None is the preset's
+    direction: str | None = None  # None is the data set's, or AtoB for one's own pairs
     image_size: int = 256
     mirror: bool = True
     reading: Mapping[str, object] = field(default_factory=dict)
-    backup: Path | None = None
-    loaded: str | None = None
+    backup: Path | None = None  # a folder, such as on Google Drive, that also caches downloaded archives
+    loaded: str | None = None  # what ``load_pairs`` has loaded, for the folder of the runs; "" is the preset's data set
 
     @property
     def data(self) -> Path:

@@ -35,25 +35,18 @@ SAME_ASPECT = 0.02  # as much may two aspects differ, since widths and heights a
 
 
 class Seen(NamedTuple):
-    """How training saw the files of its sources, which ``translate`` repeats.
+    """How training saw the files of its sources, which ``translate`` repeats."""
 
-    Args:
-        aspect: width / height of the files, which were squashed to squares; None: they differed, or it isn't known.
-        range: the values that were black and white; None: the least and the greatest of the file's bits.
-        exif: whether they were turned as their EXIF data say.
-        target_range: as ``range``, of the targets.
-    """
-
-    aspect: float | None = None
-    range: Range | None = None
-    exif: bool = True
+    aspect: float | None = None  # width / height of files that were squashed to squares; None: they differed
+    range: Range | None = None  # the values that were black and white; None: the least and the greatest of their bits
+    exif: bool = True  # whether they were turned as their EXIF data say
     target_range: Range | None = None
 
 
 UNSEEN, SQUARE = Seen(), Seen(1.0)
 
 
-class LargeImageError(ValueError):
+class LargeImageError(Exception):
     """An image of more pixels than was asked for."""
 
 

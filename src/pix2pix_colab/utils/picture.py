@@ -36,21 +36,15 @@ class RangeNeededError(ValueError):
 class Picture:
     """What an image file shows.
 
-    Args:
-        pixels: an 8-bit image of mode L or RGB; or values, an array (H, W) or (H, W, 3), wider than 8 bits or no whole
-            numbers.
-        bits: of each value, if they are whole numbers from 0 on; 8 is that of an image.
-        notes: what of the file is not in the pixels, or was guessed.
-        turned: whether its EXIF data say that another side is up than the first row; ``image`` is turned if it was
-            asked for.
-        inverted: whether the least value is white.
+    ``pixels`` is an 8-bit image of mode L or RGB; or values, an array (H, W) or (H, W, 3), wider than 8 bits or no
+    whole numbers.
     """
 
     pixels: Image.Image | np.ndarray
-    bits: int | None = 8
-    notes: tuple[str, ...] = ()
-    turned: bool = False
-    inverted: bool = False
+    bits: int | None = 8  # of each value, if they are whole numbers from 0 on
+    notes: tuple[str, ...] = ()  # what of the file is not in the pixels, or was guessed
+    turned: bool = False  # whether its EXIF data say that another side is up than the first row
+    inverted: bool = False  # whether the least value is white
 
     @property
     def size(self) -> tuple[int, int]:
