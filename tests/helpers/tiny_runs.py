@@ -2,13 +2,14 @@
 
 import math
 import signal
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import torch
 
 from pix2pix_colab.data import Pairs
-from pix2pix_colab.training import Run, TrainConfig, train
+from pix2pix_colab.training import Progress, Run, TrainConfig, train
 
 from .noise import noise_pairs
 
@@ -27,6 +28,16 @@ def train_until(step: float, folder: Path, config: TrainConfig = TINY, pairs: Pa
         return train(pairs, config, folder, on_progress, device="cpu", log_every=1)
     except KeyboardInterrupt:
         return None
+
+
+def pull_the_plug(step: int) -> Callable[[Progress], None]:
+    """A callback that ends a training at a step that is reported, with whatever is saved by then."""
+
+    def on_progress(progress: Progress) -> None:
+        if progress.step == step:
+            raise KeyboardInterrupt
+
+    return on_progress
 
 
 def train_whole(folder: Path, config: TrainConfig = TINY, pairs: Pairs = PAIRS) -> Run:

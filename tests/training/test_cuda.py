@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.noise import noise_pairs
+from helpers.tiny_runs import pull_the_plug
 
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.training import loop as module
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.cuda_graph import WARM_UP
-from pix2pix_colab.training.loop import Progress, train
+from pix2pix_colab.training.loop import train
 from pix2pix_colab.training.runs import load_newest, read_run
 from pix2pix_colab.training.step import Training
 from pix2pix_colab.utils.device import default_device, fast_cudnn
@@ -23,15 +25,9 @@ CONFIG = TrainConfig(epochs=4, width=8, image_size=128)  # with 3 pairs 12 steps
 DTYPES = pytest.mark.parametrize("dtype", (torch.float32, torch.bfloat16, torch.float16), ids=str)
 
 
-def draw_pairs(count: int, size: int = 140) -> Pairs:
-    random = torch.Generator().manual_seed(1)
-    images = torch.randint(256, (2, count, 3, size, size), dtype=torch.uint8, generator=random)
-    return Pairs(images[0], images[1], [str(i) for i in range(count)])
-
-
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
-    return draw_pairs(3)
+    return noise_pairs(3, 140)
 
 
 @pytest.fixture(autouse=True)
@@ -106,7 +102,7 @@ def test_the_captured_step_equals_the_eager_step(pairs, exact, monkeypatch, lamb
 
 @pytest.mark.parametrize("count", [3, 7])  # every second batch is smaller; the first after the warm-up
 def test_a_smaller_last_batch_equals_the_eager_step(count, exact, monkeypatch):
-    check_against_the_eager_step(draw_pairs(count), replace(CONFIG, batch_size=2), 10, monkeypatch)
+    check_against_the_eager_step(noise_pairs(count, 140), replace(CONFIG, batch_size=2), 10, monkeypatch)
 
 
 def test_the_learning_rate_of_a_new_epoch_reaches_the_captured_step(pairs, monkeypatch):
@@ -151,13 +147,8 @@ def test_a_resumed_run_is_bit_identical(pairs, exact, tmp_path, monkeypatch, lam
     config, starts = replace(CONFIG, epochs=8, lambda_l1=lambda_l1), []
     train(pairs, config, tmp_path / "whole", device=GPU, log_every=5)
     monkeypatch.setattr(module, "SAVE_SECONDS", -1)  # after each step, unless one is still being written
-
-    def pull_the_plug(progress: Progress) -> None:
-        if progress.step == 10:  # in the middle of an epoch
-            raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        train(pairs, config, tmp_path / "torn", pull_the_plug, GPU, log_every=5)
+        train(pairs, config, tmp_path / "torn", pull_the_plug(10), GPU, log_every=5)  # in the middle of an epoch
     train(pairs, config, tmp_path / "torn", lambda progress: starts.append(progress.step), GPU, log_every=5)
     assert 0 < starts[0] <= 10
     whole, torn = (load_newest(tmp_path / name).state for name in ("whole", "torn"))
@@ -168,14 +159,9 @@ def test_a_resumed_run_is_bit_identical(pairs, exact, tmp_path, monkeypatch, lam
 @pytest.mark.parametrize(("there", "here"), [("cpu", GPU), (GPU, "cpu")], ids=("to the GPU", "to the CPU"))
 def test_a_run_is_resumed_on_another_device(pairs, tmp_path, monkeypatch, there, here):
     monkeypatch.setattr(module, "SAVE_SECONDS", -1)
-
-    def pull_the_plug(progress: Progress) -> None:
-        if progress.step == 5:
-            raise KeyboardInterrupt
-
     starts = []
     with pytest.raises(KeyboardInterrupt):
-        train(pairs, CONFIG, tmp_path, pull_the_plug, there, log_every=1)
+        train(pairs, CONFIG, tmp_path, pull_the_plug(5), there, log_every=1)
     run = train(pairs, CONFIG, tmp_path, lambda progress: starts.append(progress.step), here, log_every=1)
     assert 0 < starts[0] <= 5 and starts[-1] == 12  # enough steps are left for a capture
     assert read_run(tmp_path).history == run.history
@@ -211,7 +197,7 @@ def test_the_papers_settings_fit_into_a_t4(monkeypatch, dtype):
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(GPU)
     with fast_cudnn():
-        training = advanced(draw_pairs(4, 286), TrainConfig(), 10)
+        training = advanced(noise_pairs(4, 286), TrainConfig(), 10)
     training.log()
     assert is_captured(training)
     assert 0.9e9 < torch.cuda.max_memory_allocated(GPU) < 15e9  # 57 million weights, their slopes and Adam's two

@@ -1,4 +1,4 @@
-"""The CUDA graph of a step, tested without a GPU: nothing synchronises, and the graph is captured once."""
+"""The CUDA graph of a step, tested without a GPU: it is captured once and then replayed, and a refusal is survived."""
 
 import gc
 import math
@@ -10,7 +10,6 @@ import pytest
 import torch
 from helpers.noise import noise_pairs
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.training.config import TrainConfig
@@ -20,57 +19,11 @@ from pix2pix_colab.utils.device import explain_out_of_memory
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)
 GPU = torch.device("cuda", 0)
-DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
 
 @pytest.fixture(scope="module")
 def pairs() -> Pairs:
     return noise_pairs()
-
-
-def set_dtype(monkeypatch, dtype: torch.dtype) -> None:
-    monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: dtype)
-
-
-class NoWaiting(TorchDispatchMode):
-    """Fails on operators that synchronise with a GPU: those that read values of a tensor, or copy from the host."""
-
-    waits = frozenset(
-        {"_local_scalar_dense", "item", "is_nonzero", "nonzero", "masked_select", "equal", "_unique2", "lift_fresh"}
-    )
-
-    def __init__(self):
-        super().__init__()
-        self.operators = set()
-
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
-        name = function.overloadpacket.__name__
-        self.operators.add(name)
-        by_mask = name == "index" and any(i is not None and i.dtype == torch.bool for i in args[1])
-        assert name not in self.waits and not by_mask, f"{name} waits"
-        return function(*args, **(kwargs or {}))
-
-
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("lambda_l1", [100, math.inf])
-@pytest.mark.parametrize("against_grid", [{}, {"balanced_layers": 3, "discriminator_shift": 1}], ids=["plain", "grid"])
-def test_a_step_does_not_wait(pairs, monkeypatch, lambda_l1, dtype, against_grid):
-    set_dtype(monkeypatch, dtype)
-    training = Training(pairs, replace(CONFIG, lambda_l1=lambda_l1, **against_grid))
-    for _ in range(2):  # the first makes the state of Adam
-        batch = [*training.next_batch(), *training._next_shifts()]
-        with NoWaiting() as seen:
-            losses = training.step(*batch)
-        assert {"convolution", "convolution_backward", "_fused_adam_"} <= seen.operators  # the pass back is seen, too
-        assert ("_amp_update_scale_" in seen.operators) == (dtype == torch.float16)
-    assert losses.shape == (3,) and losses[2] > 0
-
-
-def test_waiting_is_noticed():
-    x = torch.rand(3)
-    for look in (x[0].item, lambda: bool(x[0] > 0), lambda: x[x > 0], x.nonzero, lambda: torch.tensor([1.0])):
-        with pytest.raises(AssertionError, match="waits"), NoWaiting():
-            look()
 
 
 class StandInStream:
@@ -182,15 +135,6 @@ def test_a_smaller_batch_runs_eagerly(gpu):
     assert gpu.log == ASIDE and (gpu.recordings, gpu.replays) == (1, 2)
 
 
-def test_a_smaller_batch_is_not_captured(gpu):
-    captured = CapturedStep(GPU)
-    for size in (*(2,) * WARM_UP, 1):  # the first batch after the warm-up is the last of an epoch
-        captured(gpu.step, *batch(1, size))
-    assert gpu.recordings == 0
-    captured(gpu.step, *batch(1, size=2))
-    assert gpu.recordings == 1 and len(gpu.inputs[0]) == 2
-
-
 def test_the_graph_can_be_turned_off(gpu, monkeypatch):
     monkeypatch.setenv("PIX2PIX_CUDA_GRAPH", "0")
     captured = CapturedStep(GPU)
@@ -261,7 +205,7 @@ def test_what_a_refused_capture_held_is_free_for_the_step_without_it(gpu):
 @pytest.mark.parametrize("name", ["optimizer_d", "optimizer_g"])
 def test_an_update_that_is_refused_within_adam_can_be_repeated(pairs, gpu, monkeypatch, name):
     """The scaler has unscaled the gradients by then, and would refuse to do so once more."""
-    set_dtype(monkeypatch, torch.float16)
+    monkeypatch.setattr("pix2pix_colab.training.step.autocast_dtype", lambda device: torch.float16)
     training = Training(pairs, CONFIG)
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="refused"):
         patch.setattr(getattr(training, name), "step", refuse)
@@ -307,13 +251,6 @@ def test_an_error_in_the_warm_up_is_passed_on_as_it_is(gpu):
 
     with pytest.raises(torch.OutOfMemoryError, match=r"^CUDA out of memory$"):
         CapturedStep(GPU)(step, *batch(1))
-
-
-def test_on_a_cpu_nothing_is_captured(pairs, gpu):
-    training = Training(pairs, CONFIG)
-    for _ in range(WARM_UP + 2):
-        training.advance()
-    assert gpu.log == [] and len(training.pending) == WARM_UP + 2
 
 
 def test_a_training_is_freed_as_soon_as_it_is_left(pairs, gpu):

@@ -11,7 +11,6 @@ from torch import Tensor
 from pix2pix_colab.discriminator import PatchDiscriminator
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.training import TrainConfig, Training, read_run, train, train_lambda_path
-from pix2pix_colab.training import loop as module
 from pix2pix_colab.training.step import shift
 
 CONFIG = TrainConfig(epochs=2, width=2, image_size=128, balanced_layers=3, discriminator_shift=1)
@@ -135,31 +134,6 @@ def test_without_a_shift_d_sees_the_batch_as_it_is_and_the_crops_are_the_papers(
     plain.advance()
     assert torch.equal(seen[1][0], source) and torch.equal(seen[1][1], target)
     assert torch.equal(plain.random.get_state(), never.random.get_state())  # no other random number was taken
-
-
-def test_all_but_lambda_is_equal_with_a_shift():
-    trainings = [Training(noise_pairs(), replace(CONFIG, lambda_l1=k)) for k in (0, 100, math.inf)]
-    for _ in range(3):
-        for training in trainings:
-            training.advance()
-    states = [training.random.get_state() for training in trainings]
-    assert torch.equal(states[0], states[1]) and torch.equal(states[0], states[2])
-
-
-def test_a_resumed_run_is_bit_identical_with_balance_and_shift(tmp_path, monkeypatch):
-    pairs, config = noise_pairs(), replace(CONFIG, epochs=4)
-    whole = train(pairs, config, tmp_path / "whole", log_every=5)
-    monkeypatch.setattr(module, "SAVE_SECONDS", 0)
-
-    def pull_the_plug(progress):
-        if progress.step == 10:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        train(pairs, config, tmp_path / "torn", pull_the_plug, log_every=5)
-    torn = train(pairs, config, tmp_path / "torn", log_every=5)
-    a, b = (run.load_generator().state_dict() for run in (whole, torn))
-    assert repr(torn.history) == repr(whole.history) and all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_they_are_recorded_with_the_run_and_legs_keep_them(tmp_path):

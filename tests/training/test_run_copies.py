@@ -69,6 +69,14 @@ def furthest_sound(drive: Path) -> int:
     return max(found)
 
 
+def damage(file: Path) -> None:
+    """Empty the middle of a file: a single byte might lie in the padding between two tensors."""
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 4096] = bytes(4096)
+    file.write_bytes(content)
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> dict:
     """Of a training that nothing disturbs."""
@@ -253,11 +261,7 @@ def test_a_damaged_copy_is_named_and_the_one_before_it_taken(machines):
     first, second, _ = machines
     for step in (4, 8):
         train_until(step, first.run)
-    newest = list_copies(first.drive / PATH)[-1].file
-    content = bytearray(newest.read_bytes())
-    middle = len(content) // 2
-    content[middle : middle + 4096] = bytes(4096)  # one byte might lie in the padding between two tensors
-    newest.write_bytes(content)
+    damage(list_copies(first.drive / PATH)[-1].file)
     with pytest.warns(UserWarning, match=r"step-00000008\.pt is left out: .*8\.pt is no checkpoint, or is damaged"):
         assert second.start() == [f"restored {second.run}, at step 4"]
     assert steps(first.drive) == [4], "it is not taken for progress"
@@ -373,10 +377,7 @@ def test_a_copy_of_another_version_is_left_as_it_is(machines):
 def test_a_damaged_copy_on_a_drive_that_renames_nothing_stops_nothing(machines, monkeypatch):
     first, second, _ = machines
     train_until(8, first.run)
-    (copy,) = list_copies(first.drive / PATH)
-    content = bytearray(copy.file.read_bytes())
-    content[len(content) // 2 : len(content) // 2 + 4096] = bytes(4096)
-    copy.file.write_bytes(content)
+    damage(list_copies(first.drive / PATH)[-1].file)
 
     def fail(*_):
         raise OSError(30, "Read-only file system")
