@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from helpers.noise import noise
 from helpers.offline import go_offline
 from PIL import Image
-from torch import Tensor
 
 from pix2pix_colab import __main__ as module
 from pix2pix_colab import load_pretrained, translate
@@ -37,10 +36,6 @@ SEEN = "are training pairs of the runs in"
 NO_LABELS = "The sources are no label maps"
 MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "colour_l", "colour_a", "colour_b"]
 CONFIG = TrainConfig(epochs=1, width=2, image_size=128)
-
-
-def noise(*shape: int) -> Tensor:
-    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
 
 
 def noise_folder(folder: Path, direction: str = "AtoB", size: int = 32) -> Path:
@@ -373,11 +368,16 @@ def small(offline, tmp_path) -> Callable:
     return run
 
 
-def test_both_commands_take_the_right_split_by_themselves(small, tmp_path, capsys):
+def move_into_splits(folder: Path) -> None:
+    """Ten of the twelve pairs to train on, and two to test on."""
     for split, names in (("train", range(10)), ("test", (10, 11))):
-        (tmp_path / "pairs" / split).mkdir()
+        (folder / split).mkdir()
         for name in names:
-            (tmp_path / "pairs" / f"{name}.png").rename(tmp_path / "pairs" / split / f"{name}.png")
+            (folder / f"{name}.png").rename(folder / split / f"{name}.png")
+
+
+def test_both_commands_take_the_right_split_by_themselves(small, tmp_path, capsys):
+    move_into_splits(tmp_path / "pairs")
     assert "split" not in small("sweep") + small("evaluate")
     (run,) = read_sweep(tmp_path / "runs").values()
     assert run.history[-1]["step"] == 10 and "| 2 images |" in capsys.readouterr().out
@@ -401,10 +401,7 @@ def test_training_pairs_are_never_measured_in_silence(small):
 def test_training_pairs_that_were_moved_are_known(small, tmp_path):
     """All pairs were trained on; two of them are called test now."""
     small("sweep")
-    for split, names in (("train", range(10)), ("test", (10, 11))):
-        (tmp_path / "pairs" / split).mkdir()
-        for name in names:
-            (tmp_path / "pairs" / f"{name}.png").rename(tmp_path / "pairs" / split / f"{name}.png")
+    move_into_splits(tmp_path / "pairs")
     assert "Of the 2 pairs that are measured, 2 are training pairs" in small("evaluate")
 
 

@@ -50,10 +50,6 @@ def test_it_judges_patches(small, size, grid):
     assert small(*images(size)).shape == (1, 1, grid, grid)
 
 
-def test_the_receptive_field_is_70(paper, small):
-    assert paper.receptive_field() == small.receptive_field() == 70
-
-
 @pytest.mark.parametrize("which", [0, 1])
 def test_the_middle_logit_sees_70_by_70_pixels(small, which):
     inputs = images(256)

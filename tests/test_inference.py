@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from helpers.noise import noise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -16,10 +17,6 @@ from pix2pix_colab.inference import translate
 from pix2pix_colab.utils.images import UNSEEN, Seen, to_float, to_uint8
 
 KINDS = ("tensor", "batch", "array", "flat array", "PIL")
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
 def make(channels: tuple[int, int] = (3, 3), **settings) -> UNetGenerator:
@@ -136,13 +133,6 @@ def test_the_layout_in_memory_has_no_say():
     for other in (np.asfortranarray(array), flipped, locked):
         assert torch.equal(to_tensor(translate(generator, other)), expected)
     assert np.array_equal(locked, as_kind(image, "array"))
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "I"])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_pil_images_of_any_mode_are_taken(mode, channels):
-    output = translate(Echo(128, channels, channels), Image.new(mode, (33, 20)))
-    assert (output.mode, output.size) == ({1: "L", 3: "RGB"}[channels], (33, 20))
 
 
 def test_colour_becomes_grey_as_pillow_does_it():

@@ -1,16 +1,16 @@
 """Another task from end to end: grey edges to colour photos, in two folders of a zip that is downloaded."""
 
 import functools
+import io
 import os
 import re
-import threading
 import zipfile
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import nbformat
 import pytest
 import torch
+from helpers.server import serving
 from nbconvert.preprocessors import ExecutePreprocessor
 from PIL import Image
 from tools.tidy_notebooks import NOTEBOOKS
@@ -46,19 +46,14 @@ def folder(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def address(folder) -> str:
     """Where the zip of it can be had."""
-    with zipfile.ZipFile(folder.parent / "edges.zip", "w") as archive:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
         for file in folder.rglob("*.*"):
             archive.write(file, file.relative_to(folder.parent))
-    handler = functools.partial(SimpleHTTPRequestHandler, directory=folder.parent)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as httpd, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(SimpleHTTPRequestHandler, "log_message", lambda *_: None)
+    with serving(packed.getvalue()) as server, pytest.MonkeyPatch.context() as patch:
         for name in ("NO_PROXY", "no_proxy"):
             patch.setenv(name, "127.0.0.1")
-        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{httpd.server_port}/edges.zip"
-        httpd.shutdown()
-        thread.join()
+        yield f"{server.base}/edges.zip"
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.noise import noise_pairs
 from PIL import Image
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
@@ -46,7 +47,7 @@ def test_labels_survive_jpeg():
 
 
 def test_images_that_are_no_label_maps_are_refused():
-    noise = torch.randint(256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    noise = noise_pairs(2, 64).source
     edges, photos = torch.zeros(2, 3, 64, 64, dtype=torch.uint8), synthetic_facades(3, 128).target
     for images in (noise, edges, photos, noise[:, :1]):
         with pytest.raises(ValueError, match="The sources are no label maps in the twelve colours"):

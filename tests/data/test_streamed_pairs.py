@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.tiny_runs import pull_the_plug
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -188,18 +189,6 @@ def test_a_map_in_threads_is_in_order_and_a_few_ahead():
 # --- training
 
 
-class Stop(Exception):
-    pass
-
-
-def stop_at(step: int):
-    def on_progress(progress) -> None:
-        if progress.step == step:
-            raise Stop
-
-    return on_progress
-
-
 @pytest.mark.parametrize("before", ["held", "streamed"])
 @pytest.mark.parametrize("step", [1, 4, 5, 11])
 def test_a_training_that_was_stopped_is_resumed_bit_identically(folder, held, tmp_path, monkeypatch, before, step):
@@ -207,8 +196,8 @@ def test_a_training_that_was_stopped_is_resumed_bit_identically(folder, held, tm
     whole = train(held, CONFIG, tmp_path / "whole", device="cpu", log_every=1)
     monkeypatch.setattr("pix2pix_colab.training.loop.SAVE_SECONDS", 0)
     first = held if before == "held" else stream(folder)
-    with pytest.raises(Stop):
-        train(first, CONFIG, tmp_path / "run", stop_at(step), "cpu", log_every=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(first, CONFIG, tmp_path / "run", pull_the_plug(step), "cpu", log_every=1)
     steps = []
     run = train(stream(folder), CONFIG, tmp_path / "run", lambda p: steps.append(p.step), "cpu", log_every=1)
     assert 0 < steps[0] <= step

@@ -4,6 +4,7 @@ import io
 import re
 import time
 import zipfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,17 +56,12 @@ def test_settings_of_a_preset_can_be_changed_for_one_run(tmp_path):
     assert changed == TrainConfig(width=16, epochs=2, late_layers=3)
 
 
-def test_the_environment_goes_before_the_machine(monkeypatch, gpu):
-    monkeypatch.setenv("PIX2PIX_PRESET", "quick")
-    assert open_workspace().preset.name == "quick"
-    monkeypatch.setenv("PIX2PIX_PRESET", "")
-    assert open_workspace().preset.name == "standard"
-
-
-def test_an_argument_goes_before_the_environment(monkeypatch):
+def test_an_argument_goes_before_the_environment_and_that_before_the_machine(monkeypatch, gpu):
     monkeypatch.setenv("PIX2PIX_PRESET", "quick")
     assert open_workspace("paper").preset.name == "paper"
-    assert open_workspace("auto").preset.name == "quick"
+    assert open_workspace().preset.name == open_workspace("auto").preset.name == "quick"
+    monkeypatch.setenv("PIX2PIX_PRESET", "")
+    assert open_workspace().preset.name == "standard"
 
 
 def test_an_unknown_preset_gets_a_sentence(monkeypatch):
@@ -115,11 +111,6 @@ def test_quick_pairs_are_synthetic_with_room_for_crops(tmp_path, capsys):
     assert torch.cdist(*small).min() > 1000  # no test building is one of those to train on: that would be below 400
 
 
-def few_synthetic(root: Path) -> Workspace:
-    """The paper's preset, but where it can't be had, with 2 and 1 synthetic pairs."""
-    return Workspace(root, replace(PRESETS["paper"], counts=(2, 1)), CPU)
-
-
 @pytest.mark.parametrize(
     "error",
     [ConnectionError("http://… can't be fetched: check the network."), ValueError("http://… gave 3 bytes, not 4.")],
@@ -130,7 +121,10 @@ def test_without_a_network_synthetic_facades_are_used_and_that_is_said(tmp_path,
         raise error
 
     monkeypatch.setattr(module, "open_dataset", fail)
-    train, test = few_synthetic(tmp_path).load_pairs()
+    workspace = Workspace(tmp_path, replace(PRESETS["paper"], counts=(2, 1)), CPU)
+    assert workspace.runs.name == "paper"
+    train, test = workspace.load_pairs()
+    assert workspace.runs.name == "paper-synthetic", "they don't get into the folder of the real ones"
     assert [(len(pairs), pairs.size) for pairs in (train, test)] == [(2, 286), (1, 256)]
     assert train.names[0].startswith("synthetic")
     out = capsys.readouterr().out
@@ -193,12 +187,6 @@ def test_quick_takes_minutes_for_any_number_of_pairs(tmp_path):
     assert workspace.config(train[:10]).epochs == 58  # 580 steps, as the 576 of 64 pairs in 9 epochs
 
 
-def test_settings_can_be_changed():
-    pairs = Pairs(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["1"])
-    config = open_workspace("quick").config(pairs, lambda_l1=10, epochs=2)
-    assert (config.lambda_l1, config.epochs, config.width) == (10, 2, 16)
-
-
 def test_grey_pairs_get_nets_of_one_channel():
     grey = Pairs(torch.zeros(1, 1, 8, 8, dtype=torch.uint8), torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["1"])
     config = open_workspace("quick").config(grey)
@@ -239,13 +227,15 @@ def test_other_pairs_have_other_runs(tmp_path):
     assert all(re.fullmatch(r"quick-my-pairs--[0-9a-f]{8}", name) for name in names)
 
 
-def test_a_folder_of_the_presets_name_has_runs_of_its_own(tmp_path, monkeypatch):
+@pytest.mark.parametrize("choice", [("paper",), ("quick", "facades")])
+def test_a_folder_goes_before_a_data_set_of_its_name_and_has_runs_of_its_own(tmp_path, monkeypatch, choice):
     monkeypatch.chdir(tmp_path)
-    write_splits(tmp_path / "facades", train=2, test=1)
-    workspace = replace(open_workspace("paper"), root=tmp_path)
+    pixels = write_splits(tmp_path / "facades", train=2, test=1)
+    workspace = replace(open_workspace(*choice), root=tmp_path)
     with pytest.warns(UserWarning, match="facades is read, as pairs of your own"):
-        workspace.load_pairs()
-    assert re.fullmatch(r"paper-facades-[0-9a-f]{8}", workspace.runs.name)
+        train, _ = workspace.load_pairs()
+    assert_direction(train, *pixels)  # AtoB; those of the paper are BtoA
+    assert re.fullmatch(rf"{choice[0]}-facades-[0-9a-f]{{8}}", workspace.runs.name)
 
 
 @pytest.mark.parametrize("where", ["", "runs", "data/backup"])
@@ -254,29 +244,6 @@ def test_a_backup_in_what_it_backs_up_gets_a_sentence(tmp_path, monkeypatch, whe
     monkeypatch.setenv("PIX2PIX_KEEP", str(tmp_path / where))
     with pytest.raises(ValueError, match="which is itself to be backed up: choose another folder"):
         open_workspace("quick")
-
-
-def test_synthetic_facades_in_place_of_others_have_runs_of_their_own(tmp_path, monkeypatch):
-    """A day without a network must not leave them in the folder of the real ones."""
-
-    def fail(*_):
-        raise ConnectionError("no network")
-
-    monkeypatch.setattr(module, "open_dataset", fail)
-    workspace = few_synthetic(tmp_path)
-    assert workspace.runs.name == "paper"
-    workspace.load_pairs()
-    assert workspace.runs.name == "paper-synthetic"
-
-
-def test_a_folder_goes_before_a_data_set_of_its_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    pixels = write_splits(tmp_path / "facades", train=2, test=1)
-    workspace = replace(open_workspace("quick", "facades"), root=tmp_path)
-    with pytest.warns(UserWarning, match="facades is read, as pairs of your own"):
-        train, _ = workspace.load_pairs()
-    assert_direction(train, *pixels)  # AtoB; those of the paper are BtoA
-    assert re.fullmatch(r"quick-facades-[0-9a-f]{8}", workspace.runs.name)
 
 
 def test_an_image_size_that_the_unet_is_not_made_for_gets_a_sentence():
@@ -290,14 +257,20 @@ def png(pixels: torch.Tensor) -> bytes:
     return content.getvalue()
 
 
+def choose(folder: Path, shades: Iterable[int]) -> None:
+    """Put images, each of one shade, in the place of those that were in the user's browser."""
+    for file in folder.iterdir():
+        file.unlink()
+    for i in shades:
+        (folder / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
+
+
 def test_images_can_be_uploaded_on_colab(tmp_path, colab_page):
     workspace = replace(open_workspace("quick", "upload"), root=tmp_path)
-    for i in range(20):
-        (colab_page.browser / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
+    choose(colab_page.browser, range(20))
     first = workspace.load_pairs()
     assert [len(pairs) for pairs in first] == [18, 2]
-    for file in colab_page.browser.iterdir():  # cancelled: what was chosen before is still there
-        file.unlink()
+    choose(colab_page.browser, ())  # cancelled: what was chosen before is still there
     assert workspace.load_pairs()[0].fingerprint() == first[0].fingerprint()
 
 
@@ -342,10 +315,7 @@ def test_tomorrow_an_upload_is_still_there_and_a_new_one_replaces_it(tmp_path, m
     kept, fingerprints = tmp_path / "drive" / "data" / "uploaded", []
     for day, shades in (("monday", range(20)), ("tuesday", range(100, 112)), ("wednesday", ())):
         monkeypatch.setenv("PIX2PIX_ROOT", str(tmp_path / day))
-        for file in colab_page.browser.iterdir():
-            file.unlink()
-        for i in shades:
-            (colab_page.browser / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
+        choose(colab_page.browser, shades)
         train, test = open_workspace("quick", "upload").load_pairs()
         assert len(train) + len(test) == {"monday": 20, "tuesday": 12, "wednesday": 12}[day]
         fingerprints.append(train.fingerprint())
@@ -355,11 +325,9 @@ def test_tomorrow_an_upload_is_still_there_and_a_new_one_replaces_it(tmp_path, m
 
 def test_a_wrong_upload_leaves_the_one_before(tmp_path, colab_page):
     workspace = replace(open_workspace("quick", "upload"), root=tmp_path)
-    for i in range(20):
-        (colab_page.browser / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
+    choose(colab_page.browser, range(20))
     first = workspace.load_pairs()[0].fingerprint()
-    for file in colab_page.browser.iterdir():
-        file.unlink()
+    choose(colab_page.browser, ())
     for name in ("notes.txt", "damaged.zip", "photo.heic"):
         (colab_page.browser / name).write_text("no images")
         with pytest.raises((ValueError, FileNotFoundError), match=r"sound archive|left of|holds no image"):

@@ -7,12 +7,11 @@ import re
 import shutil
 import subprocess
 from base64 import b64encode
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.browser import PHONE, mount, start_chromium, touch
+from helpers.browser import PHONE, mount, touch
 from helpers.flat_slider import LAMBDAS, make_slider
 from helpers.tiny_boards import SIZE, SOURCE, ask, make_generator
 from tools.browser import serve
@@ -74,6 +73,10 @@ def test_where_there_is_no_critic_of_such_images_there_is_no_view():
     for critic in (None, make_discriminator(channels=1)):
         assert slider_of_pairs(pairs, outputs, discriminator=critic).data["verdicts"] == []
         assert DrawingBoard({100: make_generator()}, SOURCE, discriminator=critic).data["critic"] is False
+    colour, grey = SOURCE[:1], SOURCE[:1, :1]
+    for source, target, output in ((grey, colour, colour), (colour, grey, colour), (colour, colour, grey)):
+        pairs = Pairs(source, target, ["one"])
+        assert slider_of_pairs(pairs, {0: output}, discriminator=make_discriminator()).data["verdicts"] == []
 
 
 def test_the_kernel_judges_the_picture_of_a_drawing():
@@ -118,11 +121,6 @@ def test_patches_lie_where_the_layers_of_the_discriminator_have_them():
     assert [top, left] == seen.min(0).values.tolist() and (width, height) == (70, 70)
     assert [top + 69, left + 69] == seen.max(0).values.tolist()
     assert (patch, corner) == (row * 30 + column, 29 * 30)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    yield from start_chromium()
 
 
 def make_judged_slider() -> LambdaSlider:
@@ -305,10 +303,3 @@ def test_a_path_without_its_discriminator_has_no_critic_on_the_page(tmp_path, br
     with serve(tmp_path / "site") as address:
         page = open_page(browser, address)
         assert not page.get_by_label("What the critic sees").is_visible()
-
-
-def test_pairs_of_other_channels_are_not_judged():
-    colour, grey = SOURCE[:1], SOURCE[:1, :1]
-    for source, target, output in ((grey, colour, colour), (colour, grey, colour), (colour, colour, grey)):
-        pairs = Pairs(source, target, ["one"])
-        assert slider_of_pairs(pairs, {0: output}, discriminator=make_discriminator()).data["verdicts"] == []

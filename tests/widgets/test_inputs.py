@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from helpers.browser import BITMAPS, mount, start_chromium
+from helpers.browser import BITMAPS, mount
 from helpers.flat_slider import make_path_slider, make_slider
 from helpers.tiny_boards import make_board
 
@@ -11,11 +11,6 @@ pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
 
 TWO_FRAMES = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    yield from start_chromium()
 
 
 @pytest.fixture

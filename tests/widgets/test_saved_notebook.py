@@ -2,12 +2,10 @@
 
 import base64
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
-from helpers.browser import start_chromium
 from helpers.flat_slider import output_colour, webp
 from helpers.jupyter import jupyterlab
 from helpers.tiny_boards import SIZE, ask, make_board
@@ -25,11 +23,6 @@ CELLS = (
     "from pix2pix_colab.widgets import ImageUpload\nupload = ImageUpload(compare)\nupload",
     "upload.show(webp((200, 60, 20)))",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    yield from start_chromium()
 
 
 def executed(folder: Path, stored: bool) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from helpers.browser import BITMAPS, mount, start_chromium
+from helpers.browser import BITMAPS, mount
 from PIL import Image
 
 from pix2pix_colab.data import synthetic_facades
@@ -15,11 +15,6 @@ from pix2pix_colab.widgets.upload import ImagePicker
 pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
 MOST = 400_000  # bytes
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    yield from start_chromium()
 
 
 @pytest.fixture

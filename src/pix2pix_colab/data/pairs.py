@@ -88,9 +88,6 @@ class BasePairs:
 
         Returns:
             Two float32 (B, C, size, size) in [-1, 1].
-
-        Raises:
-            ValueError: if the crop is larger than the images.
         """
         room = self.size - size
         if room < 0:

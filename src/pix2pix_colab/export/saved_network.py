@@ -12,7 +12,6 @@ def read_network(folder: str | Path) -> UNetGenerator | LambdaPath:
     """Read the generator of the run in a folder, or the λ path whose runs are in its subfolders.
 
     Raises:
-        FileNotFoundError: if there is no such folder.
         FileNotFoundError, ValueError: as ``read_run`` and ``read_sweep``, and ValueError for the runs of a sweep.
     """
     if not Path(folder).is_dir():

@@ -73,9 +73,9 @@ def lambda_grid(pairs: Pairs | None, outputs: Mapping[float, Tensor]) -> Figure:
     return image_grid(front + [(lambda_label(lambda_l1), output) for lambda_l1, output in outputs.items()])
 
 
-def feature_grid(features: Tensor, count: int = 8) -> Figure:
-    """Feature maps: the first channels of a layer's output (1, C, H, W), each scaled to its full range."""
-    maps = features[0, :count].detach().float()
+def feature_grid(features: Tensor) -> Figure:
+    """Feature maps: the first eight channels of a layer's output (1, C, H, W), each scaled to its full range."""
+    maps = features[0, :8].detach().float()
     low, high = maps.amin((1, 2), keepdim=True), maps.amax((1, 2), keepdim=True)
     grey = ((maps - low) / (high - low).clamp(min=1e-8) * 255).to(torch.uint8)
     return image_grid([(f"channel {i}", each.expand(1, 3, -1, -1)) for i, each in enumerate(grey, start=1)], 1.3)

@@ -13,6 +13,8 @@ from ..evaluation import METRICS, Report
 from ..loss import lambda_label
 from .image_grids import draw_grid
 
+ACROSS = 6  # the most metrics in a row
+DETAIL = 128  # px, side of the part of an output that stands beside a plot
 HALO = [withStroke(linewidth=2.5, foreground="white")]  # for text over lines
 
 
@@ -36,14 +38,13 @@ def loss_curves(history: Sequence[dict]) -> Figure:
     return figure
 
 
-def metric_plot(report: Report, across: int = 6, stops: Sequence[float] | None = None) -> Figure:
+def metric_plot(report: Report, stops: Sequence[float] | None = None) -> Figure:
     """Each metric against λ, with 95 % confidence intervals; the value of the targets is a dashed line.
 
     Args:
-        across: the maximum number of plots per row.
         stops: the λ with a name and a dot, such as the trained ones of a λ path; None: all.
     """
-    rows = math.ceil(len(report.intervals) / across)
+    rows = math.ceil(len(report.intervals) / ACROSS)
     columns = math.ceil(len(report.intervals) / rows)  # rows of about equal length
     figure = Figure(figsize=(13, 2.3 * rows + 0.2), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False).flatten()
@@ -65,7 +66,7 @@ def metric_plot(report: Report, across: int = 6, stops: Sequence[float] | None =
     return figure
 
 
-def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 0, detail: int = 128) -> Figure:
+def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 0) -> Figure:
     """Perception-distortion plot of λ: KID, or without it the gradient distance, against L1.
 
     No network can be best at both (Blau and Michaeli 2018, "The Perception-Distortion Tradeoff"). Beside the plot is
@@ -74,7 +75,6 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
     Args:
         outputs: uint8 (N, C, S, S) by λ.
         image: the index of the test image to show.
-        detail: side of the shown part in px.
     """
     key = "kid" if report.kid else "gradient_distance"
     figure = Figure(figsize=(12, 4.2), layout="constrained")
@@ -98,8 +98,8 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
     if METRICS[key].better == "↓":
         axes.invert_yaxis()
     axes.set(xlabel="closer to the target (L1) →", ylabel=f"more realistic ({METRICS[key].name}) →")
-    start = (outputs[k].shape[-1] - detail) // 2
-    part = slice(start, start + detail)
+    start = (outputs[k].shape[-1] - DETAIL) // 2
+    part = slice(start, start + DETAIL)
     details = [(lambda_label(k), output[image : image + 1, :, part, part]) for k, output in outputs.items()]
     grid = right.subplots(math.ceil(len(details) / 3), min(3, len(details)), squeeze=False).flatten()
     for each, shown in zip_longest(grid, details):

@@ -30,11 +30,7 @@ def enable_widgets() -> None:
 
 
 def mount_drive(root: Path) -> Path:
-    """Mount Google Drive (Colab asks for permission) and return this project's folder on it.
-
-    Raises:
-        RuntimeError: if this isn't Colab, or permission is refused.
-    """
+    """Mount Google Drive, for which Colab asks, and return this project's folder on it. RuntimeError if that fails."""
     if not on_colab():
         raise RuntimeError("DRIVE works only on Colab: set it to False. Here runs stay on your own disk.")
     from google.colab import drive

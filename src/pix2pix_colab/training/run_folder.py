@@ -42,11 +42,7 @@ class RunFolder:
         self._copies = RunCopies.of(self.path)
 
     def load(self) -> Checkpoint | None:
-        """Load the newest sound checkpoint, or return None if there is none yet. One of a copy is then here, too.
-
-        Raises:
-            ValueError: if none is sound.
-        """
+        """Load the newest sound checkpoint, as ``load_newest``; None if there is none. One of a copy is then here."""
         try:
             checkpoint = load_newest(self.path)
         except FileNotFoundError:

@@ -82,11 +82,7 @@ class Checkpoint(NamedTuple):
         return self.state["steps_done"] == self.state["steps"]
 
     def check(self, wanted: Identity, folder: Path) -> None:
-        """Refuse to resume as another run what ``folder`` holds. A finished one may get more epochs.
-
-        Raises:
-            ValueError: with each difference.
-        """
+        """Raise ValueError, with each difference, if this is another run. A finished one may get more epochs."""
         here = self.identity
         if self.is_finished and here.config.epochs < wanted.config.epochs:
             here = replace(here, config=replace(here.config, epochs=wanted.config.epochs))

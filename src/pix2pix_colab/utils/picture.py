@@ -58,11 +58,7 @@ class Picture:
         return replace(self, pixels=self.pixels[:, left:right])
 
     def values(self) -> Values | None:
-        """The values that are wider than 8 bits; None of an 8-bit image.
-
-        Raises:
-            ValueError: if some are no numbers.
-        """
+        """The values that are wider than 8 bits; None of an 8-bit image. Raises ValueError if some are no numbers."""
         if isinstance(self.pixels, Image.Image):
             return None
         if blank := int(np.isnan(self.pixels).sum()):

@@ -77,11 +77,7 @@ def slider_of_path(path: LambdaPath, pairs: Pairs | Tensor | None = None) -> Lam
 
 
 def slider_of_training(film: Any) -> LambdaSlider:
-    """The slider of a ``TrainingFilm``, whose axis is the training step: when was it best, when did it memorise?
-
-    Raises:
-        ValueError: if the film has no frame: it is to be given to ``train`` as ``on_progress``.
-    """
+    """The slider of a ``TrainingFilm``, whose axis is the training step: when was it best, when did it memorise?"""
     if not film.frames:
         raise ValueError("The film has no frame yet: give it to train, or to sweep, as on_progress.")
     steps, last = film.steps, len(film.frames) - 1

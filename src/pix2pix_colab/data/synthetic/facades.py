@@ -34,9 +34,6 @@ def synthetic_facades(count: int, size: int = 256, seed: int = 0) -> Pairs:
         count: how many pairs, at least 1.
         size: side of the images in px, made for 128 to 572; the same houses at any size.
         seed: another seed, other houses.
-
-    Raises:
-        ValueError: if count is below 1.
     """
     if count < 1:
         raise ValueError(f"{count} facades can't be rendered: ask for a count of 1 or more.")
