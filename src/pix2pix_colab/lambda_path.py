@@ -3,7 +3,7 @@
 import copy
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -58,13 +58,7 @@ class LambdaPath:
             raise ValueError(
                 f"λ is {lambda_l1:g}, but this path leads from {self.lambdas[0]:g} to {self.lambdas[-1]:g}."
             )
-        i = max(j for j, anchor in enumerate(self.lambdas) if anchor <= lambda_l1)
-        if lambda_l1 == self.lambdas[i]:
-            return float(i)
-        low, high = self.lambdas[i : i + 2]
-        if high == math.inf:
-            return i + 1 - low / lambda_l1 if low else i + lambda_l1 / (1 + lambda_l1)
-        return i + (lambda_l1 / high if low == 0 else math.log(lambda_l1 / low) / math.log(high / low))
+        return position_of(lambda_l1, self.lambdas)
 
     def lambda_at(self, position: float) -> float:
         """λ at a position: the inverse of ``position``. Raises ValueError if there is no such position."""
@@ -115,6 +109,17 @@ class LambdaPath:
             return {}
         generators = [self.generator(lambda_l1) for lambda_l1 in lambdas]
         return dict(zip(lambdas, translate_by(generators, source, seed, self.late_layers, fit), strict=True))
+
+
+def position_of(lambda_l1: float, lambdas: Sequence[float]) -> float:
+    """Position of λ among ascending ones, counted from 0: that of ``LambdaPath``."""
+    i = max(j for j, lower in enumerate(lambdas) if lower <= lambda_l1)
+    if lambda_l1 == lambdas[i]:
+        return float(i)
+    low, high = lambdas[i : i + 2]
+    if high == math.inf:
+        return i + 1 - low / lambda_l1 if low else i + lambda_l1 / (1 + lambda_l1)
+    return i + (lambda_l1 / high if low == 0 else math.log(lambda_l1 / low) / math.log(high / low))
 
 
 def with_late_layers(generator: UNetGenerator, late: int, weights: Mapping[str, Tensor]) -> UNetGenerator:

@@ -11,7 +11,6 @@ import torch
 from helpers.noise import noise_pairs
 from torch import Tensor
 
-from pix2pix_colab.data import Pairs
 from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.cuda_graph import WARM_UP, CapturedStep, CaptureError
 from pix2pix_colab.training.step import Training
@@ -19,11 +18,6 @@ from pix2pix_colab.utils.device import explain_out_of_memory
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)
 GPU = torch.device("cuda", 0)
-
-
-@pytest.fixture(scope="module")
-def pairs() -> Pairs:
-    return noise_pairs()
 
 
 class StandInStream:

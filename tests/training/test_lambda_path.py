@@ -35,11 +35,6 @@ LATE = 3
 
 
 @pytest.fixture(scope="module")
-def pairs():
-    return noise_pairs()
-
-
-@pytest.fixture(scope="module")
 def path(pairs, tmp_path_factory) -> dict[float, Run]:
     return train_lambda_path(pairs, LAMBDAS, CONFIG, tmp_path_factory.mktemp("path"), device="cpu")
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers.noise import noise_pairs
 
 from pix2pix_colab import LambdaPath
 from pix2pix_colab.training.checkpoint import load_checkpoint
@@ -17,11 +16,6 @@ from pix2pix_colab.training.start import load_start
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)
 SHORT = replace(CONFIG, epochs=1)
-
-
-@pytest.fixture(scope="module")
-def pairs():
-    return noise_pairs()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from helpers.noise import noise_pairs
 
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.training import time_estimate as module
@@ -18,11 +17,6 @@ from pix2pix_colab.training.time_estimate import TimeEstimate, estimate_time, se
 
 CONFIG = TrainConfig(epochs=4, width=1, image_size=128, batch_size=2)  # 2 steps an epoch, the second with one pair
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(scope="module")
-def pairs() -> Pairs:
-    return noise_pairs()
 
 
 @pytest.fixture

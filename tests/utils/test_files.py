@@ -19,12 +19,15 @@ def test_a_new_file_appears_when_the_block_ends(tmp_path):
     assert file.read_text() == "new" and names(file.parent) == ["file"]
 
 
-def test_the_old_file_is_there_until_it_is_replaced(tmp_path):
-    (tmp_path / "file").write_text("old")
-    with atomic_write(tmp_path / "file") as partial:
-        partial.write_text("new")
-        assert (tmp_path / "file").read_text() == "old"
-    assert (tmp_path / "file").read_text() == "new" and names(tmp_path) == ["file"]
+def test_the_old_file_is_there_until_it_is_replaced_and_may_be_kept(tmp_path):
+    (tmp_path / "file").write_text("first")
+    for before, text, previous in (("first", "second", None), ("second", "third", tmp_path / "previous")):
+        with atomic_write(tmp_path / "file", previous) as partial:
+            partial.write_text(text)
+            assert (tmp_path / "file").read_text() == before
+        assert (tmp_path / "file").read_text() == text
+        assert names(tmp_path) == (["file", "previous"] if previous else ["file"])
+    assert (tmp_path / "previous").read_text() == "second"
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
@@ -40,14 +43,6 @@ def test_a_block_that_writes_nothing_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "file"):
         pass
     assert names(tmp_path) == []
-
-
-def test_the_previous_file_is_kept(tmp_path):
-    for text in ("first", "second", "third"):
-        with atomic_write(tmp_path / "file", tmp_path / "previous") as partial:
-            partial.write_text(text)
-    assert (tmp_path / "file").read_text() == "third" and (tmp_path / "previous").read_text() == "second"
-    assert names(tmp_path) == ["file", "previous"]
 
 
 @pytest.mark.parametrize("old", [None, "old"])

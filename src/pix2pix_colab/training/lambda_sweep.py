@@ -13,7 +13,7 @@ from ..data import Pairs
 from ..loss import LAMBDAS, lambda_label
 from .config import TrainConfig
 from .loop import Progress, train
-from .runs import NEWEST, PREVIOUS, Run, read_run
+from .runs import Run, list_runs, read_run
 
 
 def sweep(
@@ -65,7 +65,7 @@ def read_sweep(root: str | Path) -> dict[float, Run]:
     """
     runs = []
     for folder in sorted(Path(root).glob("lambda_*")):
-        if any((folder / name).exists() for name in (NEWEST, PREVIOUS)):
+        if list_runs(folder):
             runs.append(read_run(folder))
         else:
             warnings.warn(f"{folder} holds no checkpoint yet: it is left out.", stacklevel=2)

@@ -13,6 +13,7 @@ from pathlib import Path
 import anywidget
 import traitlets
 
+from ..lambda_path import position_of
 from ..loss import lambda_label, lambda_meaning
 from .assets import script, style
 from .saved_form import SavedForm
@@ -127,7 +128,7 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         if is_number and lambda_l1 in self.lambdas:
             return self.lambdas.index(lambda_l1)
         if is_number and is_path and self.lambdas[0] < lambda_l1 < self.lambdas[-1]:
-            return _nearest(self.lambdas, lambda_l1)
+            return math.floor(position_of(lambda_l1, self.lambdas) + 0.5)  # the nearest
         known = ", ".join(f"{k:g}" for k in self.stops)
         choice = f"{known}, or any {self.axis} between these" if is_path else f"one of {known}"
         raise ValueError(f"There are no images for {self.axis} = {lambda_l1!r}: choose {choice}.")
@@ -202,11 +203,3 @@ def _position(lambda_l1: float, stops: Sequence[float]) -> dict[str, str | bool]
         meaning = f"interpolated between {lambda_label(stops[i - 1])} and {lambda_label(stops[i])}"
     label = lambda_label(short)
     return {"label": label, "short": label.removeprefix("λ = "), "meaning": meaning, "stop": stop}
-
-
-def _nearest(lambdas: Sequence[float], lambda_l1: float) -> int:
-    """Index of the nearest of ascending λ: by ratio; but by distance in λ next to 0, and in 1/λ next to ∞."""
-    i = bisect_left(lambdas, lambda_l1)
-    low, high = lambdas[i - 1 : i + 1]
-    middle = (2 * low or 1) if high == math.inf else high / 2 if low == 0 else math.sqrt(low * high)
-    return i if lambda_l1 >= middle else i - 1
