@@ -67,8 +67,24 @@ def time_strokes(page: Page, count: int) -> list[float]:
     return page.evaluate("taken.splice(0)")
 
 
-def time_moves(page: Page, count: int) -> list[float]:
+def time_first_moves(page: Page, count: int) -> list[float]:
+    """The first move of λ at once after a new drawing: to the other end, which is computed ahead last."""
+    times = []
+    for i in range(count):
+        page.locator(".example").nth(i % 6).click()
+        page.locator(".output[aria-busy=false]").wait_for()
+        page.locator(".lambda input").focus()
+        page.evaluate("taken.splice(0)")
+        page.keyboard.press("Home" if i % 2 else "End")
+        wait(page, 1)
+        times += page.evaluate("taken.splice(0)")
+    return times
+
+
+def time_later_moves(page: Page, count: int) -> list[float]:
+    """Moves of λ when nobody has drawn for a while."""
     page.locator(".lambda input").focus()
+    page.wait_for_timeout(20_000)
     page.evaluate("taken.splice(0)")
     for i in range(count):
         page.keyboard.press("ArrowRight" if i // 20 % 2 else "ArrowLeft")
@@ -107,13 +123,15 @@ def measure(page: Page, folder: Path, width: int, count: int) -> dict[str, str]:
         page.goto(address)
         page.locator("#offline:not(:empty)").wait_for()
         page.evaluate(WATCH)
-        strokes, moves = time_strokes(page, count), time_moves(page, 2 * count)
+        strokes = time_strokes(page, count)
+        first, later = time_first_moves(page, count), time_later_moves(page, 2 * count)
         verdicts = time_verdicts(page, count)
     size = sum(file.stat().st_size for file in (folder / "model").iterdir())
     return {
         "width": str(width),
         "stroke, ms": summary(strokes),
-        "λ, ms": summary(moves),
+        "first move of λ, ms": summary(first),
+        "later moves, ms": summary(later),
         "critic after it, ms": summary(verdicts),
         "network, MB": f"{size / 1e6:.1f}",
     }

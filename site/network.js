@@ -1,5 +1,7 @@
 // The network, seen from the page: a worker computes; until it is ready, frames that were made before answer.
 
+import { readPreview } from "./preview.js";
+
 /**
  * @typedef {import("./page.js").Site} Site
  * @typedef {import("./widgets/drawing/board.js").Job} Job
@@ -12,60 +14,112 @@ const NO_SIMD =
   "The examples can be seen at some λ.";
 
 const PATIENCE = 30_000; // ms; a slow phone takes seconds
-const LATE = "The network does not answer: save the drawing, and reload the page.";
+const LATE = "The network does not answer.";
+
+/** The other positions of λ, the nearest first. @param {number} from @param {number} count */
+export function nearestFirst(from, count) {
+  const others = Array.from({ length: count }, (_, i) => i).filter((i) => i !== from);
+  return others.toSorted((a, b) => Math.abs(a - from) - Math.abs(b - from));
+}
 
 export class Network {
-  /** @param {Site} site @param {(part: number) => void} onload called with the part that is loaded, 1 also after a failure */
+  #turn = 0; // what is computed ahead ends as soon as somebody asks for something
+  #known = /** @type {Uint8Array | null} */ (null); // the label map that the worker has
+  #outputs = /** @type {Map<number, Promise<ImageBitmap>>} */ (new Map()); // of it, by position of λ
+
+  /** @param {Site} site @param {(loaded: number, total: number) => void} onload called with the bytes that are loaded; as
+   *   many as there are also after a failure
+   */
   constructor(site, onload) {
     this.site = site;
     this.onload = onload;
     this.ready = false;
-    this.failed = ""; // the sentence
-    this.known = null; // the label map that the worker has
+    this.failed = /** @type {import("./widgets/drawing/board.js").Failure | null} */ (null);
     this.number = 0; // of the last request
     this.answers = new Map(); // what to do with the answer to a request, by the request's number
     this.frames = new Map(); // by example
+    this.preview = /** @type {{labels: Uint8Array, index: number, text: string} | null} */ (null); // that came with a link
   }
 
-  /** Load the runtime and the graphs. Rejects with a sentence. */
+  /** Load the runtime and the graphs, once more if it failed. Rejects with a sentence. */
   async load() {
     try {
-      if (!globalThis.WebAssembly?.validate(new Uint8Array(SIMD))) throw new Error(NO_SIMD);
+      const again = Boolean(this.failed) && !this.ready; // or it was only slow
+      this.worker?.terminate();
+      Object.assign(this, { ready: false, failed: null });
+      this.#forget();
+      if (!globalThis.WebAssembly?.validate(new Uint8Array(SIMD))) throw Object.assign(new Error(NO_SIMD), { final: true });
       this.worker = new Worker("worker.js", { type: "module" });
       this.worker.onmessage = ({ data }) => this.#hear(data);
-      this.worker.onerror = (event) => this.#hear({ error: `This browser can't run the network: ${event.message ?? "a file of it is missing"}.` });
-      await this.#ask({ files: this.site.files, size: this.site.size });
+      this.worker.onerror = () => this.#hear({ error: "The network can't be started: a file of it is missing, or the browser is too old." });
+      await this.#ask({ files: this.site.files, size: this.site.size, again });
       this.ready = true;
     } catch (error) {
-      this.failed = error.message;
+      this.failed = error;
       throw error;
     } finally {
-      this.onload(1);
+      this.onload(1, 1);
     }
   }
 
-  /** The output for a label map. Until the network is there, an example's frame near λ, and null for a drawing.
+  /** The output for a label map. Until the network is there, an example's frame near λ, and null for a drawing. Afterwards the
+   * outputs at the other λ are computed ahead.
    * @param {Job} job
    * @returns {Promise<import("./widgets/drawing/board.js").Output | null>}
    */
-  async translate({ labels, index, example }) {
+  async translate({ labels, index, example, sketch }) {
     if (!this.ready) {
       if (example >= 0) return this.#frame(example, index);
-      if (this.failed) throw new Error(this.failed);
+      const { preview } = this;
+      const bitmap = labels === preview?.labels && index === preview.index && (await readPreview(preview.text, this.site.size));
+      if (bitmap) return { bitmap, index, preview: true };
+      if (this.failed) throw this.failed;
       return null;
     }
-    const source = labels === this.known ? null : this.#planes(labels);
-    this.known = null; // if this fails, the worker has nothing
-    const late = new Promise((_, reject) => setTimeout(() => reject(new Error(LATE)), PATIENCE));
-    const answer = this.#ask({ source, position: this.site.positions[index].at });
-    const bitmap = await Promise.race([answer, late]);
-    this.known = labels;
-    return { bitmap, index };
+    const turn = (this.#turn += 1);
+    const source = labels === this.#known ? null : this.#planes(labels);
+    if (source) this.#forget();
+    this.#known = labels;
+    const bitmap = await this.#output(index, source);
+    if (!sketch) this.#ahead(turn, index);
+    return { bitmap, index, kept: true };
   }
 
-  /** The discriminator's verdicts on the last output that the worker has made. @returns {Promise<Uint8Array>} */
-  judge() {
-    return this.#ask({ judged: true });
+  /** The discriminator's verdicts on an output that was translated. @param {Job} job @returns {Promise<Uint8Array>} */
+  async judge({ index }) {
+    const turn = (this.#turn += 1);
+    const verdicts = await this.#ask({ judged: true, position: this.site.positions[index].at });
+    this.#ahead(turn, index);
+    return verdicts;
+  }
+
+  /** @param {number} index of a position @param {Uint8Array | null} source the label map in planes; null: the worker has it */
+  #output(index, source = null) {
+    if (!this.#outputs.has(index)) {
+      const answer = this.#ask({ source, position: this.site.positions[index].at });
+      answer.catch(() => this.#forget()); // the worker may have nothing
+      this.#outputs.set(index, answer);
+    }
+    return this.#outputs.get(index);
+  }
+
+  /** Compute the outputs of the present label map at the other λ, until somebody asks for something. */
+  async #ahead(turn, from) {
+    try {
+      for (const index of nearestFirst(from, this.site.positions.length)) {
+        if (turn !== this.#turn) return;
+        // oxlint-disable-next-line no-await-in-loop -- one after the other, so that it can end
+        await this.#output(index);
+      }
+    } catch {
+      // whoever asks for it is told
+    }
+  }
+
+  #forget() {
+    for (const output of this.#outputs.values()) output.then((bitmap) => bitmap.close(), () => {});
+    this.#outputs.clear();
+    this.#known = null;
   }
 
   #planes(labels) {
@@ -91,18 +145,27 @@ export class Network {
   #ask(request) {
     const number = (this.number += 1);
     this.worker.postMessage({ number, ...request });
-    return new Promise((resolve, reject) => this.answers.set(number, { resolve, reject }));
+    return new Promise((resolve, reject) => {
+      const giveUp = () => this.#hear({ number, error: LATE });
+      const timer = request.files ? 0 : setTimeout(giveUp, PATIENCE);
+      this.answers.set(number, { resolve, reject, timer });
+    });
   }
 
-  /** @param {{number?: number, error?: string, result?: any, part?: number}} said by the worker */
-  #hear({ number, error, result, part }) {
-    if (part !== undefined) return this.onload(part);
+  /** @param {{number?: number, error?: string, result?: any, loaded?: number, total?: number}} said by the worker */
+  #hear({ number, error, result, loaded, total }) {
+    if (loaded !== undefined) return this.onload(loaded, total);
     const asked = number === undefined ? [...this.answers.keys()] : [number]; // the whole worker failed
+    const failure = error && new Error(error);
+    if (number === undefined) this.ready = false;
+    if (number === undefined || error === LATE) this.failed = failure;
+    else if (!error) this.failed = null;
     for (const each of asked) {
-      const { resolve, reject } = this.answers.get(each);
+      const { resolve, reject, timer } = this.answers.get(each) ?? {};
+      clearTimeout(timer);
       this.answers.delete(each);
-      if (error) reject(new Error(error));
-      else resolve(result);
+      if (failure) reject?.(failure);
+      else resolve?.(result);
     }
   }
 }

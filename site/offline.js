@@ -2,13 +2,26 @@
 
 const PREFIX = "pix2pix-colab ";
 const BUILD = `${PREFIX}{{build}}`;
-const FILES = JSON.parse('{{files}}');
+const FILES = JSON.parse('{{files}}'); // the digest of each
 
 self.oninstall = (event) => {
   self.skipWaiting(); // the page says that there is a new version
-  const fresh = FILES.map((file) => new Request(file, { cache: "no-cache" })); // none of an older build
-  event.waitUntil(caches.open(BUILD).then((cache) => cache.addAll(fresh)));
+  event.waitUntil(Promise.all(Object.entries(FILES).map(keep)));
 };
+
+/** Keep a file of this build. What the browser has is not asked for again, unless it is of another build. */
+async function keep([file, digest]) {
+  const held = await fetchIf(digest, file, "force-cache");
+  const response = held ?? (await fetchIf(digest, file, "reload"));
+  if (!response) throw new Error(`${file} is not that of this build.`);
+  await (await caches.open(BUILD)).put(file, response);
+}
+
+async function fetchIf(digest, file, /** @type {RequestCache} */ cache) {
+  const response = await fetch(file, { cache });
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
+  return Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("") === digest ? response : null;
+}
 
 const drop = (name) => (name.startsWith(PREFIX) && name !== BUILD ? caches.delete(name) : false);
 
@@ -31,5 +44,5 @@ async function keptOr(other, request) {
 async function page(request) {
   const fetched = await fetch(request).catch(() => null);
   const ours = !fetched || (await fetched.clone().text()).includes('content="pix2pix-colab"');
-  return ours ? keptOr(() => fetched ?? Response.error(), request) : fetched;
+  return ours ? keptOr(() => fetched ?? Response.error(), "./") : fetched;
 }

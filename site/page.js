@@ -1,18 +1,18 @@
 // The page: the drawing board with a network in the browser. What is drawn stands in the address.
 
-import { decodeDrawing, encodeDrawing, fitsAddress } from "./widgets/drawing/address.js";
-import { Board } from "./widgets/drawing/board.js";
+import { invite } from "./invite.js";
+import { openAddress, saver, share } from "./links.js";
 import { Network } from "./network.js";
+import { Board } from "./widgets/drawing/board.js";
 
 /**
  * @typedef {import("./widgets/drawing/board.js").BoardData} BoardData
- * @typedef {{frames: string, name: string, image: string}} Example addresses of a label map and of its outputs
- * @typedef {Omit<BoardData, "examples"> & {positions: {at: number}[], examples: Example[], files: Record<string, number>,
- *   frameStep: number, training: string}} Site site.json, which tools/build_site.py writes
+ * @typedef {{frames: string, name: string, image: string, place?: import("./invite.js").Place}} Example addresses of a label map
+ *   and of its outputs; and where in it a visitor is invited to draw
+ * @typedef {Omit<BoardData, "examples" | "positions"> & {examples: Example[],
+ *   positions: (import("./widgets/drawing/board.js").Position & {at: number, lambda: number | null})[],
+ *   files: Record<string, number>, frameStep: number, training: string}} Site site.json, which tools/build_site.py writes
  */
-
-const SAVE_AFTER = 300; // ms without a move of λ: browsers allow few changes of the address a second
-const SAVE_AGAIN = 5000; // ms after a browser has refused one
 
 async function open() {
   /** @type {Site} */
@@ -24,102 +24,33 @@ async function open() {
   const main = document.getElementById("board");
   main.replaceChildren();
   document.getElementById("training").textContent = site.training;
-  const network = new Network(site, (part) => showLoading(main, part));
-  const judge = site.critic ? () => network.judge() : undefined;
-  const options = { onchange: saver(site), share: () => share(board, site), judge };
+  const network = new Network(site, (...bytes) => showLoading(main, ...bytes));
+  const judge = site.critic ? (job) => network.judge(job) : undefined;
+  const load = () => (network.ready && !network.failed ? Promise.resolve() : network.load());
+  const changed = [saver(site)];
+  const onchange = (board) => changed.forEach((each) => each(board));
+  const options = { onchange, share: () => share(board, site), judge, retry: () => load().then(keepOffline) };
   const board = new Board(main, data, (job) => network.translate(job), options);
-  addEventListener("hashchange", () => openAddress(board, site));
+  addEventListener("hashchange", () => openAddress(board, site, network));
   addEventListener("keydown", (event) => event.target === document.body && board.onKey(event));
-  await openAddress(board, site);
+  const link = location.hash.length > 1;
+  await openAddress(board, site, network);
+  if (!link && site.examples[0]?.place) changed.push(invite(board, site.examples[0].place));
   try {
     await network.load();
     board.refresh();
     await keepOffline();
   } catch (error) {
-    board.say(error.message);
+    board.say(error.message, error);
   }
 }
 
-/** @param {HTMLElement} main @param {number} part of the network that is loaded, from 0 to 1 */
-function showLoading(main, part) {
+/** @param {HTMLElement} main @param {number} loaded bytes of the network @param {number} total */
+function showLoading(main, loaded, total) {
   const progress = main.querySelector("progress");
-  progress.value = part;
-  progress.parentElement.hidden = part === 1;
-}
-
-// --- the address
-
-/** #drawing=…&at=…: the shapes, and the position of λ. What can't be read is said; then the drawing stays as it is, or an
- * example takes its place.
- */
-async function openAddress(board, site) {
-  const asked = new URLSearchParams(location.hash.slice(1));
-  const at = Number.parseFloat(asked.get("at") ?? "");
-  const apart = site.positions.map((position) => Math.abs(position.at - at));
-  if (Number.isFinite(at)) board.index = apart.indexOf(Math.min(...apart));
-  board.lambda.show(board.index);
-  const first = !board.wanted;
-  const take = (shapes) => (first ? board.begin(shapes) : board.draw(shapes));
-  let words = "";
-  if (asked.has("drawing")) {
-    try {
-      const shapes = decodeDrawing(asked.get("drawing"), board.size, board.palette.length);
-      return take((await exampleOf(asked.get("drawing"), board)) ?? shapes);
-    } catch (error) {
-      words = `${error.message} So ${first ? "an example is shown" : "your drawing stays"}.`;
-    }
-  }
-  if (first) board.begin(board.data.examples.length ? await board.example(0) : site.empty);
-  else board.refresh();
-  if (words) board.say(words);
-}
-
-/** The shapes of the example that a text holds, if it is one: its frames are there before the network is. */
-async function exampleOf(text, board) {
-  const examples = await Promise.all(board.data.examples.map((_, i) => board.example(i)));
-  return examples.find((shapes) => fitsAddress(shapes) && encodeDrawing(shapes, board.size) === text);
-}
-
-/** What saves each change of a board: of the drawing at once, of λ when it has come to rest. */
-function saver(site) {
-  let timer = 0;
-  let saved = null;
-  const save = (board) => {
-    try {
-      history.replaceState(null, "", hashOf(board, site));
-    } catch {
-      timer = setTimeout(save, SAVE_AGAIN, board);
-    }
-  };
-  return (board) => {
-    clearTimeout(timer);
-    if (board.shapes === saved) timer = setTimeout(save, SAVE_AFTER, board);
-    else save(board);
-    saved = board.shapes;
-  };
-}
-
-/** The end of an address that holds a board's drawing and λ. */
-function hashOf(board, site) {
-  const asked = new URLSearchParams({ at: String(site.positions[board.index].at) });
-  if (fitsAddress(board.shapes)) asked.set("drawing", encodeDrawing(board.shapes, board.size));
-  return `#${asked}`;
-}
-
-async function share(board, site) {
-  if (!fitsAddress(board.shapes)) return "A link can't hold so many parts: save the drawing as a PNG and send that.";
-  try {
-    await navigator.clipboard.writeText(new URL(hashOf(board, site), location.href).href);
-    return "The link to your drawing is copied.";
-  } catch {
-    // the user copies it, then
-  }
-  try {
-    history.replaceState(null, "", hashOf(board, site));
-    return "Copy the address of this page: it holds your drawing.";
-  } catch {
-    return "The browser allows no link now: try again in a minute, or save the drawing.";
-  }
+  progress.value = 0.99 * (loaded / total); // starting it takes a moment, too
+  progress.previousElementSibling.textContent = [loaded, total].map((bytes) => (bytes / 1e6).toFixed(1)).join(" of ") + " MB";
+  progress.parentElement.hidden = total === 1;
 }
 
 // --- without a network

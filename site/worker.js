@@ -8,19 +8,24 @@ const CRITIC = "model/critic.onnx.gz"; // which is loaded when it is asked first
 
 /** @type {{early: ort.InferenceSession, late: ort.InferenceSession, features: Record<string, ort.Tensor>, size: number}} */
 const network = { early: null, late: null, features: null, size: 0 };
-/** @type {{session: ort.InferenceSession, source: ort.Tensor, image: ort.Tensor}} */
-const critic = { session: null, source: null, image: null };
+/** @type {{session: ort.InferenceSession, source: ort.Tensor, image: ort.Tensor, position: number}} the last output, and its λ */
+const critic = { session: null, source: null, image: null, position: -1 };
 
-/** @param {Record<string, number>} files bytes to load, by file @param {number} size of the images, in px */
-async function load(files, size) {
+/** An error whose message is for the user. */
+class Sentence extends Error {}
+
+/** @param {Record<string, number>} files bytes to load, by file @param {number} size of the images, in px
+ * @param {boolean} again whether what the browser keeps may be damaged
+ */
+async function load(files, size, again) {
   const total = [WASM, ...GRAPHS].reduce((sum, file) => sum + files[file], 0);
   let loaded = 0;
   let over = false;
   const progress = (bytes) => {
     loaded += bytes;
-    if (!over) self.postMessage({ part: 0.99 * (loaded / total) });
+    if (!over) self.postMessage({ loaded, total });
   };
-  const fetched = Promise.all([WASM, ...GRAPHS].map((file) => fetchUnpacked(file, progress)));
+  const fetched = Promise.all([WASM, ...GRAPHS].map((file) => fetchUnpacked(file, progress, again)));
   const [wasm, ...graphs] = await fetched.finally(() => (over = true)); // other files may still come
   Object.assign(ort.env.wasm, { wasmBinary: wasm, numThreads: 1 });
   network.size = size;
@@ -28,15 +33,15 @@ async function load(files, size) {
   const fits = (session) => [...network.early.outputNames, "position"].every((name) => session.inputNames.includes(name));
   network.late = await start(GRAPHS[1], graphs[1], fits);
   await translate(new Uint8Array(3 * size * size), 0).catch(() => {
-    throw new Error(`${GRAPHS.join(" and ")} are a network, but not one of this page.`);
+    throw new Sentence(`${GRAPHS.join(" and ")} are a network, but not one of this page.`);
   });
 }
 
 /** Fetch a file and unpack it; gzip's checksum tells if it is damaged. Some servers unpack it themselves. */
-async function fetchUnpacked(file, progress) {
-  const response = await fetch(file).catch(() => null);
-  const why = response?.status ?? "no answer";
-  if (!response?.ok) throw new Error(`${file} can't be loaded (${why}): check the network and reload the page.`);
+async function fetchUnpacked(file, progress, again = false) {
+  const response = await fetch(file, { cache: again ? "reload" : "default" }).catch(() => null);
+  const why = response ? `it was answered by ${response.status}` : "there was no answer";
+  if (!response?.ok) throw new Sentence(`${file} can't be loaded: ${why}. Is there a network?`);
   const chunks = [];
   const count = new WritableStream({
     write(chunk) {
@@ -51,15 +56,15 @@ async function fetchUnpacked(file, progress) {
     if (first !== 0x1f || second !== 0x8b) return packed.arrayBuffer();
     return await new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
   } catch {
-    throw new Error(`${file} is damaged or was cut off: reload the page.`);
+    throw new Sentence(`${file} is damaged or was cut off.`);
   }
 }
 
 async function start(file, bytes, fits) {
-  const session = await ort.InferenceSession.create(new Uint8Array(bytes)).catch((error) => {
-    throw new Error(`${file} is no network that this page can run (${error.message}).`);
+  const session = await ort.InferenceSession.create(new Uint8Array(bytes)).catch(() => {
+    throw new Sentence(`${file} is no network that this page can run.`);
   });
-  if (!fits(session)) throw new Error(`${file} is a network, but not one of this page.`);
+  if (!fits(session)) throw new Sentence(`${file} is a network, but not one of this page.`);
   return session;
 }
 
@@ -73,12 +78,13 @@ async function translate(source, position) {
   }
   const at = new ort.Tensor("float32", new Float32Array([position]), [1]);
   const { output } = await late.run({ ...network.features, position: at });
-  critic.image = output;
+  Object.assign(critic, { image: output, position });
   return createImageBitmap(new ImageData(interleave(/** @type {Uint8Array} */ (output.data), output.dims[1]), size));
 }
 
-/** The discriminator's verdicts on the last output: 255 is real. */
-async function judge() {
+/** The discriminator's verdicts on the output at a position, of which the page has its own copy: 255 is real. */
+async function judge(position) {
+  if (critic.position !== position) (await translate(null, position)).close();
   const { source, image } = critic;
   critic.session ??= await start(CRITIC, await fetchUnpacked(CRITIC, () => {}), ({ inputNames }) => inputNames.includes("image"));
   const { real } = await critic.session.run({ source, image });
@@ -95,11 +101,13 @@ function interleave(planes, channels) {
   return pixels;
 }
 
-self.onmessage = async ({ data: { number, files, size, judged, source, position } }) => {
+self.onmessage = async ({ data: { number, files, size, again, judged, source, position } }) => {
   try {
-    const result = files ? await load(files, size) : judged ? await judge() : await translate(source, position);
+    const run = () => (judged ? judge(position) : translate(source, position));
+    const result = files ? await load(files, size, again) : await run();
     self.postMessage({ number, result }, result instanceof ImageBitmap ? [result] : []);
   } catch (error) {
-    self.postMessage({ number, error: error.message || "The network can't be run in this browser." });
+    const said = error instanceof Sentence ? error.message : "The network can't be run: the browser may have too little memory.";
+    self.postMessage({ number, error: said });
   }
 };

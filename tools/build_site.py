@@ -9,6 +9,7 @@ import argparse
 import gzip
 import hashlib
 import json
+import math
 import shutil
 import tempfile
 import tomllib
@@ -30,6 +31,24 @@ SHARED = ("lambda_control.js", "lambda_control.css", "elements.js", "keys.js", "
 RUNTIME_FOLDER = PAGE / "node_modules/onnxruntime-web/dist"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web: CPU, one thread, SIMD
 PRETRAINED = "It learned from 400 photos of facades and their label maps, the CMP Facade Database, in 76 epochs."
+NAMES = (  # of the invitation, and of example_label_maps
+    "a wall that lacks a window",
+    "five floors above two shops",
+    "five floors with balconies",
+    "a house with shutters",
+    "four floors between pillars",
+    "two large windows above a shop",
+    "three windows above a shop",
+)
+WALL = (  # class, x, y, width, height in 256ths
+    ("facade", 0, 18, 256, 228),
+    ("cornice", 0, 18, 256, 10),
+    ("window", 40, 50, 38, 56),
+    ("window", 109, 50, 38, 56),
+    ("door", 108, 168, 40, 78),
+)
+LACKS = (178, 50, 38, 56)
+CARD = "card.jpg"
 BETWEEN, FRAME_STEP = 9, 5  # positions between two anchors; a frame that is shown during loading for every fifth
 
 
@@ -76,7 +95,10 @@ def build(path: LambdaPath, about: str, out: Path) -> None:
         "fill": 0,
         "critic": path.discriminator is not None,
         "empty": empty_wall(path.anchors[0].image_size),
-        "positions": [each | {"at": round(path.position(k), 4)} for each, k in zip(positions, lambdas, strict=True)],
+        "positions": [
+            each | {"at": round(path.position(k), 4), "lambda": k if math.isfinite(k) else None}
+            for each, k in zip(positions, lambdas, strict=True)
+        ],
         "index": lambdas.index(100) if 100 in lambdas else 0,
         "examples": draw_examples(path, lambdas[::FRAME_STEP], out),
         "frameStep": FRAME_STEP,
@@ -99,9 +121,10 @@ def copy_code(out: Path) -> None:
             copy(file, out / file.name)
     copy(RUNTIME_FOLDER / RUNTIME[0], out / "ort" / RUNTIME[0])
     pack(RUNTIME_FOLDER / RUNTIME[1], out / "ort" / f"{RUNTIME[1]}.gz")
-    repository = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
     html = (PAGE / "index.html").read_text(encoding="utf-8")
-    (out / "index.html").write_text(html.replace("{{repository}}", repository), encoding="utf-8")
+    html = html.replace("{{repository}}", urls["Repository"]).replace("{{page}}", urls["Page"])
+    (out / "index.html").write_text(html, encoding="utf-8")
 
 
 def copy(file: Path, to: Path) -> None:
@@ -115,27 +138,51 @@ def pack(file: Path, to: Path) -> None:
     to.write_bytes(gzip.compress(file.read_bytes(), mtime=0))
 
 
-def draw_examples(path: LambdaPath, lambdas: list[float], out: Path) -> list[dict[str, str]]:
+def draw_examples(path: LambdaPath, lambdas: list[float], out: Path) -> list[dict]:
     """Write some label maps, and for each a strip of its outputs along λ. Returns their addresses."""
-    source = example_label_maps(path.anchors[0].image_size)
-    strips = torch.cat(list(path.translate(source, lambdas).values()), dim=3)  # side by side
+    wall, place = invitation(path.anchors[0].image_size)
+    source = torch.cat([wall[None], example_label_maps(path.anchors[0].image_size)])
+    outputs = path.translate(source, lambdas)
+    draw_card(source, list(outputs.values()), out)
+    strips = torch.cat(list(outputs.values()), dim=3)  # side by side
     (out / "examples").mkdir()
     examples = []
-    for i, (label_map, strip) in enumerate(zip(source, strips, strict=True), start=1):
+    for i, (name, label_map, strip) in enumerate(zip(NAMES, source, strips, strict=True)):
         files = {"image": f"examples/{i}.png", "frames": f"examples/{i}.webp"}
         to_pil_image(label_map).quantize(64, dither=Image.Dither.NONE).save(out / files["image"], optimize=True)
         to_pil_image(strip.expand(3, -1, -1)).save(out / files["frames"], quality=75, method=4)
-        examples.append({"name": f"example {i}"} | files)
+        examples.append({"name": name} | files)
+    examples[0]["place"] = place
     return examples
 
 
+def invitation(size: int) -> tuple[torch.Tensor, dict[str, int]]:
+    """Paint a wall that lacks a window: its label map, uint8 (3, size, size), and the place of that window."""
+    label_map = torch.tensor(LABEL_COLOURS["background"], dtype=torch.uint8)[:, None, None].repeat(1, size, size)
+    for name, *box in (*WALL, ("", *LACKS)):
+        x, y, width, height = (round(at * size / 256) for at in box)
+        if name:
+            label_map[:, y : y + height, x : x + width] = torch.tensor(LABEL_COLOURS[name])[:, None, None]
+    return label_map, {"x": x, "y": y, "width": width, "height": height}
+
+
+def draw_card(source: torch.Tensor, outputs: list[torch.Tensor], out: Path) -> None:
+    """Draw what a link to the page is shown with: two label maps, and their outputs at the ends of λ and halfway."""
+    columns = [source, outputs[0], outputs[len(outputs) // 2 + 1], outputs[-1]]
+    rows = [torch.cat([column[i].expand(3, -1, -1) for column in columns], dim=2) for i in (1, 2)]
+    card = to_pil_image(torch.cat(rows, dim=1)).resize((1200, 600), Image.Resampling.BICUBIC)
+    card.save(out / CARD, quality=80)
+
+
 def write_service_worker(out: Path) -> None:
-    """Tell the service worker all files, and a name for this build, the digest of their content."""
+    """Tell the service worker all files with their digests, and a name for this build, the digest of those."""
     worker = out / "offline.js"
-    files = sorted(file for file in out.rglob("*") if file.is_file() and file != worker)
-    digest = hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
-    names = json.dumps(["./", *(str(file.relative_to(out)) for file in files)])
-    text = worker.read_text(encoding="utf-8").replace("{{build}}", digest[:16]).replace("{{files}}", names)
+    files = sorted(file for file in out.rglob("*") if file.is_file() and file not in (worker, out / CARD))
+    digests = {str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    digests["./"] = digests.pop("index.html")
+    names = json.dumps(digests)
+    build = hashlib.sha256(names.encode()).hexdigest()
+    text = worker.read_text(encoding="utf-8").replace("{{build}}", build[:16]).replace("{{files}}", names)
     worker.write_text(text, encoding="utf-8")
 
 

@@ -192,6 +192,10 @@ test("the tools", () => {
   assert.equal(rectangle([21, 21]), setting.shapes, "too small");
   assert.equal(rectangle([31, 20]).at(-1).height, 1, "but a thin bar is none too small");
   assert.deepEqual(rectangle([12, 25]).at(-1), { kind: "rectangle", label: 2, x: 12, y: 20, width: 9, height: 6 });
+  const tapped = TOOLS.rectangle.tap({ ...setting, label: 1 }, [20, 30]).at(-1);
+  assert.deepEqual(tapped, { kind: "rectangle", label: 1, x: 17, y: 26, width: 6, height: 6 }, "as the other one, on the map");
+  const wall = { ...setting, shapes: [rectangleBetween([0, 0], [31, 31], 2)], name: "shop" };
+  assert.equal(TOOLS.rectangle.tap(wall, [0, 0]).at(-1).width, 11, "a wall is no usual part");
   const brush = TOOLS.brush.start(setting, [1, 1]);
   brush([1, 1]);
   assert.deepEqual(brush([2, 5]).at(-1), { kind: "stroke", label: 2, radius: 3, points: [1, 1, 2, 5] });

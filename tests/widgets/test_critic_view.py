@@ -15,10 +15,10 @@ from helpers.browser import PHONE, mount, touch
 from helpers.flat_slider import LAMBDAS, make_slider
 from helpers.tiny_boards import SIZE, SOURCE, ask, make_generator
 from tools.browser import serve
-from tools.build_site import build
+from tools.build_site import build, invitation
 
 from pix2pix_colab import LambdaPath, PatchDiscriminator, critic_map, translate
-from pix2pix_colab.data import Pairs, example_label_maps, nearest_classes, synthetic_facades
+from pix2pix_colab.data import Pairs, nearest_classes, synthetic_facades
 from pix2pix_colab.lambda_path import with_late_layers
 from pix2pix_colab.widgets import DrawingBoard, LambdaSlider, slider_of_pairs, slider_of_path
 from pix2pix_colab.widgets.encoding import encode_verdicts
@@ -258,7 +258,7 @@ def test_on_the_page_the_critic_follows_lambda(browser, site, where):
         verdict = page.locator(".verdict")
         playwright.expect(verdict).to_contain_text("of the patches real.", timeout=30_000)
         assert loaded == ["critic.onnx.gz"], "it is loaded when it is asked first"
-        path, source = make_path(), example_label_maps(SIZE)[:1]  # that the page begins with
+        path, source = make_path(), invitation(SIZE)[0][None]  # that the page begins with
         real = {k: critic_map(path.discriminator, source, path.translate(source, [k])[k])[0] for k in path.lambdas}
         row, column = divmod(int((real[0] - real[100]).abs().argmax()), real[0].shape[1])
         assert abs(real[0][row, column] - real[100][row, column]) > 0.2, "or the test tells nothing"

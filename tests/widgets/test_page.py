@@ -17,6 +17,7 @@ import torch
 from helpers.browser import PHONE, pixels, start_chromium, touch
 from PIL import Image
 from tools.browser import Quiet, serve
+from tools.build_site import write_service_worker
 from torch import Tensor
 from torchvision.transforms.functional import pil_to_tensor, to_pil_image
 
@@ -74,7 +75,7 @@ class Board:
 
     def __init__(self, page):
         self.page = page
-        self.drawing, self.output = page.locator(".drawing canvas"), page.locator(".output canvas")
+        self.drawing, self.output = page.locator(".drawing canvas"), page.locator(".output > [role=img]")
         self.range, self.say = page.locator(".lambda input"), page.locator("[role=status]")
 
     def settled(self) -> "Board":
@@ -119,7 +120,7 @@ class Board:
         return pil_to_tensor(Image.open(download.value.path()).convert("RGB"))
 
     def example(self, number: int) -> None:
-        self.button(f"example {number}").click()
+        self.page.locator(".example").nth(number).click()
         self.settled()
 
     def upload(self, image: bytes, name: str = "map.png") -> None:
@@ -242,8 +243,8 @@ def test_a_strangers_minute_with_the_mouse(board) -> None:
     board.button("Copy a link").click()
     playwright.expect(board.say).to_have_text("The link to your drawing is copied.")
     link = board.page.evaluate("navigator.clipboard.readText()")
-    playwright.expect(board.page).to_have_url(link)
-    assert len(link) < 200
+    playwright.expect(board.page).to_have_url(link.partition("&preview=")[0])
+    assert len(link) < 1100, "with its preview"
     board.page.reload()
     assert torch.equal(board.ready().picture(), pictures[1])
     assert torch.equal(board.saved("Save the drawing"), house())
@@ -275,6 +276,101 @@ def test_a_strangers_minute_by_touch(browser, address) -> None:
         url = board.page.evaluate("new Promise(done => setTimeout(() => done(location.href), 500))")
     with opened(browser, address, "#" + url.partition("#")[2], **PHONE) as board:
         assert torch.equal(board.ready().saved("Save the drawing").float(), drawn)
+
+
+def finger(page):
+    """What puts a finger on the page, moves it, and, without a point, lifts it."""
+    session, kinds = page.context.new_cdp_session(page), iter(["touchStart"])
+
+    def to(*point: float) -> None:
+        points = [dict(zip("xy", point, strict=True))] if point else []
+        kind = next(kinds, "touchMove") if point else "touchEnd"
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    return to
+
+
+def await_another_picture(board: Board, than: Tensor) -> None:
+    """Wait while the pen is down, when nothing says that the output is finished."""
+    for _ in range(200):
+        if not torch.equal(pixels(board.output), than):
+            return
+        board.page.wait_for_timeout(50)
+    raise AssertionError("The output does not follow the pen.")
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "tool"),
+    [(390, 844, "Rectangle"), (390, 844, "Brush"), (375, 553, "Rectangle"), (844, 390, "Brush")],
+)
+def test_on_a_phone_one_sees_what_one_draws(browser, address, width: int, height: int, tool: str) -> None:
+    """λ, the tools, the drawing and the output are on one screen while the finger moves, and the output follows it."""
+    with opened(browser, address, **PHONE | {"viewport": {"width": width, "height": height}}) as board:
+        board.ready().choose(tool)
+        before = board.picture()
+        if height == 553:  # the address bar of a small phone: the title does not fit
+            board.page.locator(".heading").evaluate("element => element.scrollIntoView()")
+        to = finger(board.page)
+        for x in range(40, 220, 40):
+            to(*board.place(x, x))
+        await_another_picture(board, before)
+        boxes = {
+            name: board.page.locator(f".drawing-board {name}").bounding_box()
+            for name in (".lambda", ".palette", ".pills", ".drawing canvas", ".output > [role=img]")
+        }
+        for name, box in boxes.items():
+            assert box["y"] >= 0 and box["y"] + box["height"] <= height, f"{name} is not on the screen"
+            assert box["x"] >= 0 and box["x"] + box["width"] <= width, f"{name} is not on the screen"
+        assert boxes[".drawing canvas"]["width"] >= 190 and boxes[".output > [role=img]"]["width"] >= 120
+        to()
+        board.settled()
+        assert board.page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_picture_follows_the_pen_and_comes_back_if_the_stroke_is_dropped(board) -> None:
+    board.button("An empty wall").click()
+    wall, address = board.picture(), board.page.url
+    board.page.mouse.move(*board.place(40, 60))
+    board.page.mouse.down()
+    board.page.mouse.move(*board.place(120, 180), steps=8)
+    await_another_picture(board, wall)
+    assert board.page.url == address, "nothing is drawn yet"
+    board.drawing.focus()
+    board.page.keyboard.press("Escape")
+    assert torch.equal(board.picture(), wall)
+    board.page.mouse.up()
+    assert board.page.url == address
+
+
+def test_a_click_places_a_part_of_usual_size(board) -> None:
+    """As large as others of its class, or as such parts are; a drag that comes back to where it began places none."""
+
+    def size(label: str) -> tuple[int, int]:
+        drawn = board.saved("Save the drawing")
+        ys, xs = (drawn == torch.tensor(LABEL_COLOURS[label])[:, None, None]).all(dim=0).nonzero().T
+        width, height = int(xs.max() - xs.min()) + 1, int(ys.max() - ys.min()) + 1
+        assert len(xs) == width * height, "a whole rectangle"
+        return width, height
+
+    board.button("An empty wall").click()
+    board.choose("door")
+    board.page.mouse.click(*board.place(254, 254))
+    assert 25 < size("door")[0] < size("door")[1] < 90, "none of it is beyond the border"
+    board.choose("window")
+    board.drag((120, 40), (131, 59))
+    board.page.mouse.click(*board.place(40, 50))
+    board.choose("Move")
+    board.page.mouse.click(*board.place(125, 50))
+    board.button("Delete").click()
+    assert size("window") == (12, 20)
+    before = board.saved("Save the drawing")
+    board.choose("Rectangle")
+    board.page.mouse.move(*board.place(120, 100))
+    board.page.mouse.down()
+    for end in ((200, 200), (120, 100)):
+        board.page.mouse.move(*board.place(*end), steps=3)
+    board.page.mouse.up()
+    assert torch.equal(board.saved("Save the drawing"), before)
 
 
 def test_a_house_by_keys(board) -> None:
@@ -408,6 +504,148 @@ def test_a_brush_paints_and_an_example_can_be_taken_apart(board) -> None:
     assert not (after == torch.tensor(LABEL_COLOURS["door"])[:, None, None]).all(dim=0).any()
 
 
+# --- λ moves within a frame
+
+
+RECORD = """() => {
+    window.asked = [];
+    const post = Worker.prototype.postMessage;
+    Worker.prototype.postMessage = function (request, ...more) {
+        if (request.position !== undefined) asked.push({ position: request.position, source: Boolean(request.source) });
+        return post.call(this, request, ...more);
+    };
+}"""
+MOVE = """async index => {
+    const range = document.querySelector(".lambda input");
+    const before = asked.length;
+    const canvas = document.querySelector(".output > [role=img]");
+    range.value = index;
+    range.dispatchEvent(new Event("input"));
+    await new Promise(done => queueMicrotask(() => queueMicrotask(() => setTimeout(done))));
+    return [asked.length - before, canvas.parentElement.ariaBusy, canvas.parentElement.textContent];
+}"""
+
+
+def asked(board: Board, count: int) -> list[dict]:
+    """What the worker is asked for since the last label map, once it is so much."""
+    since = "asked.slice(asked.findLastIndex(({ source }) => source))"
+    board.page.wait_for_function(f"count => {since}.length >= count", arg=count, timeout=120_000)
+    return board.page.evaluate(since)
+
+
+def test_after_a_stroke_the_other_lambdas_are_computed_ahead_the_nearest_first(board, path) -> None:
+    board.page.evaluate(RECORD)
+    board.button("An empty wall").click()
+    indices = [round(10 * each["position"]) for each in asked(board, 51)]  # as λ has two digits
+    assert sorted(indices) == list(range(51))
+    assert [abs(index - 30) for index in indices] == sorted(abs(index - 30) for index in indices)
+    board.page.wait_for_timeout(300)  # the last one is computed
+    drawn = board.saved("Save the drawing")
+    for index, lambda_l1 in ((0, 0), (50, math.inf), (27, path.grid(9)[27])):
+        assert board.page.evaluate(MOVE, index)[:2] == [0, "false"], "it is there before the next frame"
+        expected = path.translate(drawn, [lambda_l1])[lambda_l1]
+        assert (board.picture() - expected.int()).abs().max() <= 8
+
+
+def test_a_new_stroke_ends_what_is_computed_ahead(board) -> None:
+    board.page.evaluate(RECORD)
+    board.button("An empty wall").click()
+    asked(board, 3)
+    board.page.evaluate("""document.querySelectorAll(".example")[2].click()""")
+    asked(board, 51)
+    starts = board.page.evaluate("asked.flatMap(({ source }, i) => (source ? [i] : []))")
+    assert len(starts) == 2 and starts[1] - starts[0] < 51, "it did not wait for the rest"
+
+
+# --- the first seconds
+
+
+def test_a_first_visit_sees_what_lambda_does_and_where_to_draw(browser, address) -> None:
+    with opened(browser, address, **PHONE) as board:
+        caption, place = board.page.locator(".output figcaption"), board.page.locator(".invite span")
+        playwright.expect(caption).to_have_text("A: λ = 100 | B: L1 only")
+        board.ready()
+        playwright.expect(caption).to_have_text("A: λ = 100 | B: L1 only")
+        a, b = pixels(board.output), pixels(board.page.locator(".over canvas"))
+        box = place.bounding_box()
+        corners = [(box["x"] + 1, box["y"] + 1), (box["x"] + box["width"] - 1, box["y"] + box["height"] - 1)]
+        touch(board.page, corners)
+        playwright.expect(place).to_have_count(0)
+        playwright.expect(caption).to_have_text("λ = 100")
+        drawn = board.saved("Save the drawing")
+        windows = (drawn == torch.tensor(LABEL_COLOURS["window"])[:, None, None]).all(dim=0)
+        assert 3 * 36 * 54 < windows.sum() < 3 * 40 * 58, "a third window"
+        board.page.get_by_role("button", name="a wall that lacks a window").click()
+        assert torch.equal(board.picture(), a), "A"
+        assert torch.equal(board.stop(5).picture(), b), "B"
+        board.page.goto("about:blank")
+        board.page.goto(address)
+        board.ready()
+        playwright.expect(caption).to_have_text("λ = 100")
+
+
+def test_the_wipe_compares_two_lambdas_until_it_is_closed(board, path) -> None:
+    board.page.locator(".divider").focus()
+    board.page.keyboard.press("ArrowRight")
+    at = board.page.locator(".over").evaluate("element => element.style.getPropertyValue('--at')")
+    assert at == "51%", "who uses it keeps it"
+    board.button("An empty wall").click()
+    board.stop(0)
+    board.page.get_by_label("against").select_option("λ = 10")
+    board.settled()
+    playwright.expect(board.page.locator(".output figcaption")).to_have_text("A: λ = 0 | B: λ = 10")
+    drawn, over = board.saved("Save the drawing"), pixels(board.page.locator(".over canvas"))
+    for shown, lambda_l1 in ((board.picture(), 0), (over, 10)):
+        assert (shown - path.translate(drawn, [lambda_l1])[lambda_l1].int()).abs().max() <= 8
+    assert torch.equal(board.saved("Save the picture").int(), board.picture()), "A alone is saved"
+    board.page.get_by_label("A/B wipe").uncheck()
+    playwright.expect(board.page.locator(".over")).to_have_count(0)
+
+
+def test_a_link_shows_its_picture_before_the_network_is_there(browser, address) -> None:
+    with opened(browser, address) as board:
+        draw_a_house(board.ready())
+        picture = board.stop(4).picture()
+        board.button("Copy a link").click()
+        playwright.expect(board.say).to_contain_text("copied")
+        link = board.page.evaluate("navigator.clipboard.readText()")
+    session = browser.new_context(service_workers="block")
+    page = session.new_page()
+    page.route("**/late.onnx.gz", lambda route: None)
+    for preview, there in (("", True), ("x", False)):
+        page.goto("about:blank")
+        page.goto(link + preview)
+        shown = Board(page)
+        state = (
+            "The network's output for your drawing, λ = 1000" if there else "There is no output for your drawing yet"
+        )
+        playwright.expect(shown.output).to_have_attribute("aria-label", state)
+        if there:
+            assert (pixels(shown.output) - picture).abs().float().mean() < 20
+    session.close()
+
+
+def test_nothing_is_asked_for_twice(browser, site) -> None:
+    paths = []
+
+    class Counted(_Kept):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            super().do_GET()
+
+    with serve(site, Counted) as address, opened(browser, address) as board:
+        playwright.expect(board.ready().page.locator("#offline")).to_have_text(
+            "This page now works without a network, too."
+        )
+    assert "/model/early.onnx.gz" in paths and len(paths) == len(set(paths)), sorted(paths)
+
+
+def test_a_link_to_the_page_has_a_picture(site) -> None:
+    html = (site / "index.html").read_text()
+    assert re.search('property="og:image" content="https://[^"]+/card.jpg"', html) and "{{" not in html
+    assert Image.open(site / "card.jpg").size == (1200, 600)
+
+
 # --- while it loads, and without a network
 
 
@@ -418,6 +656,7 @@ def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, add
     page.goto(address)
     board = Board(page).settled()
     playwright.expect(page.get_by_label("Loading the network")).to_be_visible()
+    assert re.search(r"\d\.\d of \d+\.\d MB", page.locator(".say label").inner_text())
     source = synthetic_facades(1, SIZE, 2).source
     for stop, lambda_l1 in enumerate(path.lambdas):
         expected = path.translate(source, [lambda_l1])[lambda_l1][0]
@@ -449,7 +688,7 @@ def test_after_a_reload_an_example_has_frames_again(browser, address) -> None:
     board = Board(page)
     board.example(4)
     picture = board.stop(0).picture()
-    playwright.expect(page).to_have_url(re.compile("at=0&drawing="))
+    playwright.expect(page).to_have_url(re.compile("lambda=0&drawing="))
     page.reload()
     assert torch.equal(board.picture(), picture) and picture.float().std() > 5
     session.close()
@@ -474,11 +713,12 @@ def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) ->
             for name, before, after in (
                 ("index.html", f"<h1>{title}</h1>", f"<h1>{new}</h1>"),
                 ("page.js", kept, f"{new}: works without a network."),
-                ("offline.js", "`${PREFIX}", f"`${{PREFIX}}{new}"),
             ):
                 text = (folder / name).read_text()
                 assert before in text
                 (folder / name).write_text(text.replace(before, after))
+            shutil.copyfile(ROOT / "site/offline.js", folder / "offline.js")
+            write_service_worker(folder)
             title, kept = new, f"{new}: works without a network."
             board.page.reload()
             said = re.compile(f"There is a new version|^{kept}")  # the second: the browser has looked before by itself
@@ -517,13 +757,17 @@ def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, sit
     damaged = bytearray(good[NETWORK[1]])
     damaged[len(damaged) // 2] ^= 255
     cases = [
-        (NETWORK[1], bytes(damaged), "model/late.onnx.gz is damaged or was cut off: reload the page."),
-        (NETWORK[1], good[NETWORK[1]][:-1000], "model/late.onnx.gz is damaged or was cut off: reload the page."),
+        (NETWORK[1], bytes(damaged), "model/late.onnx.gz is damaged or was cut off."),
+        (NETWORK[1], good[NETWORK[1]][:-1000], "model/late.onnx.gz is damaged or was cut off."),
         (NETWORK[1], good[NETWORK[0]], "model/late.onnx.gz is a network, but not one of this page."),
         (NETWORK[0], other_size.read_bytes(), "are a network, but not one of this page."),
-        (NETWORK[0], gzip.compress(b"no network"), "model/early.onnx.gz is no network that this page can run"),
-        (NETWORK[0], None, "model/early.onnx.gz can't be loaded (404)"),
-        ("ort/ort.wasm.bundle.min.mjs", None, "This browser can't run the network: a file of it is missing."),
+        (NETWORK[0], gzip.compress(b"no network"), "model/early.onnx.gz is no network that this page can run."),
+        (NETWORK[0], None, "model/early.onnx.gz can't be loaded: it was answered by 404."),
+        (
+            "ort/ort.wasm.bundle.min.mjs",
+            None,
+            "The network can't be started: a file of it is missing",
+        ),
     ]
     for name, body, sentence in cases:
         session = browser.new_context(service_workers="block")
@@ -533,6 +777,7 @@ def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, sit
         page.goto(address)
         board = Board(page)
         playwright.expect(board.say).to_contain_text(sentence, timeout=30_000)
+        assert not re.search("ERROR_CODE|protobuf|ONNX|undefined", board.say.inner_text()), "words of the runtime"
         playwright.expect(page.get_by_role("progressbar")).to_be_hidden()
         assert board.stop(0).picture().float().std() > 5, "the examples can still be seen"
         board.button("An empty wall").click()
@@ -541,6 +786,63 @@ def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, sit
         board.button("Save the picture").click()
         playwright.expect(board.say).to_contain_text("The network has not computed this picture")
         session.close()
+
+
+def test_a_failure_stands_out_and_can_be_retried(browser, address) -> None:
+    session = browser.new_context(service_workers="block")
+    page, tries = session.new_page(), []
+
+    def answer(route) -> None:
+        tries.append(route)
+        fulfill({"body": gzip.compress(b"garbage")}, route) if len(tries) < 3 else route.continue_()
+
+    page.route("**/late.onnx.gz", answer)
+    page.goto(address)
+    board, again = Board(page), page.get_by_role("button", name="Try again", exact=True)
+    playwright.expect(board.say).to_have_text(
+        "model/late.onnx.gz is no network that this page can run.", timeout=60_000
+    )
+    assert board.say.evaluate("element => getComputedStyle(element).borderLeftStyle") == "solid"
+    board.button("An empty wall").click()
+    again.click()
+    playwright.expect(board.say).to_contain_text("no network that this page can run", timeout=60_000)
+    again.click()
+    playwright.expect(again).to_be_hidden()
+    assert board.picture().float().std() > 1
+    board.button("Save the picture").click()
+    playwright.expect(board.say).to_have_text("")
+    assert len(tries) == 3
+    session.close()
+
+
+def test_a_link_keeps_its_lambda_on_another_path(board) -> None:
+    """Positions are those of one path; λ itself stands in the address, and old links with a position are read."""
+    board.stop(1)
+    playwright.expect(board.page).to_have_url(re.compile("#lambda=1&drawing="))
+    board.stop(5)
+    playwright.expect(board.page).to_have_url(re.compile("#lambda=L1&drawing="))
+    read = """async ([lambdas, hash]) => {
+        const { indexIn } = await import("./links.js");
+        return indexIn(new URLSearchParams(hash), { positions: lambdas.map(lambda => ({ lambda })) });
+    }"""
+    other = [0, 10, 50, 100, 400, 1000, None]
+    for hash, index in {
+        "lambda=100": 3,
+        "lambda=L1": 6,
+        "lambda=1e9": 6,
+        "lambda=0": 0,
+        "lambda=60": 2,
+        "at=3": 3,
+        "at=5": 6,
+        "at=0": 0,
+        "at=3.6": 4,
+        "at=4.9": 6,
+        "at=99": 6,
+        "lambda=x": None,
+        "at=": None,
+        "": None,
+    }.items():
+        assert board.page.evaluate(read, [other, hash]) == index, hash
 
 
 def test_lost_examples_are_left_out_and_a_lost_list_gets_a_sentence(browser, address) -> None:
@@ -559,7 +861,7 @@ def test_lost_examples_are_left_out_and_a_lost_list_gets_a_sentence(browser, add
             playwright.expect(page.locator(".waiting")).to_contain_text(sentence)
         else:
             assert board.picture().float().std() > 1
-            assert page.locator(".example").count() == (5 if "1" in lost else 0)
+            assert page.locator(".example").count() == (6 if "1" in lost else 0)
         session.close()
 
 
@@ -581,6 +883,7 @@ def test_a_browser_without_simd_gets_a_sentence(browser, address) -> None:
     page.add_init_script("WebAssembly.validate = () => false")
     page.goto(address)
     playwright.expect(Board(page).say).to_contain_text("no WebAssembly SIMD: take a current Chrome")
+    playwright.expect(page.get_by_role("button", name="Try again")).to_be_hidden()
     session.close()
 
 
@@ -595,7 +898,7 @@ def test_no_address_does_anything_but_a_sentence(browser, address, text: str) ->
         dialogs = []
         board.page.on("dialog", lambda dialog: dialogs.append(dialog))
         board.ready()
-        assert board.page.locator(".drawing-board img").count() == 6 and dialogs == []
+        assert board.page.locator(".drawing-board img").count() == 7 and dialogs == []
 
 
 def test_a_damaged_link_leaves_the_drawing(board) -> None:
@@ -679,7 +982,15 @@ def test_everything_has_a_name_and_is_reached_by_tab_in_order(board) -> None:
     for _ in range(30):
         board.page.keyboard.press("Tab")
         reached.append(board.page.locator(":focus").evaluate(NAME) if board.page.locator(":focus").count() else "")
-    order = ["λ", "Rectangle", "window", "Your drawing", "example 1", "An empty wall", "Your label map…"]
+    order = [
+        "λ",
+        "Rectangle",
+        "window",
+        "Your drawing",
+        "five floors above two shops",
+        "An empty wall",
+        "Your label map…",
+    ]
     found = [next((i for i, name in enumerate(reached) if name.startswith(each)), -1) for each in order]
     assert found[0] >= 0 and found == sorted(set(found)), reached
     assert all(reached[: found[-1]])

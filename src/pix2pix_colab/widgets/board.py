@@ -80,10 +80,11 @@ class DrawingBoard(SavedForm, anywidget.AnyWidget):
         super().__init__(data=data)
         self.on_msg(lambda _, request, buffers: self._respond(**request, labels=bytes(buffers[0])))
 
-    def _respond(self, id: str, index: int, labels: bytes, critic: bool = False) -> None:
+    def _respond(self, id: str, index: int, labels: bytes, critic: bool = False, sketch: bool = False) -> None:
         """Answer a request of a view with its id, and with a JPEG or with the sentence of an error.
 
         With ``critic``, the answer is what the discriminator makes of that picture: a byte for each patch, 255 is real.
+        A ``sketch`` is asked for while the pen is down, and is not kept for a saved notebook.
 
         Requests and answers are messages, not traits: of a trait that changes twice while the kernel is busy, the
         browser sends the last value only, so the request of one view would take the place of another's. And each has
@@ -93,7 +94,7 @@ class DrawingBoard(SavedForm, anywidget.AnyWidget):
         answer = self._judge if critic else self._answer
         image, error = attempt(lambda: answer(index, labels), interrupted)
         self.send({"id": id, "error": error}, [image] if image else [])
-        if image and not critic:
+        if image and not critic and not sketch:
             self.update_saved()
 
     def _answer(self, index: int, labels: bytes) -> bytes:

@@ -4,10 +4,11 @@ import { element } from "../elements.js";
 import { controlUses } from "../keys.js";
 import { lambdaControl } from "../lambda_control.js";
 import { drawingCanvas } from "./canvas.js";
-import { CRITIC, CriticView } from "./critic_view.js";
+import { COMPARE } from "./compare_view.js";
+import { CRITIC } from "./critic_view.js";
 import { readLabelMap } from "./files.js";
-import { rasterise } from "./label_map.js";
-import { latest } from "./latest.js";
+import { paintOver, rasterise } from "./label_map.js";
+import { OutputView } from "./output_view.js";
 import { History } from "./shapes.js";
 import { actionOf } from "./shortcuts.js";
 import { addControls, FILES, TOOLBAR } from "./toolbar.js";
@@ -27,25 +28,28 @@ import { addControls, FILES, TOOLBAR } from "./toolbar.js";
  * @property {number} index of the position to start at
  * @property {{name: string, image: Blob}[]} examples label maps to start from
  *
- * @typedef {{labels: Uint8Array, index: number, example: number}} Job a label map and a position of λ; the number of
- *   the example if it is exactly that, else -1
- * @typedef {{bitmap: ImageBitmap, index: number, preview?: boolean}} Output of a network, and the position of its λ;
- *   a preview is not for saving, and may be of another λ than the job
+ * @typedef {{labels: Uint8Array, index: number, example: number, sketch?: boolean}} Job a label map and a position of λ; the
+ *   number of the example if it is exactly that, else -1; whether the pen is still down
+ * @typedef {{bitmap: ImageBitmap, index: number, preview?: boolean, kept?: boolean}} Output of a network, and the position of
+ *   its λ; a preview is not for saving, and may be of another λ than the job; one that is kept is not the board's to close
  * @typedef {(job: Job) => Promise<Output | null>} Translate null: not yet, and the board is asked to refresh later.
  *   Rejects with an Error whose message is a sentence
+ *
+ * @typedef {Error & {final?: boolean}} Failure final: another try would fail, too
  *
  * @typedef {object} Options
  * @property {(board: Board) => void} [onchange] after each change of the drawing or of λ
  * @property {(job: Job) => Promise<Uint8Array>} [judge] the discriminator's verdicts on the output of a job: 255 is real
+ * @property {() => Promise<void>} [retry] what is to be done before an output that failed is asked for again
  * @property {(board: Board) => Promise<string>} [share] makes a link of the drawing; returns what the user should know
  */
 
-const BODY = `
+const BODY = `<div class="desk">
   <figure class="output" aria-busy="true"><figcaption></figcaption><canvas role="img"></canvas></figure>
-  ${CRITIC}<div class="say"><span role="status"></span><label hidden>Loading the network <progress max="1"></progress></label></div>
+  <div class="views">${COMPARE}${CRITIC}</div><div class="say"><span role="status"></span><button type="button" hidden>Try again</button><label hidden>Loading the network <span></span> <progress max="1"></progress></label></div>
   ${TOOLBAR}
   <figure class="drawing"><figcaption>your drawing</figcaption><canvas tabindex="0" role="application"></canvas></figure>
-  ${FILES}`;
+  ${FILES}</div>`;
 const KEYS = "Arrow keys move the cursor, Space begins and ends a part, Escape drops it, Delete removes what is there.";
 
 export class Board {
@@ -65,8 +69,6 @@ export class Board {
     this.history = new History([]);
     this.origins = new WeakMap(); // of shapes: the example that they are
     this.maps = new WeakMap(); // of shapes: their label map
-    this.wanted = this.shown = /** @type {Job | null} */ (null);
-    this.ask = latest((job) => this.#show(job));
     this.#build(parent);
   }
 
@@ -75,13 +77,13 @@ export class Board {
     this.root.innerHTML = BODY;
     const find = (selector) => this.root.querySelector(selector);
     this.lambda = lambdaControl(this.data.positions, (index) => this.move(index));
-    this.root.prepend(this.lambda.heading, this.lambda.control);
+    find(".desk").prepend(this.lambda.heading, this.lambda.control);
     this.drawing = find("figure.drawing canvas");
     this.drawing.setAttribute("aria-label", `Your drawing. ${KEYS}`);
-    this.output = find("figure.output canvas"); // Jupyter has an .output around the board
     this.canvas = drawingCanvas(this.drawing, this);
     this.controls = addControls(this);
-    this.critic = new CriticView(this);
+    this.view = new OutputView(this, find("figure.output canvas")); // Jupyter has an .output around the board
+    find(".say button").onclick = () => this.retry();
     this.root.onkeydown = (event) => this.onKey(event);
     this.lambda.show(this.index);
   }
@@ -90,10 +92,14 @@ export class Board {
     return this.history.shapes;
   }
 
-  /** The label map, the same array as long as the drawing is the same. */
-  get labels() {
-    if (!this.maps.has(this.shapes)) this.maps.set(this.shapes, rasterise(this.shapes, this.size, this.fill));
-    return this.maps.get(this.shapes);
+  /** The label map of shapes, the same array for the same shapes. @param {Shape[]} shapes of the drawing, or of what it becomes */
+  labelsOf(shapes) {
+    if (!this.maps.has(shapes)) {
+      const added = this.shapes.every((shape, i) => shape === shapes[i]) ? shapes.slice(this.shapes.length) : [];
+      const known = added.length && this.maps.get(this.shapes);
+      this.maps.set(shapes, known ? paintOver(known.slice(), added, this.size) : rasterise(shapes, this.size, this.fill));
+    }
+    return this.maps.get(shapes);
   }
 
   // --- changes of the drawing
@@ -148,7 +154,7 @@ export class Board {
   }
 
   async #load(read) {
-    this.#wait();
+    this.view.wait();
     try {
       const { shapes, words } = await read();
       this.draw(shapes);
@@ -187,19 +193,24 @@ export class Board {
 
   // --- the output
 
-  /** Tell that the output is not that of what is asked for. */
-  #wait() {
-    this.output.parentNode.setAttribute("aria-busy", "true");
-  }
-
   /** Ask for the output of what is drawn, at the present λ. */
   refresh() {
     if (!this.root.parentNode) return; // closed meanwhile
     this.controls.show();
-    this.#wait();
-    this.wanted = { labels: this.labels, index: this.index, example: this.origins.get(this.shapes) ?? -1 };
-    this.ask(this.wanted);
+    this.view.wait();
+    this.view.ask({ labels: this.labelsOf(this.shapes), index: this.index, example: this.origins.get(this.shapes) ?? -1 });
     this.options.onchange?.(this);
+  }
+
+  /** Ask for the output of what the pen has drawn so far. @param {Shape[]} shapes */
+  sketch(shapes) {
+    if (!this.root.parentNode) return;
+    this.view.ask({ labels: this.labelsOf(shapes), index: this.index, example: -1, sketch: true });
+  }
+
+  /** Go back to the output of the drawing. */
+  dropSketch() {
+    if (this.view.wanted?.sketch) this.refresh();
   }
 
   close() {
@@ -207,39 +218,23 @@ export class Board {
     this.root.remove();
   }
 
-  /** @param {Job} job */
-  async #show(job) {
-    try {
-      const output = await this.translate(job);
-      this.critic.clear();
-      if (!output) return this.#describe("not computed yet", "There is no output for your drawing yet", true);
-      const { bitmap, index, preview } = output;
-      Object.assign(this.output, { width: bitmap.width, height: bitmap.height });
-      this.output.getContext("2d").drawImage(bitmap, 0, 0);
-      bitmap.close();
-      this.shown = preview ? null : job;
-      const { label } = this.data.positions[index];
-      this.#describe(label, `The network's output for your drawing, ${label}`, false);
-      if (this.failed) this.say(""); // that is over
-      if (job === this.wanted) this.critic.look(this.shown);
-    } catch (error) {
-      this.critic.clear();
-      this.#describe("no picture of this drawing", "There is no output for your drawing", true);
-      this.say(error.message);
-      this.failed = true;
-    }
-    if (job === this.wanted) this.output.parentNode.setAttribute("aria-busy", "false");
+  /** Do again what failed. */
+  async retry() {
+    this.say("");
+    this.view.wait();
+    const failure = await this.options.retry?.().catch((error) => error);
+    this.refresh();
+    if (failure) this.say(failure.message, failure);
   }
 
-  #describe(caption, label, stale) {
-    this.output.previousSibling.textContent = caption;
-    this.output.setAttribute("aria-label", label);
-    this.output.parentNode.classList.toggle("stale", stale);
-  }
-
-  /** @param {string} words to tell the user, or nothing */
-  say(words) {
-    this.failed = false; // whether the words are those of an output that failed
+  /** @param {string} words to tell the user, or nothing
+   * @param {Failure | null} [failure] of which they tell: it can be tried again, unless it is final
+   */
+  say(words, failure = null) {
+    this.failed = Boolean(failure);
+    const place = this.root.querySelector(".say");
+    place.classList.toggle("failed", this.failed);
+    place.querySelector("button").hidden = !failure || failure.final;
     const text = this.root.querySelector("[role=status]");
     if (text.textContent !== words) text.textContent = words;
   }

@@ -2,7 +2,7 @@
 
 import { element } from "../elements.js";
 import { isCommand } from "../keys.js";
-import { paintOver, rasterise, toPixels } from "./label_map.js";
+import { toPixels } from "./label_map.js";
 import { boundsOf, shapeAt } from "./shapes.js";
 import { TOOLS } from "./tools.js";
 
@@ -10,8 +10,9 @@ import { TOOLS } from "./tools.js";
  * @typedef {import("./board.js").Board} Board
  * @typedef {import("./shapes.js").Shape} Shape
  * @typedef {import("./shapes.js").Point} Point
- * @typedef {{drag: import("./tools.js").Drag | null, pointer: number | null, preview: Shape[] | null, cursor: Point}} State
- *   of a drag, by the pointer or by keys, the shapes that it makes, and the cursor that keys move
+ * @typedef {{drag: import("./tools.js").Drag | null, tap: (() => Shape[]) | null, pointer: number | null, preview: Shape[] | null,
+ *   cursor: Point}} State of a drag, by the pointer or by keys, what it is as long as it is a tap, the shapes that it makes,
+ *   and the cursor that keys move
  */
 
 const STEP = { coarse: 4, fine: 1 }; // px, for a press of an arrow key
@@ -24,7 +25,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
  */
 export function drawingCanvas(canvas, board) {
   /** @type {State} */
-  const state = { drag: null, pointer: null, preview: null, cursor: [board.size / 2, board.size / 2] };
+  const state = { drag: null, tap: null, pointer: null, preview: null, cursor: [board.size / 2, board.size / 2] };
   const map = element("canvas", { width: board.size, height: board.size });
   const paint = () => paintDrawing(canvas, map, board, state);
   listenToPointer(canvas, board, state, paint);
@@ -43,18 +44,29 @@ export function drawingCanvas(canvas, board) {
 // --- a drag: from its start, over any number of points, to its end
 
 function start(board, state, point, pointer = null) {
-  const setting = { shapes: board.shapes, size: board.size, label: board.label, radius: board.radius };
-  state.drag = TOOLS[board.tool].start(setting, point);
+  const { name } = board.data.classes[board.label];
+  const setting = { shapes: board.shapes, size: board.size, label: board.label, name, radius: board.radius };
+  const { start: begin, tap } = TOOLS[board.tool];
+  state.drag = begin(setting, point);
+  state.tap = tap && (() => tap(setting, point));
   state.pointer = pointer;
   state.cursor = point;
   board.select(board.tool === "move" ? shapeAt(board.shapes, point, board.size) : -1);
+  follow(board, state, point);
+}
+
+function follow(board, state, point) {
   state.preview = state.drag(point);
+  if (state.preview === board.shapes) return;
+  state.tap = null;
+  board.sketch(state.preview);
 }
 
 function end(board, state, keep) {
-  const shapes = state.preview;
-  state.drag = state.preview = null;
-  if (!keep || !shapes || shapes === board.shapes) return;
+  if (!state.drag) return;
+  const shapes = (keep && state.tap?.()) || state.preview;
+  state.drag = state.tap = state.preview = null;
+  if (!keep || shapes === board.shapes) return board.dropSketch();
   const { selected } = board;
   board.draw(shapes);
   board.select(selected); // what was moved
@@ -76,12 +88,13 @@ function listenToPointer(canvas, board, state, paint) {
   canvas.onpointermove = (event) => {
     if (!state.drag || state.pointer !== event.pointerId || folded()) return;
     const passed = event.getCoalescedEvents?.() ?? [];
-    for (const each of passed.length ? passed : [event]) state.preview = state.drag(pointOf(each));
+    for (const each of passed.slice(0, -1)) state.drag(pointOf(each));
+    follow(board, state, pointOf(passed.at(-1) ?? event));
     paint();
   };
   const stop = (keep) => (event) => {
     if (!state.drag || state.pointer !== event.pointerId) return;
-    if (keep && !folded()) state.preview = state.drag(pointOf(event));
+    if (keep && !folded()) follow(board, state, pointOf(event));
     end(board, state, keep);
     paint();
   };
@@ -103,7 +116,7 @@ function listenToKeys(canvas, board, state, paint) {
       const step = event.shiftKey ? STEP.fine : STEP.coarse;
       const to = ARROWS[event.key].map((way, axis) => state.cursor[axis] + way * step);
       state.cursor = to.map((each) => Math.min(board.size - 1, Math.max(0, each)));
-      if (state.drag) state.preview = state.drag(state.cursor);
+      if (state.drag) follow(board, state, state.cursor);
     } else if (event.key in keys) keys[event.key]();
     else return;
     event.preventDefault();
@@ -116,7 +129,7 @@ function listenToKeys(canvas, board, state, paint) {
 
 function paintDrawing(canvas, map, board, { preview, cursor }) {
   const shapes = preview ?? board.shapes;
-  map.getContext("2d").putImageData(new ImageData(toPixels(labelsOf(shapes, board), board.palette), board.size), 0, 0);
+  map.getContext("2d").putImageData(new ImageData(toPixels(board.labelsOf(shapes), board.palette), board.size), 0, 0);
   const side = Math.round(canvas.clientWidth * devicePixelRatio) || board.size;
   if (canvas.width !== side) Object.assign(canvas, { width: side, height: side });
   const context = canvas.getContext("2d");
@@ -131,14 +144,6 @@ function paintDrawing(canvas, map, board, { preview, cursor }) {
       outline(context, box, scale);
     }
   }
-}
-
-/** The label map of what is drawn so far; of the board's own shapes it is known. */
-function labelsOf(shapes, board) {
-  if (shapes === board.shapes) return board.labels;
-  const above = shapes.slice(board.shapes.length);
-  if (above.length) return paintOver(board.labels.slice(), above, board.size); // a new part
-  return rasterise(shapes, board.size, board.fill); // one was moved
 }
 
 /** A frame that is seen on every colour. */

@@ -16,19 +16,25 @@ export const CRITIC = `
 
 export class CriticView {
   #board;
-  #box;
+  #output;
   #canvas;
   #verdicts = /** @type {Uint8Array | null} */ (null);
   #job = /** @type {Job | null} */ (null);
 
-  /** @param {Board} board with its elements; without ``options.judge`` there is no critic, and nothing to see */
-  constructor(board) {
+  /** @param {Board} board with its elements; without ``options.judge`` there is no critic, and nothing to see
+   * @param {import("./output_view.js").OutputView} view of the output
+   */
+  constructor(board, view) {
     this.#board = board;
+    this.#output = view.canvas;
     this.root = board.root.querySelector(".critic");
     this.root.hidden = !board.options.judge;
-    this.#box = this.root.querySelector("input");
+    this.box = this.root.querySelector("input");
     this.#canvas = element("canvas", { className: "verdicts", width: board.size, height: board.size });
-    this.#box.onchange = () => this.look(board.shown);
+    this.box.onchange = () => {
+      if (this.box.checked) view.compare.close();
+      this.look(view.shown);
+    };
     this.#canvas.onpointermove = this.#canvas.onpointerdown = (event) => this.#point(event);
     this.#canvas.onpointerleave = ({ pointerType }) => pointerType === "mouse" && this.#paint(-1); // what a finger has framed stays
     this.clear();
@@ -38,20 +44,20 @@ export class CriticView {
   clear() {
     this.#job = this.#verdicts = null;
     this.#canvas.remove();
-    this.root.classList.toggle("on", this.#box.checked);
+    this.root.classList.toggle("on", this.box.checked);
     this.#say("");
   }
 
   /** Ask for the verdicts on an output that is shown, if the critic is switched on. @param {Job | null} job */
   async look(job) {
     this.clear();
-    if (!job || !this.#box.checked) return;
+    if (!job || !this.box.checked) return;
     this.#job = job;
     try {
       const verdicts = await this.#board.options.judge(job);
       if (this.#job !== job) return; // drawn on meanwhile
       this.#verdicts = verdicts;
-      this.#board.output.after(this.#canvas);
+      this.#output.after(this.#canvas);
       this.#paint(-1);
     } catch (error) {
       if (this.#job === job) this.#say(error.message);

@@ -30,7 +30,8 @@ export function shapeAt(shapes, point, size) {
   return i === 0 && coversHalf(shapes[0], size) ? -1 : i;
 }
 
-const coversHalf = (shape, size) =>
+/** Whether a shape is a wall rather than a part of one. @param {Shape} shape @param {number} size of the label map */
+export const coversHalf = (shape, size) =>
   shape.kind === "pixels" || (shape.kind === "rectangle" && shape.width * shape.height > size ** 2 / 2);
 
 function contains(shape, [x, y]) {

@@ -13,9 +13,9 @@ export const TOOLBAR = `
     <fieldset class="pills"><legend>Tool</legend></fieldset>
     <label class="radius">size <input type="range" min="1"></label>
     <span class="buttons">
-      <button type="button" data-do="undo" title="Ctrl+Z">Undo</button>
-      <button type="button" data-do="redo" title="Ctrl+Shift+Z">Redo</button>
-      <button type="button" data-do="delete" title="Delete">Delete</button>
+      <button type="button" data-do="undo" data-icon="↶" aria-label="Undo" title="Ctrl+Z">Undo</button>
+      <button type="button" data-do="redo" data-icon="↷" aria-label="Redo" title="Ctrl+Shift+Z">Redo</button>
+      <button type="button" data-do="delete" data-icon="✕" aria-label="Delete" title="Delete">Delete</button>
     </span>
     <span class="hint"></span>
   </div>
@@ -44,7 +44,7 @@ export function addControls(board) {
   button("delete").onclick = () => board.removeSelected();
   button("save-drawing").onclick = () => savePng(labelMap(board), "label-map.png");
   button("save-output").onclick = () => {
-    if (board.shown === board.wanted) savePng(board.output, "output.png");
+    if (board.view.shown === board.view.wanted) savePng(board.view.canvas, "output.png");
     else board.say("The network has not computed this picture, so it can't be saved.");
   };
   button("share").hidden = !board.options.share;
@@ -97,7 +97,7 @@ function addPalette(board, palette) {
 function addStarts(board, start) {
   board.data.examples.forEach(({ name, image }, i) => {
     const url = URL.createObjectURL(image);
-    const button = element("button", { type: "button", className: "example" });
+    const button = element("button", { type: "button", className: "example", title: name });
     button.onclick = () => board.start(i);
     button.append(element("img", { src: url, alt: name, onload: () => URL.revokeObjectURL(url) }));
     start.append(button);
@@ -112,8 +112,9 @@ function addStarts(board, start) {
   start.append(element("button", { type: "button", textContent: "An empty wall", onclick: () => board.draw(board.data.empty) }), own);
 }
 
-function labelMap({ labels, palette, size }) {
+function labelMap(board) {
+  const { palette, shapes, size } = board;
   const canvas = element("canvas", { width: size, height: size });
-  canvas.getContext("2d").putImageData(new ImageData(toPixels(labels, palette), size), 0, 0);
+  canvas.getContext("2d").putImageData(new ImageData(toPixels(board.labelsOf(shapes), palette), size), 0, 0);
   return canvas;
 }

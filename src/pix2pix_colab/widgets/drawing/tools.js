@@ -1,19 +1,21 @@
 // What each tool makes of a drag, from a first point to the present one. Nothing here needs a browser.
 
 import { LEAST, moved, rectangleBetween, shapeAt } from "./shapes.js";
+import { usualPart } from "./usual.js";
 
 /**
  * @typedef {import("./shapes.js").Shape} Shape
  * @typedef {import("./shapes.js").Point} Point
- * @typedef {{shapes: Shape[], size: number, label: number, radius: number}} Setting the shapes before the drag, the size
- *   of the map, and the class and radius of what is drawn
+ * @typedef {{shapes: Shape[], size: number, label: number, name: string, radius: number}} Setting the shapes before the drag,
+ *   the size of the map, and the class, its name, and the radius of what is drawn
  * @typedef {(point: Point) => Shape[]} Drag the shapes when the pointer is at a point; the same array: nothing changed
- * @typedef {{name: string, hint: string, start: (setting: Setting, from: Point) => Drag}} Tool
+ * @typedef {{name: string, hint: string, start: (setting: Setting, from: Point) => Drag, tap?: (setting: Setting, at: Point) => Shape[]}} Tool
+ *   tap: what a drag makes that leads nowhere
  */
 
 /** @type {Record<string, Tool>} */
 export const TOOLS = {
-  rectangle: { name: "Rectangle", hint: "Drag from corner to corner", start: drawRectangle },
+  rectangle: { name: "Rectangle", hint: "Drag from corner to corner, or click", start: drawRectangle, tap: usualPart },
   brush: { name: "Brush", hint: "Paint freely", start: paint },
   move: { name: "Move", hint: "Drag a part, or tap it and delete it", start: move },
 };

@@ -1,0 +1,73 @@
+// The output on the board: one job after the other, of those asked for meanwhile the newest.
+
+import { CompareView } from "./compare_view.js";
+import { CriticView } from "./critic_view.js";
+import { latest } from "./latest.js";
+
+/**
+ * @typedef {import("./board.js").Board} Board
+ * @typedef {import("./board.js").Job} Job
+ */
+
+export class OutputView {
+  #board;
+  #ask;
+
+  /** @param {Board} board with its elements @param {HTMLCanvasElement} canvas */
+  constructor(board, canvas) {
+    this.#board = board;
+    this.canvas = canvas;
+    this.wanted = this.shown = /** @type {Job | null} */ (null);
+    this.#ask = latest((job) => this.#show(job));
+    this.critic = new CriticView(board, this);
+    this.compare = new CompareView(board, this);
+  }
+
+  /** Tell that the output is not that of what is asked for. */
+  wait() {
+    this.canvas.parentElement.setAttribute("aria-busy", "true");
+  }
+
+  /** @param {Job} job */
+  ask(job) {
+    this.wanted = job;
+    this.#ask(job);
+  }
+
+  /** @param {Job} job */
+  async #show(job) {
+    const board = this.#board;
+    try {
+      const output = await board.translate(job);
+      this.critic.clear();
+      if (!output) {
+        this.compare.clear();
+        return this.#describe("not computed yet", "There is no output for your drawing yet", true);
+      }
+      const { bitmap, index, preview, kept } = output;
+      Object.assign(this.canvas, { width: bitmap.width, height: bitmap.height });
+      this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
+      if (!kept) bitmap.close();
+      this.shown = preview ? null : job;
+      const { label } = board.data.positions[index];
+      this.#describe(label, `The network's output for your drawing, ${label}`, false);
+      const other = await this.compare.look(job);
+      if (other) this.#describe(`A: ${label}  |  B: ${other}`, `The network's output for your drawing, ${label}, beside ${other}`, false);
+      if (board.failed && !preview) board.say(""); // that is over
+      if (job === this.wanted && !job.sketch) this.critic.look(this.shown);
+    } catch (error) {
+      this.critic.clear();
+      this.compare.clear();
+      this.#describe("no picture of this drawing", "There is no output for your drawing", true);
+      board.say(error.message, error);
+    }
+    const figure = this.canvas.parentElement;
+    if (job === this.wanted && figure.ariaBusy !== "false") figure.setAttribute("aria-busy", "false");
+  }
+
+  #describe(caption, label, stale) {
+    this.canvas.previousSibling.textContent = caption;
+    this.canvas.setAttribute("aria-label", label);
+    this.canvas.parentElement.classList.toggle("stale", stale);
+  }
+}
