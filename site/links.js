@@ -1,5 +1,6 @@
 // The address: #lambda=…&drawing=…, and in a link that is sent, &preview=….
 
+import { recall } from "./memory.js";
 import { writePreview } from "./preview.js";
 import { decodeDrawing, encodeDrawing, fitsAddress } from "./widgets/drawing/address.js";
 
@@ -51,13 +52,13 @@ export async function openAddress(board, site, network) {
   board.index = indexIn(asked, site) ?? board.index;
   board.lambda.show(board.index);
   const first = !board.view.wanted;
-  const take = (shapes) => (first ? board.begin(shapes) : board.draw(shapes));
   let words = "";
   if (asked.has("drawing")) {
     try {
       const shapes = decodeDrawing(asked.get("drawing"), board.size, board.palette.length);
       network.preview = { labels: board.labelsOf(shapes), text: asked.get("preview") ?? "", index: board.index };
-      return take((await exampleOf(asked.get("drawing"), board)) ?? shapes);
+      const found = (await exampleOf(asked.get("drawing"), board)) ?? shapes;
+      return first ? board.begin(found, ...recall(asked.get("drawing"), board)) : board.draw(found);
     } catch (error) {
       words = `${error.message} So ${first ? "an example is shown" : "your drawing stays"}.`;
     }

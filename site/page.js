@@ -2,8 +2,10 @@
 
 import { invite } from "./invite.js";
 import { openAddress, saver, share } from "./links.js";
+import { remember } from "./memory.js";
 import { Network } from "./network.js";
 import { Board } from "./widgets/drawing/board.js";
+import { listenToClipboard } from "./widgets/drawing/clipboard.js";
 
 /**
  * @typedef {import("./widgets/drawing/board.js").BoardData} BoardData
@@ -27,10 +29,11 @@ async function open() {
   const network = new Network(site, (...bytes) => showLoading(main, ...bytes));
   const judge = site.critic ? (job) => network.judge(job) : undefined;
   const load = () => (network.ready && !network.failed ? Promise.resolve() : network.load());
-  const changed = [saver(site)];
+  const changed = [saver(site), remember];
   const onchange = (board) => changed.forEach((each) => each(board));
   const options = { onchange, share: () => share(board, site), judge, retry: () => load().then(keepOffline) };
   const board = new Board(main, data, (job) => network.translate(job), options);
+  listenToClipboard(board, document);
   addEventListener("hashchange", () => openAddress(board, site, network));
   addEventListener("keydown", (event) => event.target === document.body && board.onKey(event));
   const link = location.hash.length > 1;

@@ -8,6 +8,7 @@ import { fromPixels, paintOver, rasterise, toPixels } from "../../src/pix2pix_co
 import { latest } from "../../src/pix2pix_colab/widgets/drawing/latest.js";
 import { partsOf } from "../../src/pix2pix_colab/widgets/drawing/parts.js";
 import { distance, History, moved, rectangleBetween, segments, shapeAt } from "../../src/pix2pix_colab/widgets/drawing/shapes.js";
+import { edgesAt, resized } from "../../src/pix2pix_colab/widgets/drawing/resize.js";
 import { shortcut } from "../../src/pix2pix_colab/widgets/drawing/shortcuts.js";
 import { TOOLS } from "../../src/pix2pix_colab/widgets/drawing/tools.js";
 
@@ -206,6 +207,21 @@ test("the tools", () => {
   assert.equal(TOOLS.move.start(setting, [30, 30])([1, 1]), setting.shapes, "there is nothing");
 });
 
+test("the selected part is resized by its edges, within the map, and moved by its middle", () => {
+  const setting = { shapes: [rectangleBetween([4, 4], [19, 11], 1)], size: SIZE, selected: 0, reach: 3 };
+  const drag = (from, to) => TOOLS.move.start(setting, from)(to).at(0);
+  assert.deepEqual(drag([20, 12], [25, 14]), rectangleBetween([4, 4], [24, 13], 1), "from just outside its corner");
+  assert.deepEqual(drag([4, 8], [1, 30]), rectangleBetween([1, 4], [19, 11], 1), "an edge moves across only");
+  assert.deepEqual(drag([12, 4], [12, 31]), rectangleBetween([4, 11], [19, 11], 1), "something is left of it");
+  assert.deepEqual(drag([19, 11], [90, 90]), rectangleBetween([4, 4], [31, 31], 1));
+  assert.deepEqual(drag([12, 8], [13, 9]), rectangleBetween([5, 5], [20, 12], 1));
+  assert.equal(edgesAt(setting.shapes[0], [24, 8], 3), null, "too far away");
+  assert.equal(edgesAt(undefined, [4, 4], 3), null);
+  const beyond = { ...setting.shapes[0], x: -6 };
+  assert.deepEqual(resized(beyond, { across: [0, 1], down: [0, 0] }, 2, 0, SIZE), { ...beyond, width: 18 });
+  assert.deepEqual(TOOLS.move.start({ ...setting, selected: -1 }, [4, 8])([5, 8]).at(0).x, 5, "what is not selected is moved");
+});
+
 const press = (key, code, more) => shortcut({ key, code, ctrlKey: false, metaKey: false, shiftKey: false, ...more });
 
 test("shortcuts, also where letters are not Latin", () => {
@@ -215,6 +231,9 @@ test("shortcuts, also where letters are not Latin", () => {
   assert.equal(press("y", "KeyY", { ctrlKey: true }), "redo");
   assert.equal(press("Backspace", "Backspace"), "delete");
   assert.equal(press("z", "KeyZ"), "");
+  assert.equal(press("d", "KeyD", { metaKey: true }), "duplicate");
+  assert.deepEqual(["r", "B", "ь"].map((key) => press(key, `Key${{ ь: "M" }[key] ?? key}`)), ["rectangle", "brush", "move"]);
+  assert.equal(press("b", "KeyB", { altKey: true }) + press("B", "KeyB", { shiftKey: true }), "", "the browser's, or a notebook's");
   assert.equal(press("1", "Digit1", { ctrlKey: true }), "");
 });
 

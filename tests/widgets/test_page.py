@@ -1,5 +1,6 @@
 """The page with the drawing board in a real browser, built from a small path: what it shows against ``translate``."""
 
+import base64
 import gzip
 import io
 import math
@@ -452,6 +453,98 @@ def test_delete_removes_what_was_chosen_or_drawn_last_and_nothing_else(board) ->
     board.page.mouse.click(*board.place(128, 128))
     board.example(3)
     playwright.expect(board.button("Delete")).to_be_disabled()
+
+
+def boxes(image: Tensor, label: str) -> tuple[int, int, int, int]:
+    """The bounds of a class: left, top, right and bottom."""
+    ys, xs = (image == torch.tensor(LABEL_COLOURS[label])[:, None, None]).all(dim=0).nonzero().T
+    return int(xs.min()), int(ys.min()), int(xs.max()), int(ys.max())
+
+
+def test_a_part_is_edited_as_in_any_editor(board) -> None:
+    """Selected: another class, another size, duplicated, copied, cut and pasted; a letter chooses a tool."""
+    keys = board.page.keyboard
+    board.button("An empty wall").click()
+    board.drag((40, 40), (79, 99))
+    keys.press("m")
+    board.page.mouse.click(*board.place(60, 70))
+    assert board.page.locator(".pills :checked").input_value() == "move"
+    board.choose("shop")
+    assert boxes(board.saved("Save the drawing"), "shop") == (40, 40, 79, 99)
+    board.drag((79, 99), (109, 119))
+    assert boxes(board.saved("Save the drawing"), "shop") == (40, 40, 109, 119)
+    board.drag((70, 80), (60, 60))
+    assert boxes(board.saved("Save the drawing"), "shop") == (30, 20, 99, 99)
+    board.drawing.focus()
+    keys.press("Control+d")
+    assert boxes(board.saved("Save the drawing"), "shop") == (30, 20, 107, 107)
+    board.choose("door")
+    assert boxes(board.saved("Save the drawing"), "door") == (38, 28, 107, 107)
+    board.drawing.focus()
+    keys.press("Control+x")
+    assert boxes(board.saved("Save the drawing"), "shop") == (30, 20, 99, 99)
+    board.drawing.focus()
+    keys.press("Control+v")
+    assert boxes(board.saved("Save the drawing"), "door") == (46, 36, 115, 115)
+    board.button("Duplicate").click()
+    assert boxes(board.saved("Save the drawing"), "door") == (46, 36, 123, 123)
+    keys.press("r")
+    assert board.page.locator(".pills :checked").input_value() == "rectangle"
+    assert board.button("Duplicate").is_disabled()
+
+
+DROP = """async ([kind, base64]) => {
+    const bytes = Uint8Array.from(atob(base64), char => char.charCodeAt(0));
+    const data = new DataTransfer();
+    data.items.add(new File([bytes], "map.png", { type: "image/png" }));
+    const options = { bubbles: true, cancelable: true };
+    const event = kind === "drop" ? new DragEvent(kind, { ...options, dataTransfer: data })
+        : new ClipboardEvent(kind, { ...options, clipboardData: data });
+    return document.querySelector(".drawing canvas").dispatchEvent(event);
+}"""
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_an_image_is_taken_by_drop_and_by_paste(board, kind: str) -> None:
+    label_map = synthetic_facades(1, SIZE, seed=7).source[0]
+    taken = not board.page.evaluate(DROP, [kind, base64.b64encode(png(label_map)).decode()])
+    assert taken, "the browser does not open it in place of the page"
+    playwright.expect(board.button("Undo")).to_be_enabled()
+    assert torch.equal(board.saved("Save the drawing"), label_map)
+
+
+def test_a_reload_keeps_what_can_be_undone(board) -> None:
+    draw_a_house(board)
+    board.button("Undo").click()
+    board.page.reload()
+    board.ready()
+    board.button("Redo").click()
+    assert torch.equal(board.saved("Save the drawing"), house())
+    for _ in range(4):
+        board.button("Undo").click()
+    assert boxes(board.saved("Save the drawing"), "facade") == (0, 18, 255, 245)
+    assert not (board.saved("Save the drawing") == torch.tensor(LABEL_COLOURS["window"])[:, None, None]).all(0).any()
+
+
+def test_classes_are_told_apart_without_their_colours(board) -> None:
+    """The name of what is under the pointer or the cursor, and a line of dark and light wherever two classes meet."""
+    draw_a_house(board)
+    caption = board.page.locator(".drawing figcaption")
+    board.page.mouse.move(*board.place(50, 70))
+    playwright.expect(caption).to_have_text("your drawing: window")
+    board.page.mouse.move(*board.place(5, 120))
+    playwright.expect(caption).to_have_text("your drawing: facade")
+    board.page.mouse.move(5, 5)
+    playwright.expect(caption).to_have_text("your drawing")
+    board.drawing.focus()
+    for _ in range(10):
+        board.page.keyboard.press("ArrowDown")
+    playwright.expect(caption).to_have_text("your drawing: door")
+    board.page.locator("h1").click()
+    scale = board.drawing.evaluate("canvas => canvas.width / 256")
+    row = pixels(board.drawing).float().mean(dim=0)[int(70 * scale)]
+    edge = row[int(30 * scale) - 3 : int(30 * scale) + 4]  # from the wall to a window
+    assert edge.max() - edge.min() > 60, "blue and light blue alone have less"
 
 
 def test_what_is_being_drawn_gives_way_to_other_actions(board) -> None:

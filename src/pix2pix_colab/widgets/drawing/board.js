@@ -48,7 +48,7 @@ const BODY = `<div class="desk">
   <figure class="output" aria-busy="true"><figcaption></figcaption><canvas role="img"></canvas></figure>
   <div class="views">${COMPARE}${CRITIC}</div><div class="say"><span role="status"></span><button type="button" hidden>Try again</button><label hidden>Loading the network <span></span> <progress max="1"></progress></label></div>
   ${TOOLBAR}
-  <figure class="drawing"><figcaption>your drawing</figcaption><canvas tabindex="0" role="application"></canvas></figure>
+  <figure class="drawing"><figcaption aria-live="polite">your drawing</figcaption><canvas tabindex="0" role="application"></canvas></figure>
   ${FILES}</div>`;
 const KEYS = "Arrow keys move the cursor, Space begins and ends a part, Escape drops it, Delete removes what is there.";
 
@@ -104,9 +104,9 @@ export class Board {
 
   // --- changes of the drawing
 
-  /** @param {Shape[]} shapes to begin with: there is nothing to undo */
-  begin(shapes) {
-    this.history = new History(shapes);
+  /** @param {Shape[]} shapes to begin with @param {Shape[][]} [before] what can be undone @param {Shape[][]} [after] redone */
+  begin(shapes, before = [], after = []) {
+    this.history = Object.assign(new History(shapes), { states: [...before, shapes, ...after], now: before.length });
     this.#changed();
   }
 
@@ -132,8 +132,10 @@ export class Board {
     this.controls.show();
   }
 
-  removeSelected() {
-    if (this.selected >= 0) this.draw(this.shapes.toSpliced(this.selected, 1));
+  /** Say of which class the drawing is at a point. @param {import("./shapes.js").Point | null} point */
+  tellClass(point) {
+    const name = point && this.data.classes[this.labelsOf(this.shapes)[point[1] * this.size + point[0]]].name;
+    this.drawing.previousSibling.textContent = name ? `your drawing: ${name}` : "your drawing";
   }
 
   /** @param {number} number of the example to start from */

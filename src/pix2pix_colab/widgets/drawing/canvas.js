@@ -3,6 +3,8 @@
 import { element } from "../elements.js";
 import { isCommand } from "../keys.js";
 import { toPixels } from "./label_map.js";
+import { outline, paintBorders, paintHandles } from "./marks.js";
+import { removeSelected } from "./selection.js";
 import { boundsOf, shapeAt } from "./shapes.js";
 import { TOOLS } from "./tools.js";
 
@@ -15,6 +17,7 @@ import { TOOLS } from "./tools.js";
  *   and the cursor that keys move
  */
 
+const REACH = { mouse: 9, touch: 18 }; // CSS px around an edge that is dragged
 const STEP = { coarse: 4, fine: 1 }; // px, for a press of an arrow key
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -43,15 +46,16 @@ export function drawingCanvas(canvas, board) {
 
 // --- a drag: from its start, over any number of points, to its end
 
-function start(board, state, point, pointer = null) {
+function start(board, state, point, pointer = null, reach = REACH.mouse) {
   const { name } = board.data.classes[board.label];
-  const setting = { shapes: board.shapes, size: board.size, label: board.label, name, radius: board.radius };
-  const { start: begin, tap } = TOOLS[board.tool];
+  const { label, radius, selected, shapes, size } = board;
+  const setting = { shapes, size, label, name, radius, selected, reach: (reach * size) / (board.drawing.clientWidth || size) };
+  const { start: begin, tap, pick } = TOOLS[board.tool];
   state.drag = begin(setting, point);
   state.tap = tap && (() => tap(setting, point));
   state.pointer = pointer;
   state.cursor = point;
-  board.select(board.tool === "move" ? shapeAt(board.shapes, point, board.size) : -1);
+  board.select(pick?.(setting, point) ?? -1);
   follow(board, state, point);
 }
 
@@ -82,11 +86,13 @@ function listenToPointer(canvas, board, state, paint) {
   canvas.onpointerdown = (event) => {
     if (!event.isPrimary || event.button > 0 || folded()) return;
     canvas.setPointerCapture(event.pointerId);
-    start(board, state, pointOf(event), event.pointerId);
+    start(board, state, pointOf(event), event.pointerId, REACH[event.pointerType]);
     paint();
   };
   canvas.onpointermove = (event) => {
-    if (!state.drag || state.pointer !== event.pointerId || folded()) return;
+    if (folded()) return;
+    board.tellClass(pointOf(event));
+    if (!state.drag || state.pointer !== event.pointerId) return;
     const passed = event.getCoalescedEvents?.() ?? [];
     for (const each of passed.slice(0, -1)) state.drag(pointOf(each));
     follow(board, state, pointOf(passed.at(-1) ?? event));
@@ -98,6 +104,7 @@ function listenToPointer(canvas, board, state, paint) {
     end(board, state, keep);
     paint();
   };
+  canvas.onpointerleave = () => board.tellClass(null);
   canvas.onpointerup = stop(true);
   canvas.onpointercancel = stop(false);
 }
@@ -107,7 +114,7 @@ function listenToKeys(canvas, board, state, paint) {
   const toggle = () => (state.drag ? end(board, state, true) : start(board, state, state.cursor));
   const remove = () => {
     if (board.selected < 0) board.select(shapeAt(board.shapes, state.cursor, board.size));
-    board.removeSelected();
+    removeSelected(board);
   };
   const keys = { " ": toggle, Enter: toggle, Escape: () => end(board, state, false), Delete: remove, Backspace: remove };
   canvas.onkeydown = (event) => {
@@ -117,6 +124,7 @@ function listenToKeys(canvas, board, state, paint) {
       const to = ARROWS[event.key].map((way, axis) => state.cursor[axis] + way * step);
       state.cursor = to.map((each) => Math.min(board.size - 1, Math.max(0, each)));
       if (state.drag) follow(board, state, state.cursor);
+      board.tellClass(state.cursor);
     } else if (event.key in keys) keys[event.key]();
     else return;
     event.preventDefault();
@@ -136,21 +144,14 @@ function paintDrawing(canvas, map, board, { preview, cursor }) {
   context.imageSmoothingEnabled = false;
   context.drawImage(map, 0, 0, side, side);
   const scale = side / board.size;
+  paintBorders(context, board.labelsOf(shapes), board.size, scale);
   const selected = shapes.length === board.shapes.length && shapes[board.selected];
   if (selected) outline(context, boundsOf(selected), scale);
+  if (selected?.kind === "rectangle" && board.tool === "move") paintHandles(context, selected, scale);
   if (canvas.matches(":focus-visible")) {
     const [x, y] = cursor;
     for (const box of [{ x, y: y - 5, width: 1, height: 11 }, { x: x - 5, y, width: 11, height: 1 }]) {
       outline(context, box, scale);
     }
-  }
-}
-
-/** A frame that is seen on every colour. */
-function outline(context, { x, y, width, height }, scale) {
-  for (const [colour, thickness] of /** @type {const} */ ([["#fff", 4], ["#000", 2]])) {
-    context.strokeStyle = colour;
-    context.lineWidth = thickness * devicePixelRatio;
-    context.strokeRect(x * scale, y * scale, width * scale, height * scale);
   }
 }

@@ -4,6 +4,7 @@ import { element } from "../elements.js";
 import { savePng } from "./files.js";
 import { toPixels } from "./label_map.js";
 import { largestRadius } from "./shapes.js";
+import { addCopy, relabel, removeSelected, selectedPart } from "./selection.js";
 import { TOOLS } from "./tools.js";
 
 /** @typedef {import("./board.js").Board} Board */
@@ -15,6 +16,7 @@ export const TOOLBAR = `
     <span class="buttons">
       <button type="button" data-do="undo" data-icon="↶" aria-label="Undo" title="Ctrl+Z">Undo</button>
       <button type="button" data-do="redo" data-icon="↷" aria-label="Redo" title="Ctrl+Shift+Z">Redo</button>
+      <button type="button" data-do="duplicate" data-icon="⧉" aria-label="Duplicate" title="Ctrl+D">Duplicate</button>
       <button type="button" data-do="delete" data-icon="✕" aria-label="Delete" title="Delete">Delete</button>
     </span>
     <span class="hint"></span>
@@ -31,17 +33,19 @@ export const FILES = `
 
 /** Make the controls of a board work.
  * @param {Board} board
- * @returns {{show: () => void}} shows the board's state: what can be done, and what is chosen
+ * @returns {{show: () => void, choose: (tool: string) => void}} shows the board's state: what can be done, and what is chosen;
+ *   chooses a tool
  */
 export function addControls(board) {
   const find = (selector) => board.root.querySelector(selector);
-  addTools(board, find);
+  const choose = addTools(board, find);
   addPalette(board, find(".palette"));
   addStarts(board, find(".start"));
   const button = (name) => find(`[data-do=${name}]`);
   button("undo").onclick = () => board.undo();
   button("redo").onclick = () => board.redo();
-  button("delete").onclick = () => board.removeSelected();
+  button("delete").onclick = () => removeSelected(board);
+  button("duplicate").onclick = () => addCopy(board, selectedPart(board));
   button("save-drawing").onclick = () => savePng(labelMap(board), "label-map.png");
   button("save-output").onclick = () => {
     if (board.view.shown === board.view.wanted) savePng(board.view.canvas, "output.png");
@@ -56,12 +60,15 @@ export function addControls(board) {
   const show = () => {
     enable("undo", board.history.canUndo);
     enable("redo", board.history.canRedo);
-    enable("delete", board.selected >= 0);
+    const part = selectedPart(board);
+    for (const name of ["delete", "duplicate"]) enable(name, Boolean(part));
+    if (part) board.label = part.label;
+    find(`.palette [value="${board.label}"]`).checked = true;
     find(".radius").hidden = board.tool !== "brush";
     find(".hint").textContent = TOOLS[board.tool].hint;
   };
   show();
-  return { show };
+  return { show, choose };
 }
 
 function radio(name, value, checked, textContent, onchange) {
@@ -72,23 +79,30 @@ function radio(name, value, checked, textContent, onchange) {
 
 function addTools(board, find) {
   const group = `tool-${Math.random()}`; // several boards may be on a page
+  const choose = (tool) => {
+    board.tool = tool;
+    find(`.pills [value=${tool}]`).checked = true;
+    board.select(-1);
+    board.canvas.paint();
+  };
   for (const [tool, { name }] of Object.entries(TOOLS)) {
-    const choose = () => {
-      board.tool = tool;
-      board.select(-1);
-      board.canvas.paint();
-    };
-    find(".pills").append(radio(group, tool, tool === board.tool, name, choose));
+    const pill = radio(group, tool, tool === board.tool, name, () => choose(tool));
+    pill.title = name[0]; // its key
+    find(".pills").append(pill);
   }
   const radius = find(".radius input");
   Object.assign(radius, { max: largestRadius(board.size), value: board.radius });
   radius.oninput = () => (board.radius = +radius.value);
+  return choose;
 }
 
 function addPalette(board, palette) {
   const group = `class-${Math.random()}`;
   board.data.classes.forEach(({ name, colour }, i) => {
-    const label = radio(group, String(i), i === board.label, name, () => (board.label = i));
+    const label = radio(group, String(i), i === board.label, name, () => {
+      board.label = i;
+      relabel(board, i);
+    });
     label.style.setProperty("--colour", `rgb(${colour.join()})`);
     palette.append(label);
   });

@@ -1,23 +1,25 @@
 // What each tool makes of a drag, from a first point to the present one. Nothing here needs a browser.
 
 import { LEAST, moved, rectangleBetween, shapeAt } from "./shapes.js";
+import { edgesAt, resized } from "./resize.js";
 import { usualPart } from "./usual.js";
 
 /**
  * @typedef {import("./shapes.js").Shape} Shape
  * @typedef {import("./shapes.js").Point} Point
- * @typedef {{shapes: Shape[], size: number, label: number, name: string, radius: number}} Setting the shapes before the drag,
- *   the size of the map, and the class, its name, and the radius of what is drawn
+ * @typedef {{shapes: Shape[], size: number, label: number, name: string, radius: number, selected: number, reach: number}} Setting
+ *   the shapes before the drag, the size of the map, the class, its name, and the radius of what is drawn, the index of the
+ *   part that is selected, and how near to its edge one holds it, in px
  * @typedef {(point: Point) => Shape[]} Drag the shapes when the pointer is at a point; the same array: nothing changed
- * @typedef {{name: string, hint: string, start: (setting: Setting, from: Point) => Drag, tap?: (setting: Setting, at: Point) => Shape[]}} Tool
- *   tap: what a drag makes that leads nowhere
+ * @typedef {{name: string, hint: string, start: (setting: Setting, from: Point) => Drag, tap?: (setting: Setting, at: Point) => Shape[],
+ *   pick?: (setting: Setting, at: Point) => number}} Tool tap: what a drag makes that leads nowhere; pick: the part that it takes
  */
 
 /** @type {Record<string, Tool>} */
 export const TOOLS = {
   rectangle: { name: "Rectangle", hint: "Drag from corner to corner, or click", start: drawRectangle, tap: usualPart },
   brush: { name: "Brush", hint: "Paint freely", start: paint },
-  move: { name: "Move", hint: "Drag a part, or tap it and delete it", start: move },
+  move: { name: "Move", hint: "Drag a part, or tap it: then drag its edges, or choose a class", start: move, pick },
 };
 
 function drawRectangle({ shapes, label }, from) {
@@ -38,10 +40,20 @@ function paint({ shapes, label, radius }, from) {
   };
 }
 
-function move({ shapes, size }, from) {
-  const i = shapeAt(shapes, from, size);
+const heldEdges = ({ shapes, selected, reach }, point) => edgesAt(shapes[selected], point, reach);
+
+/** The selected part if it is held by its edge, else the topmost. */
+function pick(setting, point) {
+  return heldEdges(setting, point) ? setting.selected : shapeAt(setting.shapes, point, setting.size);
+}
+
+function move(setting, from) {
+  const { shapes, size } = setting;
+  const edges = heldEdges(setting, from);
+  const i = pick(setting, from);
   return (to) => {
     const [right, down] = [to[0] - from[0], to[1] - from[1]];
-    return i < 0 || (!right && !down) ? shapes : shapes.with(i, moved(shapes[i], right, down, size));
+    if (i < 0 || (!right && !down)) return shapes;
+    return shapes.with(i, edges ? resized(shapes[i], edges, right, down, size) : moved(shapes[i], right, down, size));
   };
 }

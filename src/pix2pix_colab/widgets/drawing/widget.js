@@ -2,6 +2,7 @@
 
 import { hideSaved } from "../saved_form.js";
 import { Board } from "./board.js";
+import { listenToClipboard } from "./clipboard.js";
 
 const PATIENCE = 15_000; // ms
 const LATE = "The kernel has not answered yet. If it is busy, the picture comes afterwards; else run the cell again.";
@@ -20,6 +21,7 @@ function render({ model, el }) {
     return new Uint8Array(buffer, byteOffset, byteLength);
   };
   const board = new Board(el, { ...data, examples: blobs }, translate, critic ? { judge } : {});
+  listenToClipboard(board, board.root);
   if (blobs.length) board.example(0).then((shapes) => board.begin(shapes));
   else board.refresh();
   const showSaved = hideSaved(model);
