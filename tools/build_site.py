@@ -45,7 +45,10 @@ WALL = (  # class, x, y, width, height in 256ths
     ("cornice", 0, 18, 256, 10),
     ("window", 40, 50, 38, 56),
     ("window", 109, 50, 38, 56),
-    ("door", 108, 168, 40, 78),
+    ("molding", 0, 128, 256, 6),  # without a ground floor, the network would stain the empty wall
+    ("shop", 14, 160, 80, 80),
+    ("door", 108, 160, 40, 80),
+    ("shop", 162, 160, 80, 80),
 )
 LACKS = (178, 50, 38, 56)
 CARD = "card.jpg"

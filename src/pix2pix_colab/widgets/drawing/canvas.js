@@ -52,7 +52,7 @@ function start(board, state, point, pointer = null, reach = REACH.mouse) {
   const setting = { shapes, size, label, name, radius, selected, reach: (reach * size) / (board.drawing.clientWidth || size) };
   const { start: begin, tap, pick } = TOOLS[board.tool];
   state.drag = begin(setting, point);
-  state.tap = tap && (() => tap(setting, point));
+  state.tap = tap && pointer !== null ? () => tap(setting, point) : null; // of keys, it would be one press too many
   state.pointer = pointer;
   state.cursor = point;
   board.select(pick?.(setting, point) ?? -1);

@@ -16,7 +16,7 @@ export const TOOLBAR = `
     <span class="buttons">
       <button type="button" data-do="undo" data-icon="↶" aria-label="Undo" title="Ctrl+Z">Undo</button>
       <button type="button" data-do="redo" data-icon="↷" aria-label="Redo" title="Ctrl+Shift+Z">Redo</button>
-      <button type="button" data-do="duplicate" data-icon="⧉" aria-label="Duplicate" title="Ctrl+D">Duplicate</button>
+      <button type="button" data-do="duplicate" data-icon="⊞" aria-label="Duplicate" title="Ctrl+D">Duplicate</button>
       <button type="button" data-do="delete" data-icon="✕" aria-label="Delete" title="Delete">Delete</button>
     </span>
     <span class="hint"></span>
