@@ -57,13 +57,13 @@ export async function openAddress(board, site, network) {
     try {
       const shapes = decodeDrawing(asked.get("drawing"), board.size, board.palette.length);
       network.preview = { labels: board.labelsOf(shapes), text: asked.get("preview") ?? "", index: board.index };
-      const found = (await exampleOf(asked.get("drawing"), board)) ?? shapes;
+      const found = (!asked.has("preview") && (await exampleOf(asked.get("drawing"), board))) || shapes;
       return first ? board.begin(found, ...recall(asked.get("drawing"), board)) : board.draw(found);
     } catch (error) {
       words = `${error.message} So ${first ? "an example is shown" : "your drawing stays"}.`;
     }
   }
-  if (first) board.begin(board.data.examples.length ? await board.example(0) : site.empty);
+  if (first) board.begin(board.data.examples.length ? await board.example(0) : site.empty, ...recall("", board)); // before a large image
   else board.refresh();
   if (words) board.say(words);
 }

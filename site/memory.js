@@ -11,8 +11,12 @@ const KEY = "pix2pix-colab history";
 const MOST = 50; // states before, and after
 const texts = /** @type {WeakMap<Shape[], string>} */ (new WeakMap());
 
+let kept = /** @type {{states: Shape[][], now: number, shapes: Shape[]} | null} */ (null);
+
 /** Keep the history of a board. @param {Board} board */
 export function remember({ history: { states, now }, size }) {
+  if (kept?.states === states && kept.now === now && kept.shapes === states[now]) return; // only λ has moved
+  kept = { states, now, shapes: states[now] };
   const write = (shapes) => {
     if (!texts.has(shapes)) texts.set(shapes, fitsAddress(shapes) ? encodeDrawing(shapes, size) : "");
     return texts.get(shapes);
@@ -33,9 +37,18 @@ export function recall(text, { size, palette }) {
   try {
     const { now, states } = JSON.parse(sessionStorage.getItem(KEY));
     if (states[now] !== text) return [[], []];
-    const read = (all) => all.filter(Boolean).map((each) => decodeDrawing(each, size, palette.length));
+    const read = (all) => all.filter(Boolean).flatMap((each) => decoded(each, size, palette.length));
     return [read(states.slice(0, now)), read(states.slice(now + 1))];
   } catch {
     return [[], []]; // there is none, or it is damaged
+  }
+}
+
+/** A drawing, or nothing if it is damaged. */
+function decoded(text, size, classes) {
+  try {
+    return [decodeDrawing(text, size, classes)];
+  } catch {
+    return [];
   }
 }

@@ -46,6 +46,7 @@ export class Network {
     try {
       const again = Boolean(this.failed) && !this.ready; // or it was only slow
       this.worker?.terminate();
+      for (const number of this.answers.keys()) this.#hear({ number, error: LATE }); // nobody answers them any more
       Object.assign(this, { ready: false, failed: null });
       this.#forget();
       if (!globalThis.WebAssembly?.validate(new Uint8Array(SIMD))) throw Object.assign(new Error(NO_SIMD), { final: true });
@@ -67,7 +68,7 @@ export class Network {
    * @param {Job} job
    * @returns {Promise<import("./widgets/drawing/board.js").Output | null>}
    */
-  async translate({ labels, index, example, sketch }) {
+  async translate({ labels, index, example, sketch, beside }) {
     if (!this.ready) {
       if (example >= 0) return this.#frame(example, index);
       const { preview } = this;
@@ -76,12 +77,13 @@ export class Network {
       if (this.failed) throw this.failed;
       return null;
     }
-    const turn = (this.#turn += 1);
+    if (!beside) this.#turn += 1; // what the wipe asks for ends nothing
+    const turn = this.#turn;
     const source = labels === this.#known ? null : this.#planes(labels);
     if (source) this.#forget();
     this.#known = labels;
     const bitmap = await this.#output(index, source);
-    if (!sketch) this.#ahead(turn, index);
+    if (!sketch && !beside) this.#ahead(turn, index);
     return { bitmap, index, kept: true };
   }
 
@@ -97,7 +99,10 @@ export class Network {
   #output(index, source = null) {
     if (!this.#outputs.has(index)) {
       const answer = this.#ask({ source, position: this.site.positions[index].at });
-      answer.catch(() => this.#forget()); // the worker may have nothing
+      answer.catch((error) => {
+        this.failed = error; // to try again is to load again
+        this.#forget(); // the worker may have nothing
+      });
       this.#outputs.set(index, answer);
     }
     return this.#outputs.get(index);

@@ -31,7 +31,11 @@ async function open() {
   const load = () => (network.ready && !network.failed ? Promise.resolve() : network.load());
   const changed = [saver(site), remember];
   const onchange = (board) => changed.forEach((each) => each(board));
-  const options = { onchange, share: () => share(board, site), judge, retry: () => load().then(keepOffline) };
+  const retry = async () => {
+    await load();
+    keepOffline(); // nobody waits for it
+  };
+  const options = { onchange, share: () => share(board, site), judge, retry };
   const board = new Board(main, data, (job) => network.translate(job), options);
   listenToClipboard(board, document);
   addEventListener("hashchange", () => openAddress(board, site, network));

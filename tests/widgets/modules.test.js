@@ -8,7 +8,6 @@ import { fromPixels, paintOver, rasterise, toPixels } from "../../src/pix2pix_co
 import { latest } from "../../src/pix2pix_colab/widgets/drawing/latest.js";
 import { partsOf } from "../../src/pix2pix_colab/widgets/drawing/parts.js";
 import { distance, History, moved, rectangleBetween, segments, shapeAt } from "../../src/pix2pix_colab/widgets/drawing/shapes.js";
-import { edgesAt, resized } from "../../src/pix2pix_colab/widgets/drawing/resize.js";
 import { shortcut } from "../../src/pix2pix_colab/widgets/drawing/shortcuts.js";
 import { TOOLS } from "../../src/pix2pix_colab/widgets/drawing/tools.js";
 
@@ -187,41 +186,6 @@ test("undo and redo", () => {
   assert.ok(history.states.length < 250, "memory is bounded");
 });
 
-test("the tools", () => {
-  const setting = { shapes: [rectangleBetween([4, 4], [9, 9], 1)], size: SIZE, label: 2, radius: 3 };
-  const rectangle = TOOLS.rectangle.start(setting, [20, 20]);
-  assert.equal(rectangle([21, 21]), setting.shapes, "too small");
-  assert.equal(rectangle([31, 20]).at(-1).height, 1, "but a thin bar is none too small");
-  assert.deepEqual(rectangle([12, 25]).at(-1), { kind: "rectangle", label: 2, x: 12, y: 20, width: 9, height: 6 });
-  const tapped = TOOLS.rectangle.tap({ ...setting, label: 1 }, [20, 30]).at(-1);
-  assert.deepEqual(tapped, { kind: "rectangle", label: 1, x: 17, y: 26, width: 6, height: 6 }, "as the other one, on the map");
-  const wall = { ...setting, shapes: [rectangleBetween([0, 0], [31, 31], 2)], name: "shop" };
-  assert.equal(TOOLS.rectangle.tap(wall, [0, 0]).at(-1).width, 11, "a wall is no usual part");
-  const brush = TOOLS.brush.start(setting, [1, 1]);
-  brush([1, 1]);
-  assert.deepEqual(brush([2, 5]).at(-1), { kind: "stroke", label: 2, radius: 3, points: [1, 1, 2, 5] });
-  const move = TOOLS.move.start(setting, [5, 5]);
-  assert.equal(move([5, 5]), setting.shapes);
-  assert.deepEqual(move([7, 4]), [rectangleBetween([6, 3], [11, 8], 1)]);
-  assert.deepEqual(move([500, 4])[0].x, SIZE - 1, "a part never leaves the map as a whole");
-  assert.equal(TOOLS.move.start(setting, [30, 30])([1, 1]), setting.shapes, "there is nothing");
-});
-
-test("the selected part is resized by its edges, within the map, and moved by its middle", () => {
-  const setting = { shapes: [rectangleBetween([4, 4], [19, 11], 1)], size: SIZE, selected: 0, reach: 3 };
-  const drag = (from, to) => TOOLS.move.start(setting, from)(to).at(0);
-  assert.deepEqual(drag([20, 12], [25, 14]), rectangleBetween([4, 4], [24, 13], 1), "from just outside its corner");
-  assert.deepEqual(drag([4, 8], [1, 30]), rectangleBetween([1, 4], [19, 11], 1), "an edge moves across only");
-  assert.deepEqual(drag([12, 4], [12, 31]), rectangleBetween([4, 11], [19, 11], 1), "something is left of it");
-  assert.deepEqual(drag([19, 11], [90, 90]), rectangleBetween([4, 4], [31, 31], 1));
-  assert.deepEqual(drag([12, 8], [13, 9]), rectangleBetween([5, 5], [20, 12], 1));
-  assert.equal(edgesAt(setting.shapes[0], [24, 8], 3), null, "too far away");
-  assert.equal(edgesAt(undefined, [4, 4], 3), null);
-  const beyond = { ...setting.shapes[0], x: -6 };
-  assert.deepEqual(resized(beyond, { across: [0, 1], down: [0, 0] }, 2, 0, SIZE), { ...beyond, width: 18 });
-  assert.deepEqual(TOOLS.move.start({ ...setting, selected: -1 }, [4, 8])([5, 8]).at(0).x, 5, "what is not selected is moved");
-});
-
 const press = (key, code, more) => shortcut({ key, code, ctrlKey: false, metaKey: false, shiftKey: false, ...more });
 
 test("shortcuts, also where letters are not Latin", () => {
@@ -235,6 +199,9 @@ test("shortcuts, also where letters are not Latin", () => {
   assert.deepEqual(["r", "B", "ь"].map((key) => press(key, `Key${{ ь: "M" }[key] ?? key}`)), ["rectangle", "brush", "move"]);
   assert.equal(press("b", "KeyB", { altKey: true }) + press("B", "KeyB", { shiftKey: true }), "", "the browser's, or a notebook's");
   assert.equal(press("1", "Digit1", { ctrlKey: true }), "");
+  const others = ["Tab", "Enter", "NumpadEnter"].map((code) => press(code.replace("Numpad", ""), code));
+  assert.equal(others.join(""), "", "the browser's, to walk the page and press its buttons");
+  assert.equal(press("End", "End", { ctrlKey: true }) + press("+", "NumpadAdd", { ctrlKey: true }), "");
 });
 
 test("of the jobs that are asked for meanwhile only the newest is run", async () => {

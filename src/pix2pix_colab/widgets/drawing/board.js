@@ -28,8 +28,9 @@ import { addControls, FILES, TOOLBAR } from "./toolbar.js";
  * @property {number} index of the position to start at
  * @property {{name: string, image: Blob}[]} examples label maps to start from
  *
- * @typedef {{labels: Uint8Array, index: number, example: number, sketch?: boolean}} Job a label map and a position of λ; the
- *   number of the example if it is exactly that, else -1; whether the pen is still down
+ * @typedef {{labels: Uint8Array, index: number, example: number, sketch?: boolean, beside?: boolean}} Job a label map and a
+ *   position of λ; the number of the example if it is exactly that, else -1; whether the pen is still down; whether the output
+ *   stands beside another one
  * @typedef {{bitmap: ImageBitmap, index: number, preview?: boolean, kept?: boolean}} Output of a network, and the position of
  *   its λ; a preview is not for saving, and may be of another λ than the job; one that is kept is not the board's to close
  * @typedef {(job: Job) => Promise<Output | null>} Translate null: not yet, and the board is asked to refresh later.

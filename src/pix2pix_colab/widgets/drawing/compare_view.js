@@ -67,9 +67,13 @@ export class CompareView {
       this.#guest = null;
       this.close();
     }
-    const output = this.box.checked && (await this.#board.translate({ ...job, index: +this.select.value }));
+    const output = this.box.checked && (await this.#board.translate({ ...job, index: +this.select.value, beside: true }));
     this.clear();
     if (!output) return "";
+    if (!this.box.checked) { // switched off meanwhile
+      if (!output.kept) output.bitmap.close();
+      return "";
+    }
     Object.assign(this.#canvas, { width: output.bitmap.width, height: output.bitmap.height });
     this.#canvas.getContext("2d").drawImage(output.bitmap, 0, 0);
     if (!output.kept) output.bitmap.close();

@@ -32,8 +32,9 @@ export class CriticView {
     this.box = this.root.querySelector("input");
     this.#canvas = element("canvas", { className: "verdicts", width: board.size, height: board.size });
     this.box.onchange = () => {
-      if (this.box.checked) view.compare.close();
-      this.look(view.shown);
+      if (!this.box.checked || !view.compare.box.checked) return this.look(view.shown);
+      view.compare.close();
+      board.refresh(); // the picture is that of one λ again
     };
     this.#canvas.onpointermove = this.#canvas.onpointerdown = (event) => this.#point(event);
     this.#canvas.onpointerleave = ({ pointerType }) => pointerType === "mouse" && this.#paint(-1); // what a finger has framed stays

@@ -26,7 +26,7 @@ function endsAt(start, length, at, reach) {
   return after <= inner ? [0, 1] : [0, 0];
 }
 
-/** A rectangle some of whose edges are moved, within the map.
+/** A rectangle some of whose edges are moved, within the map and no larger than it.
  * @param {Rectangle} shape @param {Edges} edges @param {number} right px @param {number} below px @param {number} size of the map
  */
 export function resized(shape, { across, down }, right, below, size) {
@@ -37,7 +37,7 @@ export function resized(shape, { across, down }, right, below, size) {
 
 function stretched(start, length, [first, last], by, size) {
   const end = start + length;
-  const from = first ? Math.min(end - 1, Math.max(Math.min(0, start), start + by)) : start;
-  const to = last ? Math.max(start + 1, Math.min(Math.max(size, end), end + by)) : end;
+  const from = first ? Math.min(end - 1, Math.max(Math.min(0, start), end - size, start + by)) : start;
+  const to = last ? Math.max(start + 1, Math.min(Math.max(size, end), start + size, end + by)) : end;
   return [from, to - from];
 }

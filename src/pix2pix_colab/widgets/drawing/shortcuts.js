@@ -13,7 +13,8 @@ const LETTERS = { r: "rectangle", b: "brush", m: "move" };
 export function shortcut({ key, code, ctrlKey, metaKey, shiftKey, altKey }) {
   const command = ctrlKey || metaKey;
   if (!command && ["Delete", "Backspace"].includes(key)) return "delete";
-  const letter = /^[a-z]$/i.test(key) ? key.toLowerCase() : code.slice(-1).toLowerCase(); // of KeyZ, where keys are not Latin
+  const latin = /^[a-z]$/i.test(key) ? key : (/^Key([A-Z])$/.exec(code ?? "")?.[1] ?? ""); // of KeyZ, where keys are not Latin
+  const letter = latin.toLowerCase();
   if (!command) return (!shiftKey && !altKey && LETTERS[letter]) || "";
   if (letter === "d" && !shiftKey) return "duplicate";
   if (letter === "z") return shiftKey ? "redo" : "undo";

@@ -1,6 +1,6 @@
 // What each tool makes of a drag, from a first point to the present one. Nothing here needs a browser.
 
-import { LEAST, moved, rectangleBetween, shapeAt } from "./shapes.js";
+import { LEAST, coversHalf, moved, rectangleBetween, shapeAt } from "./shapes.js";
 import { edgesAt, resized } from "./resize.js";
 import { usualPart } from "./usual.js";
 
@@ -40,7 +40,12 @@ function paint({ shapes, label, radius }, from) {
   };
 }
 
-const heldEdges = ({ shapes, selected, reach }, point) => edgesAt(shapes[selected], point, reach);
+/** The edges of the selected part that are held: not where another small part lies on top. */
+function heldEdges({ shapes, selected, reach, size }, point) {
+  const top = shapeAt(shapes, point, size);
+  const free = top === selected || top < 0 || coversHalf(shapes[top], size);
+  return free ? edgesAt(shapes[selected], point, reach) : null;
+}
 
 /** The selected part if it is held by its edge, else the topmost. */
 function pick(setting, point) {

@@ -46,7 +46,7 @@ function connect(model, kind, onlate) {
   const listen = (answer, buffers) => {
     if (answer.id === last.id) last.take(answer.error, buffers);
   };
-  const ask = ({ labels, index, sketch = false }) => {
+  const ask = ({ labels, index, sketch = false, beside = false }) => {
     const id = `${own} ${(number += 1)}`;
     return new Promise((done, fail) => {
       const take = (error, [answer]) => {
@@ -58,7 +58,7 @@ function connect(model, kind, onlate) {
         last.take = onlate;
         fail(new Error(LATE)); // so that the next stroke is asked for: this request may be lost
       };
-      model.send({ id, index, sketch, ...kind }, undefined, [labels.buffer]);
+      model.send({ id, index, sketch: sketch || beside, ...kind }, undefined, [labels.buffer]);
       last = { id, take, timer: setTimeout(giveUp, PATIENCE) };
     });
   };
