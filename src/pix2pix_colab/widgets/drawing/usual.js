@@ -22,7 +22,7 @@ const ANY = [0.13, 0.17]; // a window, and parts of other classes
 export function usualPart({ shapes, size, label, name }, [x, y]) {
   const [width, height] = (USUAL[name] ?? ANY).map((share) => Math.max(1, Math.round(share * size)));
   const rectangles = /** @type {Rectangle[]} */ (shapes.filter((shape) => shape.kind === "rectangle" && shape.label === label));
-  const whole = (each) => each.width >= width / 2 && each.height >= height / 2 && !coversHalf(each, size); // no sliver of a JPEG
+  const whole = (each) => each.width >= width / 4 && each.height >= height / 4 && !coversHalf(each, size); // no sliver of a JPEG
   const sorted = rectangles.filter(whole).toSorted((a, b) => a.width * a.height - b.width * b.height);
   const part = { width, height, ...sorted[sorted.length >> 1], kind: /** @type {const} */ ("rectangle"), label };
   const start = (at, length) => Math.max(0, Math.min(size - length, Math.round(at - length / 2)));
