@@ -34,7 +34,7 @@ from pix2pix_colab.utils.markdown import markdown_table
 NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
 SEEN = "are training pairs of the runs in"
 NO_LABELS = "The sources are no label maps"
-MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "colour_l", "colour_a", "colour_b"]
+MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "grid", "colour_l", "colour_a", "colour_b"]
 CONFIG = TrainConfig(epochs=1, width=2, image_size=128)
 
 

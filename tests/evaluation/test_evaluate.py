@@ -18,7 +18,7 @@ from pix2pix_colab.evaluation.significance import Interval
 
 NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
 NO_LABELS = "The sources are no label maps"
-MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "colour_l", "colour_a", "colour_b"]
+MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "grid", "colour_l", "colour_a", "colour_b"]
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

@@ -142,7 +142,7 @@ def test_in_jupyterlab_keys_reach_the_notebook_and_tomorrow_the_slider_is_there(
         for part in (".lambda-slider .lambda input", ".drawing-board figure.drawing canvas"):
             before = cells.count()
             page.locator(part).focus()
-            page.keyboard.press("b")  # JupyterLab's: insert a cell below
+            page.keyboard.press("a")  # JupyterLab's: insert a cell above. R, B and M are the tools of the board
             playwright.expect(cells).to_have_count(before + 1)
         prompt = page.locator(notebook.prompt).first
         before = prompt.inner_text()
