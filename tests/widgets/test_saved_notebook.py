@@ -139,10 +139,11 @@ def test_in_jupyterlab_keys_reach_the_notebook_and_tomorrow_the_slider_is_there(
         hidden = page.frame_locator(".lambda-saved iframe").locator("#slider > *")
         assert hidden.count() == 0, "and decodes nothing"
         cells = page.locator(".jp-Notebook .jp-Cell")
-        for part in (".lambda-slider .lambda input", ".drawing-board figure.drawing canvas"):
+        # JupyterLab's: insert a cell below, above. R, B and M are the tools of the board.
+        for part, key in ((".lambda-slider .lambda input", "b"), (".drawing-board figure.drawing canvas", "a")):
             before = cells.count()
             page.locator(part).focus()
-            page.keyboard.press("a")  # JupyterLab's: insert a cell above. R, B and M are the tools of the board
+            page.keyboard.press(key)
             playwright.expect(cells).to_have_count(before + 1)
         prompt = page.locator(notebook.prompt).first
         before = prompt.inner_text()
