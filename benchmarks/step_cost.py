@@ -68,10 +68,9 @@ def describe(moved: Counter) -> str:
     return f"{moved.total() / 1e9:.2f} GB (Adam {adam:.2f}, the scaler {scaler:.2f}, casts {casts:.2f})"
 
 
-def times(training: Training, gpu: str) -> list[float]:
+def times(flops: int, moved: Counter, gpu: str) -> list[float]:
     """Estimates of a step on a GPU that isn't here, in ms, without gaps between kernels: the longest, the shortest."""
-    bandwidth, rate, dtype = GPUS[gpu]
-    flops, moved = count(training, dtype)
+    bandwidth, rate, _ = GPUS[gpu]
     return [1e3 * (moved.total() / (BANDWIDTH * bandwidth) + flops / (share * rate)) for share in TENSOR_CORES]
 
 
@@ -79,7 +78,7 @@ def estimate(training: Training, gpu: str) -> str:
     """Estimate of a step's time on a GPU that isn't here, and where it comes from."""
     bandwidth, rate, dtype = GPUS[gpu]
     flops, moved = count(training, dtype)
-    slow, fast = times(training, gpu)
+    slow, fast = times(flops, moved, gpu)
     return (
         f"Estimate for {gpu} ({short(dtype)}): {describe(moved)} at {BANDWIDTH:.0%} of {bandwidth / 1e9:,.0f} GB/s + "
         f"{flops / 1e9:.1f} GFLOP at {TENSOR_CORES[0]:.0%} to {TENSOR_CORES[1]:.0%} of {rate / 1e12:.0f} TFLOP/s = "
@@ -92,7 +91,7 @@ def estimate_trainings(make: Callable[..., Training], gpu: str, steps: int = 10_
     trainings = {kind: make(**settings) for kind, settings in KINDS.items()}
     for training in trainings.values():
         training.advance()  # it makes the state of Adam
-    kinds = {kind: times(training, gpu) for kind, training in trainings.items()}
+    kinds = {kind: times(*count(training, GPUS[gpu][2]), gpu) for kind, training in trainings.items()}
     parts = [f"{kind} {fast:.3g} to {slow:.3g} ms" for kind, (slow, fast) in kinds.items()]
     for name, shares_of in TRAININGS.items():
         slow, fast = (sum(n * kinds[kind][i] for kind, n in shares_of.items()) * steps / 60e3 for i in (0, 1))
