@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from helpers.tiny_runs import train_until
 
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.training import time_estimate as module
@@ -61,6 +62,14 @@ def test_a_finished_run_has_none_to_go_and_is_not_measured(pairs, tmp_path, meas
     for checkpoint in folder.glob("*.pt"):
         checkpoint.write_bytes(b"damaged")  # its history tells how far it is
     assert estimate_time(pairs, (0,), replace(CONFIG, epochs=7), tmp_path) == TimeEstimate(6, 12.0)
+
+
+def test_a_run_that_was_stopped_has_the_rest_to_go_and_is_left_as_it_is(pairs, tmp_path, measured):
+    folder = folder_of(tmp_path, 0)
+    assert train_until(4, folder, replace(CONFIG, lambda_l1=0), pairs) is None
+    before = {file: file.read_bytes() for file in folder.iterdir()}
+    assert estimate_time(pairs, (0,), CONFIG, tmp_path) == TimeEstimate(4, 8.0)
+    assert {file: file.read_bytes() for file in folder.iterdir()} == before
 
 
 @pytest.mark.parametrize(("history", "left"), [("", 8), ("\r\n", 8), ("step,l1\r\n2,0.5\r\n4,0.5\r\n", 4)])
