@@ -5,6 +5,7 @@ import { test } from "node:test";
 
 import { decodeDrawing, encodeDrawing } from "../../src/pix2pix_colab/widgets/drawing/address.js";
 import { edgesAt, resized } from "../../src/pix2pix_colab/widgets/drawing/resize.js";
+import { copyBeside } from "../../src/pix2pix_colab/widgets/drawing/selection.js";
 import { rectangleBetween } from "../../src/pix2pix_colab/widgets/drawing/shapes.js";
 import { TOOLS } from "../../src/pix2pix_colab/widgets/drawing/tools.js";
 
@@ -72,4 +73,16 @@ test("a click places no sliver, where a JPEG has left many", () => {
   assert.ok(placed.width > 20 && placed.height > 20);
   const window = { kind: "rectangle", label: 2, x: 0, y: 90, width: 30, height: 61 };
   assert.equal(TOOLS.rectangle.tap({ ...setting, shapes: [...slivers, window] }, [100, 100]).at(-1).height, 61);
+});
+
+test("each further copy is moved on, and stays on the map", () => {
+  const part = rectangleBetween([12, 12], [15, 15], 1);
+  const shapes = [part];
+  for (let i = 0; i < 6; i++) shapes.push(copyBeside(part, { shapes, size: SIZE }));
+  const places = shapes.map(({ x, y }) => [x, y]);
+  assert.deepEqual(places.slice(0, 4), [[12, 12], [20, 20], [28, 28], [4, 4]], "down to the corner, then upwards");
+  assert.equal(new Set(places.map(String)).size, 7);
+  assert.ok(places.flat().every((at) => at >= 0 && at + 4 <= SIZE));
+  const cornice = rectangleBetween([0, 2], [31, 5], 1);
+  assert.deepEqual(copyBeside(cornice, { shapes: [cornice], size: SIZE }), { ...cornice, y: 10 }, "as wide as the map");
 });

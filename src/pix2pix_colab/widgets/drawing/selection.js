@@ -1,6 +1,6 @@
 // What is done to the part that is selected.
 
-import { moved } from "./shapes.js";
+import { boundsOf, moved } from "./shapes.js";
 
 /**
  * @typedef {import("./board.js").Board} Board
@@ -8,6 +8,7 @@ import { moved } from "./shapes.js";
  */
 
 const APART = 8; // px, of a copy from what it is a copy of
+const WAYS = [[1, 1], [-1, -1], [1, -1], [-1, 1], [0, 1], [0, -1], [1, 0], [-1, 0]]; // right and down
 
 /** @param {Board} board @returns {Part | undefined} */
 export const selectedPart = (board) => /** @type {Part | undefined} */ (board.shapes[board.selected]);
@@ -28,8 +29,29 @@ export function relabel(board, label) {
 export function addCopy(board, part) {
   if (!part) return;
   board.controls.choose("move");
-  drawAndSelect(board, [...board.shapes, moved(part, APART, APART, board.size)], board.shapes.length);
+  drawAndSelect(board, [...board.shapes, copyBeside(part, board)], board.shapes.length);
 }
+
+/** A copy of a part, so far from it that it lies exactly on no other part, and within the map if it fits there.
+ * @param {Part} part @param {{shapes: import("./shapes.js").Shape[], size: number}} drawing
+ */
+export function copyBeside(part, { shapes, size }) {
+  const taken = new Set(shapes.filter(({ kind }) => kind !== "pixels").map(placeOf));
+  for (const [right, down] of WAYS) {
+    for (let by = APART; by < size; by += APART) {
+      const copy = moved(part, by * right, by * down, size);
+      if (isWithin(boundsOf(copy), size) && !taken.has(placeOf(copy))) return copy;
+    }
+  }
+  return moved(part, APART, APART, size);
+}
+
+function placeOf(shape) {
+  const { x, y, width, height } = boundsOf(shape);
+  return [x, y, width, height].join();
+}
+
+const isWithin = ({ x, y, width, height }, size) => x >= 0 && y >= 0 && x + width <= size && y + height <= size;
 
 function drawAndSelect(board, shapes, selected) {
   board.draw(shapes);
