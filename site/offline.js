@@ -2,7 +2,7 @@
 
 const PREFIX = "pix2pix-colab ";
 const BUILD = `${PREFIX}{{build}}`;
-const FILES = JSON.parse('{{files}}'); // the digest of each
+const FILES = JSON.parse('{{files}}'); // the digest of each; of a packed one, of what is in it
 
 self.oninstall = (event) => {
   self.skipWaiting(); // the page says that there is a new version
@@ -19,14 +19,24 @@ async function keep([file, digest]) {
 
 async function fetchIf(digest, file, /** @type {RequestCache} */ cache) {
   const response = await fetch(file, { cache });
-  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", await response.clone().arrayBuffer()));
-  return Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("") === digest ? response : null;
+  const found = await digestOf(await response.clone().arrayBuffer()).catch(() => ""); // damaged
+  return found === digest ? response : null;
+}
+
+/** Of what is in a file: some servers unpack .gz by themselves. */
+async function digestOf(bytes) {
+  const [first, second] = new Uint8Array(bytes);
+  const packed = first === 0x1f && second === 0x8b;
+  const whole = packed ? await new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer() : bytes;
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", whole));
+  return Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 const drop = (name) => (name.startsWith(PREFIX) && name !== BUILD ? caches.delete(name) : false);
 
 self.onactivate = (event) => {
-  event.waitUntil(caches.keys().then((names) => Promise.all(names.map(drop))));
+  const dropped = caches.keys().then((names) => Promise.all(names.map(drop)));
+  event.waitUntil(Promise.all([dropped, self.clients.claim()])); // a page of a first visit, too, is answered from here
 };
 
 self.onfetch = (event) => {

@@ -13,7 +13,8 @@ import { listenToClipboard } from "./widgets/drawing/clipboard.js";
  *   and of its outputs; and where in it a visitor is invited to draw
  * @typedef {Omit<BoardData, "examples" | "positions"> & {examples: Example[],
  *   positions: (import("./widgets/drawing/board.js").Position & {at: number, lambda: number | null})[],
- *   files: Record<string, number>, frameStep: number, training: string}} Site site.json, which tools/build_site.py writes
+ *   files: Record<string, Packed>, frameStep: number, training: string}} Site site.json, which tools/build_site.py writes
+ * @typedef {{size: number, digest: string}} Packed a file's bytes, packed; and the SHA-256 of what is in it
  */
 
 async function open() {
@@ -65,10 +66,11 @@ function showLoading(main, loaded, total) {
 const sayBelow = (words) => (document.getElementById("offline").textContent = words);
 
 const serviceWorker = navigator.serviceWorker; // none, if the page does not come by https
-const old = serviceWorker?.controller; // which gave this page; a new build may take its place before the network is loaded
+let keeper = serviceWorker?.controller; // which gave this page, or kept it; a new build may take its place at any time
 let renewed = false;
 serviceWorker?.addEventListener("controllerchange", () => {
-  renewed = Boolean(old);
+  renewed ||= Boolean(keeper);
+  keeper = serviceWorker.controller;
   if (renewed) sayBelow("There is a new version of this page: reload it.");
 });
 

@@ -6,39 +6,53 @@ const WASM = "ort/ort-wasm-simd-threaded.wasm.gz";
 const GRAPHS = ["model/early.onnx.gz", "model/late.onnx.gz"];
 const CRITIC = "model/critic.onnx.gz"; // which is loaded when it is asked first
 
+/** @typedef {import("./page.js").Packed} Packed */
+
 /** @type {{early: ort.InferenceSession, late: ort.InferenceSession, features: Record<string, ort.Tensor>, size: number}} */
 const network = { early: null, late: null, features: null, size: 0 };
 /** @type {{session: ort.InferenceSession, source: ort.Tensor, image: ort.Tensor, position: number}} the last output, and its λ */
 const critic = { session: null, source: null, image: null, position: -1 };
+let files = /** @type {Record<string, Packed>} */ ({}); // of this build
 
 /** An error whose message is for the user. */
 class Sentence extends Error {}
 
-/** @param {Record<string, number>} files bytes to load, by file @param {number} size of the images, in px
- * @param {boolean} again whether what the browser keeps may be damaged
- */
-async function load(files, size, again) {
-  const total = [WASM, ...GRAPHS].reduce((sum, file) => sum + files[file], 0);
+/** @param {number} size of the images, in px @param {boolean} again whether what the browser keeps may be damaged */
+async function load(size, again) {
+  const needed = [WASM, ...GRAPHS];
+  const total = needed.reduce((sum, file) => sum + files[file].size, 0);
   let loaded = 0;
   let over = false;
   const progress = (bytes) => {
     loaded += bytes;
     if (!over) self.postMessage({ loaded, total });
   };
-  const fetched = Promise.all([WASM, ...GRAPHS].map((file) => fetchUnpacked(file, progress, again)));
+  const fetched = Promise.all(needed.map((file) => fetchOwn(file, progress, again)));
   const [wasm, ...graphs] = await fetched.finally(() => (over = true)); // other files may still come
   Object.assign(ort.env.wasm, { wasmBinary: wasm, numThreads: 1 });
   network.size = size;
-  network.early = await start(GRAPHS[0], graphs[0], (session) => session.inputNames.includes("source"));
-  const fits = (session) => [...network.early.outputNames, "position"].every((name) => session.inputNames.includes(name));
-  network.late = await start(GRAPHS[1], graphs[1], fits);
-  await translate(new Uint8Array(3 * size * size), 0).catch(() => {
-    throw new Sentence(`${GRAPHS.join(" and ")} are a network, but not one of this page.`);
+  [network.early, network.late] = [await start(GRAPHS[0], graphs[0]), await start(GRAPHS[1], graphs[1])];
+  (await translate(new Uint8Array(3 * size * size), 0)).close(); // the first one takes longer
+}
+
+/** Fetch a file of this build, unpacked: not of another one, which may have taken its place meanwhile.
+ * @param {string} file @param {(bytes: number) => void} progress called with what has come, packed @param {boolean} [again]
+ */
+async function fetchOwn(file, progress, again = false) {
+  const { size, digest } = files[file];
+  let count = 0;
+  const bytes = await fetchUnpacked(file, again, (more) => {
+    progress(Math.min(size, count + more) - Math.min(size, count)); // a server that unpacks it sends more
+    count += more;
   });
+  if (!self.crypto.subtle) return bytes; // the page did not come by https
+  const found = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  if (digest === Array.from(found, (byte) => byte.toString(16).padStart(2, "0")).join("")) return bytes;
+  throw new Sentence(`${file} is not that of this page: there may be a new version. Reload the page.`);
 }
 
 /** Fetch a file and unpack it; gzip's checksum tells if it is damaged. Some servers unpack it themselves. */
-async function fetchUnpacked(file, progress, again = false) {
+async function fetchUnpacked(file, again, progress) {
   const response = await fetch(file, { cache: again ? "reload" : "default" }).catch(() => null);
   const why = response ? `it was answered by ${response.status}` : "there was no answer";
   if (!response?.ok) throw new Sentence(`${file} can't be loaded: ${why}. Is there a network?`);
@@ -53,19 +67,18 @@ async function fetchUnpacked(file, progress, again = false) {
     await response.body.pipeTo(count);
     const packed = new Blob(chunks);
     const [first, second] = new Uint8Array(await packed.slice(0, 2).arrayBuffer());
-    if (first !== 0x1f || second !== 0x8b) return packed.arrayBuffer();
+    if (first !== 0x1f || second !== 0x8b) return await packed.arrayBuffer();
     return await new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
   } catch {
     throw new Sentence(`${file} is damaged or was cut off.`);
   }
 }
 
-async function start(file, bytes, fits) {
-  const session = await ort.InferenceSession.create(new Uint8Array(bytes)).catch(() => {
+/** @param {string} file @param {ArrayBuffer} bytes */
+function start(file, bytes) {
+  return ort.InferenceSession.create(new Uint8Array(bytes)).catch(() => {
     throw new Sentence(`${file} is no network that this page can run.`);
   });
-  if (!fits(session)) throw new Sentence(`${file} is a network, but not one of this page.`);
-  return session;
 }
 
 /** @param {Uint8Array | null} source the label map in three planes; null: the same as before @param {number} position */
@@ -86,7 +99,7 @@ async function translate(source, position) {
 async function judge(position) {
   if (critic.position !== position) (await translate(null, position)).close();
   const { source, image } = critic;
-  critic.session ??= await start(CRITIC, await fetchUnpacked(CRITIC, () => {}), ({ inputNames }) => inputNames.includes("image"));
+  critic.session ??= await start(CRITIC, await fetchOwn(CRITIC, () => {}));
   const { real } = await critic.session.run({ source, image });
   return Uint8Array.from(/** @type {Float32Array} */ (real.data), (each) => Math.round(255 * each));
 }
@@ -101,10 +114,11 @@ function interleave(planes, channels) {
   return pixels;
 }
 
-self.onmessage = async ({ data: { number, files, size, again, judged, source, position } }) => {
+self.onmessage = async ({ data: { number, files: own, size, again, judged, source, position } }) => {
   try {
+    if (own) files = own;
     const run = () => (judged ? judge(position) : translate(source, position));
-    const result = files ? await load(files, size, again) : await run();
+    const result = own ? await load(size, again) : await run();
     self.postMessage({ number, result }, result instanceof ImageBitmap ? [result] : []);
   } catch (error) {
     const said = error instanceof Sentence ? error.message : "The network can't be run: the browser may have too little memory.";

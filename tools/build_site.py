@@ -106,7 +106,10 @@ def build(path: LambdaPath, about: str, out: Path) -> None:
         "examples": draw_examples(path, lambdas[::FRAME_STEP], out),
         "frameStep": FRAME_STEP,
         "training": about,
-        "files": {str(file.relative_to(out)): file.stat().st_size for file in sorted(out.rglob("*.gz"))},
+        "files": {
+            str(file.relative_to(out)): {"size": file.stat().st_size, "digest": digest(file)}
+            for file in sorted(out.rglob("*.gz"))
+        },
     }
     (out / "site.json").write_text(json.dumps(site), encoding="utf-8")
     write_service_worker(out)
@@ -139,6 +142,12 @@ def pack(file: Path, to: Path) -> None:
     """Pack by gzip, which the page unpacks: not every server compresses."""
     to.parent.mkdir(parents=True, exist_ok=True)
     to.write_bytes(gzip.compress(file.read_bytes(), mtime=0))
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of what is in a file: a server may unpack it itself."""
+    content = file.read_bytes()
+    return hashlib.sha256(gzip.decompress(content) if file.suffix == ".gz" else content).hexdigest()
 
 
 def draw_examples(path: LambdaPath, lambdas: list[float], out: Path) -> list[dict]:
@@ -181,7 +190,7 @@ def write_service_worker(out: Path) -> None:
     """Tell the service worker all files with their digests, and a name for this build, the digest of those."""
     worker = out / "offline.js"
     files = sorted(file for file in out.rglob("*") if file.is_file() and file not in (worker, out / CARD))
-    digests = {str(file.relative_to(out)): hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    digests = {str(file.relative_to(out)): digest(file) for file in files}
     digests["./"] = digests.pop("index.html")
     names = json.dumps(digests)
     build = hashlib.sha256(names.encode()).hexdigest()

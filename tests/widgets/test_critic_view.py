@@ -296,6 +296,32 @@ def test_a_critic_that_does_not_load_is_a_sentence_and_can_be_asked_again(browse
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_the_critic_of_a_new_build_judges_no_picture_of_an_old_page(browser, site, tmp_path, taken_over):
+    """A page that stays open uses the critic that it has kept; if a new build took its place, it says so."""
+    folder = shutil.copytree(site, tmp_path / "site")
+    with serve(folder) as address:
+        page = open_page(browser, address, service_workers="allow")
+        old, source = make_path(), invitation(SIZE)[0][None]
+        expected = critic_map(old.discriminator, source, old.translate(source, [100])[100])[0]
+        for parameter in old.discriminator.parameters():
+            parameter.data *= -1
+        shutil.rmtree(folder)
+        build(old, "New.", folder)
+        if taken_over:
+            page.context.new_page().goto(address)
+            playwright.expect(page.locator("#offline")).to_contain_text("There is a new version", timeout=60_000)
+        page.get_by_label("What the critic sees").check()
+        sentence = "model/critic.onnx.gz is not that of this page: there may be a new version. Reload the page."
+        verdict = page.locator(".verdict")
+        playwright.expect(verdict).to_contain_text(sentence if taken_over else "of the patches real.", timeout=30_000)
+        if not taken_over:
+            real = int(re.search(r"\d+", verdict.inner_text())[0]) / 100
+            assert real == pytest.approx((expected > 0.5).float().mean().item(), abs=0.03), "but for int8 weights"
+        page.context.close()
+
+
+@pytest.mark.slow
 def test_a_path_without_its_discriminator_has_no_critic_on_the_page(tmp_path, browser, site):
     path = LambdaPath({0: make_generator(), 100: make_generator()})
     build(path, "Test.", tmp_path / "site")
