@@ -45,7 +45,8 @@ export class OutputView {
         return this.#describe("not computed yet", "There is no output for your drawing yet", true);
       }
       const { bitmap, index, preview, kept } = output;
-      Object.assign(this.canvas, { width: bitmap.width, height: bitmap.height });
+      const { width, height } = bitmap;
+      if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
       this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
       if (!kept) bitmap.close();
       this.shown = preview ? null : job;

@@ -65,7 +65,8 @@ export function addControls(board) {
     if (part) board.label = part.label;
     find(`.palette [value="${board.label}"]`).checked = true;
     find(".radius").hidden = board.tool !== "brush";
-    find(".hint").textContent = TOOLS[board.tool].hint;
+    const { hint } = TOOLS[board.tool];
+    if (find(".hint").textContent !== hint) find(".hint").textContent = hint; // a move of λ shall cost no layout
   };
   show();
   return { show, choose };
