@@ -2,26 +2,31 @@
 
 Headless Chromium, a page of 256 px for each of --widths, its networks untrained, as their weights cost no time. Strokes
 are windows drawn by the mouse, and λ is moved by keys. The time runs from the event (the mouse let go, the key pressed)
-to the first frame after the picture. One thread of WebAssembly computes. Needs `make test`'s environment and Chromium,
-and `npm ci` in site/ (`make site`).
+until the frame with the picture is painted. One thread of WebAssembly computes. With --slow-line: how long a first
+visit to the pretrained page takes, where all files share 1.6 Mbit/s, and each answer is 150 ms late. Needs `make
+test`'s environment and Chromium, and `npm ci` in site/ (`make site`).
 """
 
 import argparse
 import copy
+import gzip
+import io
 import math
 import statistics
 import sys
 import tempfile
+import time
 from pathlib import Path
+from threading import Lock
 
 import torch
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tools.browser import chromium, serve
+from tools.browser import Quiet, chromium, serve
 from tools.build_site import build
 
-from pix2pix_colab import LAMBDAS, LambdaPath, PatchDiscriminator, UNetGenerator
+from pix2pix_colab import LAMBDAS, LambdaPath, PatchDiscriminator, UNetGenerator, load_pretrained
 from pix2pix_colab.utils.markdown import markdown_table
 
 WATCH = """() => {
@@ -30,8 +35,9 @@ WATCH = """() => {
     const begin = event => (began = event.timeStamp);
     for (const kind of ["pointerup", "keydown"]) addEventListener(kind, begin, true);
     const output = document.querySelector(".output");
-    const take = () => taken.push(performance.now() - began);
-    const done = () => output.ariaBusy === "false" && requestAnimationFrame(take);
+    const painted = new MessageChannel(); // a message that is sent in a frame comes after it
+    painted.port1.onmessage = () => taken.push(performance.now() - began);
+    const done = () => output.ariaBusy === "false" && requestAnimationFrame(() => painted.port2.postMessage(null));
     new MutationObserver(done).observe(output, { attributeFilter: ["aria-busy"] });
 }"""
 
@@ -112,6 +118,83 @@ def time_verdicts(page: Page, count: int) -> list[float]:
     return times
 
 
+class Line:
+    """A line whose bytes a second all connections share."""
+
+    def __init__(self, rate: float = 200_000):
+        self.rate, self.free, self.sent, self.lock = rate, 0.0, 0, Lock()
+
+    def send(self, count: int) -> None:
+        with self.lock:
+            self.free = max(self.free, time.monotonic()) + count / self.rate
+            self.sent += count
+            wait = self.free - time.monotonic()
+        time.sleep(max(0, wait))
+
+
+def handler(line: Line, latency: float = 0.15) -> type[Quiet]:
+    """A server at the end of a line, which packs text, as GitHub Pages does."""
+
+    class Slow(Quiet):
+        def do_GET(self) -> None:
+            time.sleep(latency)
+            super().do_GET()
+
+        def send_head(self) -> io.BufferedIOBase | None:
+            file = Path(self.translate_path(self.path))
+            file = file / "index.html" if file.is_dir() else file
+            if file.suffix not in {".html", ".css", ".js", ".mjs", ".json", ".svg"} or not file.is_file():
+                return super().send_head()
+            packed = gzip.compress(file.read_bytes())
+            self.send_response(200)
+            self.send_header("Content-Type", self.guess_type(str(file)))
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(packed)))
+            self.end_headers()
+            return io.BytesIO(packed)
+
+        def end_headers(self) -> None:
+            self.send_header("Cache-Control", "max-age=600")
+            super().end_headers()
+
+        def copyfile(self, source: io.BufferedIOBase, outputfile: io.BufferedIOBase) -> None:
+            while piece := source.read(4096):
+                line.send(len(piece))
+                outputfile.write(piece)
+
+    return Slow
+
+
+def time_first_visit(browser: Browser, folder: Path) -> list[dict[str, str]]:
+    """When a first visit on a slow line sees a picture, one of its own drawing, and works without a network."""
+    line, rows = Line(), []
+    with serve(folder, handler(line)) as address:
+        page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
+        page.set_default_timeout(600_000)
+        began = time.monotonic()
+
+        def note(what: str) -> None:
+            rows.append({"": what, "s": f"{time.monotonic() - began:.1f}", "MB": f"{line.sent / 1e6:.1f}"})
+
+        page.goto(address, wait_until="commit")
+        shown = page.locator(".output[aria-busy=false]:not(.stale)")
+        shown.wait_for()
+        note("the first picture")
+        box = page.locator(".drawing canvas").bounding_box()
+        page.mouse.move(box["x"] + 30, box["y"] + 30)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 70, box["y"] + 90, steps=4)
+        page.mouse.up()
+        shown.wait_for()
+        note("the picture of one's own drawing")
+        page.locator(".say label").wait_for(state="hidden")
+        note("the whole network")
+        page.locator("#offline:not(:empty)").wait_for()
+        note("it works without a network")
+        page.context.close()
+    return rows
+
+
 def summary(times: list[float]) -> str:
     return f"{statistics.median(times):.0f} ({sorted(times)[math.ceil(0.95 * len(times)) - 1]:.0f})"
 
@@ -141,9 +224,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--widths", type=int, nargs="+", default=[16, 32, 64])
     parser.add_argument("--strokes", type=int, default=30)
+    parser.add_argument("--slow-line", action="store_true", help="a first visit by a slow line")
     options = parser.parse_args()
     rows = []
     with chromium() as browser, tempfile.TemporaryDirectory() as folder:
+        if options.slow_line:
+            build(load_pretrained(), "", Path(folder) / "page")
+            return print(markdown_table(time_first_visit(browser, Path(folder) / "page")))
         for width in options.widths:
             page = browser.new_context(viewport={"width": 1200, "height": 1000}).new_page()
             rows.append(measure(page, Path(folder) / str(width), width, options.strokes))

@@ -34,32 +34,50 @@ export class Network {
     this.site = site;
     this.onload = onload;
     this.ready = false;
+    this.whole = false; // until then its weights are coarse
     this.failed = /** @type {import("./widgets/drawing/board.js").Failure | null} */ (null);
+    this.tries = 0; // to load it
+    this.loading = /** @type {Promise<void> | null} */ (null); // the last one
     this.number = 0; // of the last request
     this.answers = new Map(); // what to do with the answer to a request, by the request's number
     this.frames = new Map(); // by example
     this.preview = /** @type {{labels: Uint8Array, index: number, text: string} | null} */ (null); // that came with a link
   }
 
-  /** Load the runtime and the graphs, once more if it failed. Rejects with a sentence. */
-  async load() {
+  /** Load the runtime and the graphs, once more if it failed. Rejects with a sentence.
+   * @param {() => void} onready called as soon as it answers, at first with coarse weights
+   * @returns {Promise<void>} resolves once it has all their bits
+   */
+  load(onready) {
+    return (this.loading = this.#load(onready, (this.tries += 1)));
+  }
+
+  async #load(onready, own) {
     try {
-      const again = Boolean(this.failed) && !this.ready; // or it was only slow
+      const again = Boolean(this.failed) && !this.whole; // or it was only slow
       this.worker?.terminate();
       for (const number of this.answers.keys()) this.#hear({ number, error: LATE }); // nobody answers them any more
-      Object.assign(this, { ready: false, failed: null });
+      Object.assign(this, { ready: false, whole: false, failed: null });
       this.#forget();
+      await Promise.allSettled(this.frames.values()); // the first picture comes first
       if (!globalThis.WebAssembly?.validate(new Uint8Array(SIMD))) throw Object.assign(new Error(NO_SIMD), { final: true });
       this.worker = new Worker("worker.js", { type: "module" });
       this.worker.onmessage = ({ data }) => this.#hear(data);
       this.worker.onerror = () => this.#hear({ error: "The network can't be started: a file of it is missing, or the browser is too old." });
       await this.#ask({ files: this.site.files, size: this.site.size, again });
       this.ready = true;
+      onready();
+      await this.#ask({ refined: true });
+      this.#turn += 1;
+      Object.assign(this, { whole: true, failed: null });
+      this.#outputs = new Map(); // one of them may just be painted
+      this.#known = null;
     } catch (error) {
+      if (own !== this.tries) return this.loading; // it was tried again meanwhile
       this.failed = error;
       throw error;
     } finally {
-      this.onload(1, 1);
+      if (own === this.tries) this.onload(1, 1);
     }
   }
 
@@ -78,13 +96,13 @@ export class Network {
       return null;
     }
     if (!beside) this.#turn += 1; // what the wipe asks for ends nothing
-    const turn = this.#turn;
+    const [turn, preview] = [this.#turn, !this.whole];
     const source = labels === this.#known ? null : this.#planes(labels);
     if (source) this.#forget();
     this.#known = labels;
     const bitmap = await this.#output(index, source);
     if (!sketch && !beside) this.#ahead(turn, index);
-    return { bitmap, index, kept: true };
+    return { bitmap, index, kept: true, preview };
   }
 
   /** The discriminator's verdicts on an output that was translated. @param {Job} job @returns {Promise<Uint8Array>} */
@@ -138,11 +156,12 @@ export class Network {
   async #frame(example, index) {
     const { size, frameStep, examples } = this.site;
     try {
-      if (!this.frames.has(example)) this.frames.set(example, await (await fetch(examples[example].frames)).blob());
+      if (!this.frames.has(example)) this.frames.set(example, fetch(examples[example].frames).then((file) => file.blob()));
       const frame = Math.round(index / frameStep);
-      const bitmap = await createImageBitmap(this.frames.get(example), frame * size, 0, size, size);
+      const bitmap = await createImageBitmap(await this.frames.get(example), frame * size, 0, size, size);
       return { bitmap, index: frame * frameStep, preview: true };
     } catch {
+      this.frames.delete(example);
       return null; // the file is not there; the network may come
     }
   }
@@ -152,7 +171,7 @@ export class Network {
     this.worker.postMessage({ number, ...request });
     return new Promise((resolve, reject) => {
       const giveUp = () => this.#hear({ number, error: LATE });
-      const timer = request.files ? 0 : setTimeout(giveUp, PATIENCE);
+      const timer = request.files || request.refined ? 0 : setTimeout(giveUp, PATIENCE);
       this.answers.set(number, { resolve, reject, timer });
     });
   }

@@ -29,7 +29,7 @@ async function open() {
   document.getElementById("training").textContent = site.training;
   const network = new Network(site, (...bytes) => showLoading(main, ...bytes));
   const judge = site.critic ? (job) => network.judge(job) : undefined;
-  const load = () => (network.ready && !network.failed ? Promise.resolve() : network.load());
+  const load = () => (network.whole && !network.failed ? Promise.resolve() : network.load(() => board.refresh()));
   const changed = [saver(site), remember];
   const onchange = (board) => changed.forEach((each) => each(board));
   const retry = async () => {
@@ -45,7 +45,7 @@ async function open() {
   await openAddress(board, site, network);
   if (!link && site.examples[0]?.place) changed.push(invite(board, site.examples[0].place));
   try {
-    await network.load();
+    await load();
     board.refresh();
     await keepOffline();
   } catch (error) {

@@ -3,7 +3,8 @@
 import * as ort from "./ort/ort.wasm.bundle.min.mjs";
 
 const WASM = "ort/ort-wasm-simd-threaded.wasm.gz";
-const GRAPHS = ["model/early.onnx.gz", "model/late.onnx.gz"];
+const [EARLY, LATE] = ["model/early.onnx.gz", "model/late.onnx.gz"]; // the early one with coarse weights at first
+const FINE = "model/early.fine.gz"; // what is to be added to its bytes
 const CRITIC = "model/critic.onnx.gz"; // which is loaded when it is asked first
 
 /** @typedef {import("./page.js").Packed} Packed */
@@ -11,28 +12,48 @@ const CRITIC = "model/critic.onnx.gz"; // which is loaded when it is asked first
 /** @type {{early: ort.InferenceSession, late: ort.InferenceSession, features: Record<string, ort.Tensor>, size: number}} */
 const network = { early: null, late: null, features: null, size: 0 };
 /** @type {{session: ort.InferenceSession, source: ort.Tensor, image: ort.Tensor, position: number}} the last output, and its λ */
+const weights = { coarse: new Uint8Array(), fine: /** @type {Promise<ArrayBuffer>} */ (null) }; // of the early layers
 const critic = { session: null, source: null, image: null, position: -1 };
 let files = /** @type {Record<string, Packed>} */ ({}); // of this build
 
 /** An error whose message is for the user. */
 class Sentence extends Error {}
 
-/** @param {number} size of the images, in px @param {boolean} again whether what the browser keeps may be damaged */
+/** Load what the first output needs, and then what refines it.
+ * @param {number} size of the images, in px @param {boolean} again whether what the browser keeps may be damaged
+ */
 async function load(size, again) {
-  const needed = [WASM, ...GRAPHS];
-  const total = needed.reduce((sum, file) => sum + files[file].size, 0);
+  const total = [WASM, EARLY, LATE, FINE].reduce((sum, file) => sum + files[file].size, 0);
   let loaded = 0;
   let over = false;
   const progress = (bytes) => {
     loaded += bytes;
     if (!over) self.postMessage({ loaded, total });
   };
-  const fetched = Promise.all(needed.map((file) => fetchOwn(file, progress, again)));
-  const [wasm, ...graphs] = await fetched.finally(() => (over = true)); // other files may still come
+  const fetched = Promise.all([WASM, EARLY, LATE].map((file) => fetchOwn(file, progress, again)));
+  const [wasm, early, late] = await fetched.catch((error) => {
+    over = true; // other files may still come
+    throw error;
+  });
+  weights.coarse = new Uint8Array(early);
+  weights.fine = fetchOwn(FINE, progress, again);
+  weights.fine.catch(() => {}); // refine tells
   Object.assign(ort.env.wasm, { wasmBinary: wasm, numThreads: 1 });
   network.size = size;
-  [network.early, network.late] = [await start(GRAPHS[0], graphs[0]), await start(GRAPHS[1], graphs[1])];
+  [network.early, network.late] = [await start(EARLY, weights.coarse), await start(LATE, new Uint8Array(late))];
   (await translate(new Uint8Array(3 * size * size), 0)).close(); // the first one takes longer
+}
+
+/** Take the weights of the early layers in all their bits. */
+async function refine() {
+  const { early } = network;
+  const fine = new Uint8Array(await weights.fine);
+  const whole = weights.coarse.map((byte, i) => byte + fine[i]); // mod 256
+  network.early = await start(EARLY, whole);
+  await early.release();
+  network.features = await network.early.run({ source: critic.source });
+  Object.assign(weights, { coarse: null, fine: null });
+  critic.position = -1; // that output was another network's
 }
 
 /** Fetch a file of this build, unpacked: not of another one, which may have taken its place meanwhile.
@@ -74,9 +95,9 @@ async function fetchUnpacked(file, again, progress) {
   }
 }
 
-/** @param {string} file @param {ArrayBuffer} bytes */
+/** @param {string} file @param {Uint8Array} bytes */
 function start(file, bytes) {
-  return ort.InferenceSession.create(new Uint8Array(bytes)).catch(() => {
+  return ort.InferenceSession.create(bytes).catch(() => {
     throw new Sentence(`${file} is no network that this page can run.`);
   });
 }
@@ -99,7 +120,7 @@ async function translate(source, position) {
 async function judge(position) {
   if (critic.position !== position) (await translate(null, position)).close();
   const { source, image } = critic;
-  critic.session ??= await start(CRITIC, await fetchOwn(CRITIC, () => {}));
+  critic.session ??= await start(CRITIC, new Uint8Array(await fetchOwn(CRITIC, () => {})));
   const { real } = await critic.session.run({ source, image });
   return Uint8Array.from(/** @type {Float32Array} */ (real.data), (each) => Math.round(255 * each));
 }
@@ -114,11 +135,11 @@ function interleave(planes, channels) {
   return pixels;
 }
 
-self.onmessage = async ({ data: { number, files: own, size, again, judged, source, position } }) => {
+self.onmessage = async ({ data: { number, files: own, size, again, refined, judged, source, position } }) => {
   try {
     if (own) files = own;
     const run = () => (judged ? judge(position) : translate(source, position));
-    const result = own ? await load(size, again) : await run();
+    const result = await (own ? load(size, again) : refined ? refine() : run());
     self.postMessage({ number, result }, result instanceof ImageBitmap ? [result] : []);
   } catch (error) {
     const said = error instanceof Sentence ? error.message : "The network can't be run: the browser may have too little memory.";

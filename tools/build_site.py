@@ -15,6 +15,7 @@ import tempfile
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torchvision.transforms.functional import to_pil_image
@@ -52,6 +53,7 @@ WALL = (  # class, x, y, width, height in 256ths
 )
 LACKS = (178, 50, 38, 56)
 CARD = "card.jpg"
+COARSE = 42  # int8 weights are sent as multiples of this first: 3 bits each
 BETWEEN, FRAME_STEP = 9, 5  # positions between two anchors; a frame that is shown during loading for every fifth
 
 
@@ -89,7 +91,11 @@ def build(path: LambdaPath, about: str, out: Path) -> None:
     copy_code(out)
     with tempfile.TemporaryDirectory() as folder:
         for graph in export_parts(path, Path(folder)):
-            pack(graph, out / "model" / f"{graph.name}.gz")
+            content = graph.read_bytes()
+            if graph.stem == "early":  # most of the bytes
+                content, fine = split_weights(content)
+                pack(fine, out / "model" / "early.fine.gz")
+            pack(content, out / "model" / f"{graph.name}.gz")
     lambdas = path.grid(BETWEEN)
     positions = describe_positions(lambdas, path.lambdas)
     site = {  # described as Site in page.js
@@ -126,7 +132,7 @@ def copy_code(out: Path) -> None:
         if file.suffix in (".css", ".js", ".svg"):
             copy(file, out / file.name)
     copy(RUNTIME_FOLDER / RUNTIME[0], out / "ort" / RUNTIME[0])
-    pack(RUNTIME_FOLDER / RUNTIME[1], out / "ort" / f"{RUNTIME[1]}.gz")
+    pack((RUNTIME_FOLDER / RUNTIME[1]).read_bytes(), out / "ort" / f"{RUNTIME[1]}.gz")
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
     html = (PAGE / "index.html").read_text(encoding="utf-8")
     html = html.replace("{{repository}}", urls["Repository"]).replace("{{page}}", urls["Page"])
@@ -138,10 +144,23 @@ def copy(file: Path, to: Path) -> None:
     shutil.copyfile(file, to)
 
 
-def pack(file: Path, to: Path) -> None:
+def pack(content: bytes, to: Path) -> None:
     """Pack by gzip, which the page unpacks: not every server compresses."""
     to.parent.mkdir(parents=True, exist_ok=True)
-    to.write_bytes(gzip.compress(file.read_bytes(), mtime=0))
+    to.write_bytes(gzip.compress(content, mtime=0))
+
+
+def split_weights(graph: bytes) -> tuple[bytes, bytes]:
+    """Split a graph into one of coarse weights, which runs by itself, and what is to be added to its bytes, mod 256."""
+    import onnx  # as the export does, which says how to install it
+
+    model = onnx.load_from_string(graph)
+    for constant in model.graph.initializer:
+        if constant.data_type == onnx.TensorProto.INT8:
+            weights = np.frombuffer(constant.raw_data, np.int8)
+            constant.raw_data = (np.rint(weights / COARSE) * COARSE).astype(np.int8).tobytes()
+    coarse = model.SerializeToString()
+    return coarse, (np.frombuffer(graph, np.uint8) - np.frombuffer(coarse, np.uint8)).tobytes()
 
 
 def digest(file: Path) -> str:

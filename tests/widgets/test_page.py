@@ -775,6 +775,30 @@ def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, add
     session.close()
 
 
+def test_coarse_weights_draw_until_all_their_bits_are_there(browser, address, path) -> None:
+    """A picture that is much the same, but not for saving; then the exact one."""
+    session = browser.new_context(service_workers="block", permissions=["clipboard-read", "clipboard-write"])
+    page, held = session.new_page(), []
+    page.route("**/early.fine.gz", lambda route: held.append(route))
+    page.goto(address)
+    board = Board(page)
+    board.button("An empty wall").click()
+    shown = page.locator(".output[aria-busy=false]:not(.stale)")
+    playwright.expect(shown).to_be_visible(timeout=60_000)
+    draw_a_house(board)
+    expected = path.translate(house(), [100])[100].int()
+    coarse = (board.picture() - expected).abs().float().mean()
+    playwright.expect(page.get_by_label("Loading the network")).to_be_visible()
+    board.button("Save the picture").click()
+    playwright.expect(board.say).to_have_text("The network has not computed this picture, so it can't be saved.")
+    held[0].continue_()
+    playwright.expect(page.get_by_label("Loading the network")).to_be_hidden(timeout=30_000)
+    whole = (board.picture() - expected).abs()
+    assert whole.max() <= 8 and 2 * whole.float().mean() < coarse < 15
+    assert torch.equal(board.saved("Save the picture").int(), board.picture())
+    session.close()
+
+
 def test_after_a_reload_an_example_has_frames_again(browser, address) -> None:
     session = browser.new_context(service_workers="block")
     page = session.new_page()
