@@ -35,6 +35,7 @@ export class Network {
     this.onload = onload;
     this.ready = false;
     this.whole = false; // until then its weights are coarse
+    this.coarse = /** @type {import("./widgets/drawing/board.js").Failure | null} */ (null); // why its weights stay so
     this.failed = /** @type {import("./widgets/drawing/board.js").Failure | null} */ (null);
     this.tries = 0; // to load it
     this.loading = /** @type {Promise<void> | null} */ (null); // the last one
@@ -57,7 +58,7 @@ export class Network {
       const again = Boolean(this.failed) && !this.whole; // or it was only slow
       this.worker?.terminate();
       for (const number of this.answers.keys()) this.#hear({ number, error: LATE }); // nobody answers them any more
-      Object.assign(this, { ready: false, whole: false, failed: null });
+      Object.assign(this, { ready: false, whole: false, coarse: null, failed: null });
       this.#forget();
       await Promise.allSettled(this.frames.values()); // the first picture comes first
       if (!globalThis.WebAssembly?.validate(new Uint8Array(SIMD))) throw Object.assign(new Error(NO_SIMD), { final: true });
@@ -75,6 +76,7 @@ export class Network {
     } catch (error) {
       if (own !== this.tries) return this.loading; // it was tried again meanwhile
       this.failed = error;
+      if (this.ready) this.coarse = error;
       throw error;
     } finally {
       if (own === this.tries) this.onload(1, 1);

@@ -30,7 +30,8 @@ async function open() {
   const network = new Network(site, (...bytes) => showLoading(main, ...bytes));
   const judge = site.critic ? (job) => network.judge(job) : undefined;
   const load = () => (network.whole && !network.failed ? Promise.resolve() : network.load(() => board.refresh()));
-  const changed = [saver(site), remember];
+  const sayCoarse = () => network.coarse && board.say(network.coarse.message, network.coarse);
+  const changed = [saver(site), remember, sayCoarse];
   const onchange = (board) => changed.forEach((each) => each(board));
   const retry = async () => {
     await load();

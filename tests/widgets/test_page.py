@@ -799,6 +799,26 @@ def test_coarse_weights_draw_until_all_their_bits_are_there(browser, address, pa
     session.close()
 
 
+def test_without_the_rest_of_the_weights_one_draws_on_and_can_try_again(browser, address) -> None:
+    session = browser.new_context(service_workers="block")
+    page = session.new_page()
+    page.route("**/early.fine.gz", partial(fulfill, {"status": 404}))
+    page.goto(address)
+    board, sentence = Board(page), "model/early.fine.gz can't be loaded: it was answered by 404."
+    playwright.expect(board.say).to_contain_text(sentence, timeout=60_000)
+    before = board.picture()
+    board.button("An empty wall").click()
+    playwright.expect(page.locator(".output")).not_to_have_class(re.compile("stale"))
+    assert not torch.equal(board.picture(), before)
+    page.unroute("**/early.fine.gz")
+    board.drag(*DOOR)
+    page.get_by_role("button", name="Try again", exact=True).click()
+    playwright.expect(page.get_by_label("Loading the network")).to_be_hidden(timeout=60_000)
+    playwright.expect(board.say).to_have_text("")
+    assert torch.equal(board.settled().saved("Save the picture").int(), board.picture())
+    session.close()
+
+
 def test_after_a_reload_an_example_has_frames_again(browser, address) -> None:
     session = browser.new_context(service_workers="block")
     page = session.new_page()
