@@ -12,7 +12,16 @@ from helpers.image_files import png_of_16_bits, tiff, wide_gamut
 from PIL import Image
 from torch import Tensor
 
-from pix2pix_colab import LAMBDAS, LambdaPath, PatchDiscriminator, UNetGenerator, critic_map, translate
+from pix2pix_colab import (
+    LAMBDAS,
+    LambdaPath,
+    PatchDiscriminator,
+    UNetGenerator,
+    critic_map,
+    load_pretrained,
+    save_pretrained,
+    translate,
+)
 from pix2pix_colab.data import synthetic_facades
 from pix2pix_colab.export import OnnxMissingError, export_onnx, export_parts
 from pix2pix_colab.utils.images import Seen
@@ -186,6 +195,21 @@ def test_smaller_weights_cost_little(path, tmp_path):
         found = difference(outputs, expected).float()
         assert found.max() <= largest and found.mean() < mean, weights
         assert torch.equal(run(file, source, 4.8), outputs[4:5])
+
+
+def test_what_was_rounded_to_int8_is_exported_as_it_is(tmp_path):
+    """So the page has the pretrained weights exactly, and filters that are balanced."""
+    path = make_path(width=8)
+    for anchor in path.anchors:
+        anchor.balance_phases(3)
+    path = load_pretrained(save_pretrained(path, tmp_path / "mine.safetensors"))
+    parts = export_parts(path, tmp_path)
+    assert [each.dims[-1] for each in onnx.load(parts[1]).graph.initializer if each.name.endswith("1.weight")] == [
+        3
+    ] * 3
+    expected = torch.cat(list(path.translate(noise(), POSITIONS).values()))
+    found = difference(torch.cat(run_parts(*parts, noise(), list(POSITIONS.values()))), expected).float()
+    assert found.max() <= 1 and found.mean() < 1e-4
 
 
 def test_a_path_of_width_32_has_less_than_16_MB(tmp_path):

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ..utils.files import atomic_write
-from ..utils.int8 import quantize
+from ..utils.int8 import FROM_KEPT, quantize, without_third
 
 WEIGHTS = ("float32", "float16", "int8")
 DEFAULT_WEIGHTS = "int8"  # a quarter of the bytes, and no λ's L1, SSIM or sharpness moved by over 0.0004
@@ -66,15 +66,19 @@ class OnnxGraph:
     def weight(self, values: Tensor, name: str, channels: Sequence[int]) -> str:
         """Add the weights of a convolution, stored as ``self.weights`` says, and return their float32 values.
 
-        int8 is symmetric, with a scale for each index of the axes ``channels``. It is undone by Cast and Mul, and not
+        int8 is symmetric, with a scale for each index of the axes ``channels``; balanced filters have nine weights of
+        sixteen. It is undone by Cast and Mul, and not
         by DequantizeLinear: that one onnxruntime would not fold when it loads the file, but repeat for every image.
         """
         if self.weights == "float32":
             return self.constant(values, name)
         if self.weights == "float16":
             return self.cast(self.constant(values.half(), name), "FLOAT")
-        whole, scale = quantize(values, channels)
-        return self.node("Mul", self.cast(self.constant(whole, name), "FLOAT"), self.constant(scale, f"{name}.scale"))
+        whole, scale = quantize(without_third(values), channels)
+        x = self.node("Mul", self.cast(self.constant(whole, name), "FLOAT"), self.constant(scale, f"{name}.scale"))
+        if whole.shape == values.shape:
+            return x
+        return self.node("MatMul", self.node("MatMul", self.constant(FROM_KEPT), x), self.constant(FROM_KEPT.mT))
 
     def save(self, file: str | Path, metadata: Mapping[str, str]) -> Path:
         """Write the graph, atomically."""

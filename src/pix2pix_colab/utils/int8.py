@@ -8,22 +8,42 @@ import torch
 from torch import Tensor, nn
 
 SCALE = ".scale"  # ends the name of a weight's scales
+KEPT = [0, 1, 3]  # rows and columns of a balanced filter; the third is the second + the last - the first
+FROM_KEPT = torch.tensor([[1.0, 0, 0], [0, 1, 0], [-1, 1, 1], [0, 0, 1]])
 
 
 def to_int8(network: nn.Module, innermost: str | tuple[str, ...] = ()) -> Iterator[tuple[str, Tensor]]:
     """The weights of a network by name, those of convolutions as int8 and their scales.
 
     Of layers whose names begin as ``innermost``, which lead from 2×2 px to one or back, a kernel of 4×4 has only its
-    middle: what lies around it meets nothing but padding in a training, and stays as random as it was.
+    middle: what lies around it meets nothing but padding in a training, and stays as random as it was. Balanced ones
+    have nine weights of sixteen.
     """
     modules = dict(network.named_modules())
     for name, values in network.state_dict().items():
         module = modules[name.rpartition(".")[0]]
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and name.endswith(".weight"):
-            values = values[..., 1:3, 1:3] if name.startswith(innermost) else values
+            values = values[..., 1:3, 1:3] if name.startswith(innermost) else without_third(values)
             values, scale = quantize(values, [int(isinstance(module, nn.ConvTranspose2d))])
             yield name + SCALE, scale.cpu()
         yield name, values.cpu().contiguous()
+
+
+def without_third(filters: Tensor) -> Tensor:
+    """Balanced filters (…, 4, 4) without their third row and column, (…, 3, 3); others as they are.
+
+    Rounded, all sixteen would no longer be balanced, and some of the grid come back (``balance_phases``).
+    """
+    kept = filters[..., KEPT, :][..., KEPT]
+    return (
+        kept if torch.allclose(with_third(kept), filters, rtol=0, atol=1e-5 * filters.abs().max().item()) else filters
+    )
+
+
+def with_third(kept: Tensor) -> Tensor:
+    """The balanced filters (…, 4, 4) of which ``without_third`` has kept (…, 3, 3)."""
+    rule = FROM_KEPT.to(kept.device)
+    return rule @ kept @ rule.mT
 
 
 def quantize(values: Tensor, channels: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -41,6 +61,8 @@ def from_int8(arrays: Mapping[str, Tensor], network: str) -> dict[str, Tensor]:
         found[name] = found[name] * scale
         if found[name].shape[2:] == (2, 2):
             found[name] = nn.functional.pad(found[name], [1] * 4)
+        elif found[name].shape[2:] == (3, 3):
+            found[name] = with_third(found[name])
     return found
 
 
