@@ -1,5 +1,6 @@
 // The page: the drawing board with a network in the browser. What is drawn stands in the address.
 
+import { offerFilm } from "./film.js";
 import { invite } from "./invite.js";
 import { openAddress, saver, share } from "./links.js";
 import { remember } from "./memory.js";
@@ -13,7 +14,8 @@ import { listenToClipboard } from "./widgets/drawing/clipboard.js";
  *   and of its outputs; and where in it a visitor is invited to draw
  * @typedef {Omit<BoardData, "examples" | "positions"> & {examples: Example[],
  *   positions: (import("./widgets/drawing/board.js").Position & {at: number, lambda: number | null})[],
- *   files: Record<string, Packed>, frameStep: number, training: string}} Site site.json, which tools/build_site.py writes
+ *   files: Record<string, Packed>, frameStep: number, training: string, film: boolean}} Site site.json, which
+ *   tools/build_site.py writes
  * @typedef {{size: number, digest: string}} Packed a file's bytes, packed; and the SHA-256 of what is in it
  */
 
@@ -27,6 +29,7 @@ async function open() {
   const main = document.getElementById("board");
   main.replaceChildren();
   document.getElementById("training").textContent = site.training;
+  if (site.film) offerFilm(document.getElementById("film"));
   const network = new Network(site, (...bytes) => showLoading(main, ...bytes));
   const judge = site.critic ? (job) => network.judge(job) : undefined;
   const load = () => (network.whole && !network.failed ? Promise.resolve() : network.load(() => board.refresh()));

@@ -28,7 +28,8 @@ from pix2pix_colab.widgets import describe_positions, empty_wall
 
 ROOT = Path(__file__).parent.parent
 PAGE, WINGS = ROOT / "site", ROOT / "src/pix2pix_colab"
-SHARED = ("lambda_control.js", "lambda_control.css", "elements.js", "keys.js", "critic.js")  # with the slider
+FILM = "film.json"  # by tools/film_training.py
+NOT_OF_THE_PAGE = ("widget.js", "upload.js", "upload.css")  # but of notebooks
 RUNTIME_FOLDER = PAGE / "node_modules/onnxruntime-web/dist"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")  # of onnxruntime-web: CPU, one thread, SIMD
 PRETRAINED = "It learned from 400 photos of facades and their label maps, the CMP Facade Database, in 76 epochs."
@@ -70,7 +71,7 @@ def main() -> None:
             raise ValueError("The page draws label maps in colour, but this path has grey sources: take another.")
         partial = options.out.with_name(f"{options.out.name}.partial")
         shutil.rmtree(partial, ignore_errors=True)
-        build(path, options.about or about, partial)
+        build(path, options.about or about, partial, film=not options.runs)
         shutil.rmtree(options.out, ignore_errors=True)
         partial.rename(options.out)
     except (ValueError, OSError, OnnxMissingError) as error:
@@ -86,9 +87,11 @@ def check(out: Path) -> None:
         raise ValueError("There is no onnxruntime-web here: run `npm ci` in site/, or `make site`.")
 
 
-def build(path: LambdaPath, about: str, out: Path) -> None:
-    """Write all files of the page."""
+def build(path: LambdaPath, about: str, out: Path, film: bool) -> None:
+    """Write all files of the page, with ``film`` that of a training like the pretrained one."""
     copy_code(out)
+    if film:
+        copy(PAGE / FILM, out / FILM)
     with tempfile.TemporaryDirectory() as folder:
         for graph in export_parts(path, Path(folder)):
             content = graph.read_bytes()
@@ -112,6 +115,7 @@ def build(path: LambdaPath, about: str, out: Path) -> None:
         "examples": draw_examples(path, lambdas[::FRAME_STEP], out),
         "frameStep": FRAME_STEP,
         "training": about,
+        "film": film,
         "files": {
             str(file.relative_to(out)): {"size": file.stat().st_size, "digest": digest(file)}
             for file in sorted(out.rglob("*.gz"))
@@ -123,14 +127,10 @@ def build(path: LambdaPath, about: str, out: Path) -> None:
 
 def copy_code(out: Path) -> None:
     """Copy the page, the board's JavaScript and CSS, and the runtime."""
-    for name in SHARED:
-        copy(WINGS / "widgets" / name, out / "widgets" / name)
-    for file in (WINGS / "widgets" / "drawing").iterdir():
-        if file.suffix in (".css", ".js") and file.name != "widget.js":
-            copy(file, out / "widgets" / "drawing" / file.name)
-    for file in PAGE.iterdir():
-        if file.suffix in (".css", ".js", ".svg"):
-            copy(file, out / file.name)
+    for folder, to in ((WINGS / "widgets", "widgets"), (WINGS / "widgets/drawing", "widgets/drawing"), (PAGE, "")):
+        for file in folder.iterdir():
+            if file.suffix in (".css", ".js", ".svg") and file.name not in NOT_OF_THE_PAGE:
+                copy(file, out / to / file.name)
     copy(RUNTIME_FOLDER / RUNTIME[0], out / "ort" / RUNTIME[0])
     pack((RUNTIME_FOLDER / RUNTIME[1]).read_bytes(), out / "ort" / f"{RUNTIME[1]}.gz")
     urls = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]

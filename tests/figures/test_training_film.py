@@ -83,12 +83,29 @@ def test_a_film_of_other_settings_or_pairs_is_begun_anew(film: TrainingFilm, tmp
     assert other.steps == [60]
 
 
+def test_drawings_are_shown_in_place_of_the_pairs_that_are_measured(film: TrainingFilm, tmp_path: Path) -> None:
+    drawn = synthetic_facades(2, 128, seed=7).source
+    other = TrainingFilm(OTHERS, PAIRS[:1], tmp_path / "film.pt", 6, sources=drawn)
+    train(PAIRS, CONFIG, film.run.folder, other, "cpu")
+    assert torch.equal(other.frames[-1]["output"], translate(film.run.load_generator(), drawn))
+    assert other.frames[-1]["values"] == film.frames[-1]["values"]
+    slider = slider_of_training(other)
+    assert (len(slider.data["sources"]), slider.data["targets"]) == (2, []), "nobody knows their targets"
+    assert slider.data["caption"].startswith("of 1 pairs") and slider.data["metrics"]
+    again = TrainingFilm(OTHERS, PAIRS[:1], tmp_path / "film.pt", 6, sources=drawn.flip(3))
+    train(PAIRS, CONFIG, film.run.folder, again, "cpu")
+    assert not torch.equal(again.frames[-1]["output"], other.frames[-1]["output"]), "begun anew"
+
+
 def test_its_slider_has_the_steps_as_its_axis(film: TrainingFilm) -> None:
     slider = slider_of_training(film)
     positions = slider.data["positions"]
     assert [each["label"] for each in positions] == [f"step {step}" for step in film.steps]
-    assert slider.value == film.best_step() and positions[slider.index]["meaning"].startswith("best on pairs")
-    assert positions[0]["meaning"] == "untrained" and slider.data["axis"] == "step"
+    assert slider.value == film.steps[-1] and positions[0]["meaning"] == "untrained"
+    assert [step for step, each in zip(film.steps, positions, strict=True) if "lowest L1" in each["meaning"]] == [
+        film.best_step()
+    ]
+    assert slider.data["axis"] == "step"
     assert slider.data["metrics"][0]["values"] == list(film.curves()["L1 ↓ others"].values())
     slider.value = 24
     assert slider.index == 3

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -27,20 +28,22 @@ class TrainingFilm:
         trained: some of the training set, whose middles are measured beside them.
         file: where the film is kept, so that a resumed training adds to it. That of other settings is begun anew.
         frames: their greatest number.
+        sources: that are shown in place of those of the pairs, such as drawings, uint8 (N, C, S, S).
 
     Attributes:
         frames: of each its step, its outputs (uint8, N, C, S, S) and its metrics by "trained on" and "others".
     """
 
-    def __init__(self, pairs: Pairs, trained: Pairs, file: str | Path, frames: int = 16):
-        self.pairs, self.trained, self.file, self.most = pairs, trained, Path(file), frames
+    def __init__(self, pairs: Pairs, trained: Pairs, file: str | Path, frames: int = 16, sources: Tensor | None = None):
+        self.pairs, self.trained, self.file, self.most, self.sources = pairs, trained, Path(file), frames, sources
+        self.shown = [*pairs.names, "" if sources is None else crc32(sources.contiguous().numpy())]  # whose film it is
         self.frames: list[dict] = []
 
     def __call__(self, progress: Progress) -> None:
         settings = {name: str(value) for name, value in asdict(progress.config).items()}
         if not self.frames and self.file.exists():
             kept = torch.load(self.file, weights_only=True)
-            fits = kept["settings"] == settings and kept["names"] == self.pairs.names
+            fits = kept["settings"] == settings and kept["shown"] == self.shown
             self.frames = [each for each in kept["frames"] if each["step"] <= progress.step] if fits else []
         first = min(FIRST, progress.steps)
         moments = [0, *np.geomspace(first, progress.steps, self.most - 1).round().astype(int).tolist()]
@@ -48,10 +51,12 @@ class TrainingFilm:
         if not any(before < moment <= progress.step for moment in moments):
             return
         output, others = self._measure(progress, self.pairs)
+        if self.sources is not None:
+            output = translate(progress.generator, self.sources).cpu()
         values = {"others": others, "trained on": self._measure(progress, self.trained)[1]}
         self.frames.append({"step": progress.step, "output": output, "values": values})
         with atomic_write(self.file) as partial:
-            torch.save({"settings": settings, "names": self.pairs.names, "frames": self.frames}, partial)
+            torch.save({"settings": settings, "shown": self.shown, "frames": self.frames}, partial)
 
     def _measure(self, progress: Progress, pairs: Pairs) -> tuple[Tensor, dict[str, float]]:
         left = (pairs.size - progress.config.image_size) // 2  # of the middle, as a training crops

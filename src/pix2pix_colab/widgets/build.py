@@ -82,25 +82,19 @@ def slider_of_training(film: Any) -> LambdaSlider:
         raise ValueError("The film has no frame yet: give it to train, or to sweep, as on_progress.")
     steps, last = film.steps, len(film.frames) - 1
     named = {round(i * last / NAMED) for i in range(NAMED + 1)}  # as many names as there is room for
-    best = film.best_step()
+    meanings = {film.best_step(): "lowest L1 on pairs that it was not trained on", 0: "untrained"}
     positions = [
-        {
-            "label": f"step {step:,}",
-            "short": f"{step:,}",
-            "meaning": "untrained" if not step else "best on pairs that it was not trained on" if step == best else "",
-            "stop": i in named,
-        }
+        {"label": f"step {step:,}", "short": f"{step:,}", "meaning": meanings.get(step, ""), "stop": i in named}
         for i, step in enumerate(steps)
     ]
     caption = f"of {len(film.pairs)} pairs that it was not trained on, and of {len(film.trained)} that it was"
+    shown = (encode(film.pairs.source), encode(film.pairs.target), film.curves(), caption, film.pairs.names)
+    if film.sources is not None:  # of which nobody knows the targets
+        shown = (encode(film.sources), None, film.curves(), caption)
     return LambdaSlider(
         {frame["step"]: encode(frame["output"]) for frame in film.frames},
-        encode(film.pairs.source),
-        encode(film.pairs.target),
-        film.curves(),
-        caption,
-        film.pairs.names,
-        value=best,
+        *shown,
+        value=steps[-1],
         stops=[steps[i] for i in sorted(named)],
         positions=positions,
         axis="step",

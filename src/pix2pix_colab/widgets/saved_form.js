@@ -7,7 +7,9 @@ import { element } from "./elements.js";
  * @returns {() => void} shows it again
  */
 export function hideSaved(model) {
-  const textContent = `[data-form="${CSS.escape(model.get("form") ?? "")}"] { display: none; }`;
+  const form = model.get("form");
+  if (!form) return () => {};
+  const textContent = `[data-form="${CSS.escape(form)}"] { display: none; }`;
   const style = document.head.appendChild(element("style", { textContent }));
   return () => style.remove();
 }
