@@ -6,7 +6,7 @@ const FRAME = 500; // ms
 
 /** Offer to play the film. @param {HTMLElement} section with a button and a sentence for what goes wrong */
 export function offerFilm(section) {
-  const [button, said] = [section.querySelector("button"), section.querySelector("[role=status]")];
+  const [button, said] = [section.querySelector("button"), section.querySelector("output")];
   let slider = /** @type {Slider | null} */ (null);
   let timer = 0;
   const end = () => clearInterval(timer);

@@ -237,7 +237,7 @@ def test_a_film_that_cannot_be_loaded_can_be_asked_for_again(browser, pretrained
         board.page.route("**/film.json", lambda route: route.abort())
         film = board.page.locator("#film")
         film.get_by_role("button", name="Play the film").click()
-        playwright.expect(film.get_by_role("status")).to_contain_text("can't be loaded: look at your connection")
+        playwright.expect(film.locator("p output")).to_contain_text("can't be loaded: look at your connection")
         board.page.unroute("**/film.json")
         film.get_by_role("button", name="Play the film").click()
         playwright.expect(film.locator(".heading b")).to_have_text("step 0")
