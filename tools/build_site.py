@@ -87,7 +87,7 @@ def check(out: Path) -> None:
         raise ValueError("There is no onnxruntime-web here: run `npm ci` in site/, or `make site`.")
 
 
-def build(path: LambdaPath, about: str, out: Path, film: bool) -> None:
+def build(path: LambdaPath, about: str, out: Path, film: bool = False) -> None:
     """Write all files of the page, with ``film`` that of a training like the pretrained one."""
     copy_code(out)
     if film:
