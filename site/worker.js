@@ -11,8 +11,8 @@ const CRITIC = "model/critic.onnx.gz"; // which is loaded when it is asked first
 
 /** @type {{early: ort.InferenceSession, late: ort.InferenceSession, features: Record<string, ort.Tensor>, size: number}} */
 const network = { early: null, late: null, features: null, size: 0 };
-/** @type {{session: ort.InferenceSession, source: ort.Tensor, image: ort.Tensor, position: number}} the last output, and its λ */
 const weights = { coarse: new Uint8Array(), fine: /** @type {Promise<ArrayBuffer>} */ (null) }; // of the early layers
+/** @type {{session: ort.InferenceSession, source: ort.Tensor, image: ort.Tensor, position: number}} the last output, and its λ */
 const critic = { session: null, source: null, image: null, position: -1 };
 let files = /** @type {Record<string, Packed>} */ ({}); // of this build
 

@@ -184,7 +184,7 @@ def pretrained(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     command = [sys.executable, ROOT / "tools/build_site.py", "--out", out]
     said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     page, network = map(float, re.search(r"runtime (.*) MB, network (.*) MB", said).groups())
-    assert page < 5.5 and network < 15
+    assert page < 5 and network < 15
     with serve(out) as address:
         yield address
 

@@ -67,8 +67,8 @@ class OnnxGraph:
         """Add the weights of a convolution, stored as ``self.weights`` says, and return their float32 values.
 
         int8 is symmetric, with a scale for each index of the axes ``channels``; balanced filters have nine weights of
-        sixteen. It is undone by Cast and Mul, and not
-        by DequantizeLinear: that one onnxruntime would not fold when it loads the file, but repeat for every image.
+        sixteen. It is undone by Cast and Mul, and not by DequantizeLinear: that one onnxruntime would not fold when it
+        loads the file, but repeat for every image.
         """
         if self.weights == "float32":
             return self.constant(values, name)

@@ -34,10 +34,8 @@ def without_third(filters: Tensor) -> Tensor:
 
     Rounded, all sixteen would no longer be balanced, and some of the grid come back (``balance_phases``).
     """
-    kept = filters[..., KEPT, :][..., KEPT]
-    return (
-        kept if torch.allclose(with_third(kept), filters, rtol=0, atol=1e-5 * filters.abs().max().item()) else filters
-    )
+    kept, rounding = filters[..., KEPT, :][..., KEPT], 1e-5 * filters.abs().max().item()
+    return kept if torch.allclose(with_third(kept), filters, rtol=0, atol=rounding) else filters
 
 
 def with_third(kept: Tensor) -> Tensor:
