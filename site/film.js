@@ -12,12 +12,14 @@ export function offerFilm(section) {
   const end = () => clearInterval(timer);
   const open = async () => {
     slider = await load(section);
-    for (const event of ["pointerdown", "keydown"]) slider.root.addEventListener(event, end); // now it is the visitor's
+    slider.root.addEventListener("pointerdown", end); // now it is the visitor's
+    slider.root.addEventListener("keydown", ({ key }) => key !== "Tab" && end());
     button.textContent = "Play it again";
   };
   const play = () => {
     let index = 0;
     end();
+    slider.root.scrollIntoView();
     slider.move({ index });
     timer = window.setInterval(() => {
       slider.move({ index: ++index });
@@ -48,6 +50,9 @@ async function load(section) {
   await new Promise((resolve, reject) => {
     Object.assign(style, { onload: resolve, onerror: reject });
     document.head.append(style);
+  }).catch((error) => {
+    style.remove();
+    throw error;
   });
   const set = (/** @type {string} */ name, /** @type {number} */ value) => (state[name] = value);
   const model = { get: (/** @type {string} */ name) => state[name], set, save_changes() {}, on() {}, off() {} };

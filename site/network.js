@@ -55,20 +55,11 @@ export class Network {
 
   async #load(onready, own) {
     try {
-      const again = Boolean(this.failed) && !this.whole; // or it was only slow
-      this.worker?.terminate();
-      for (const number of this.answers.keys()) this.#hear({ number, error: LATE }); // nobody answers them any more
-      Object.assign(this, { ready: false, whole: false, coarse: null, failed: null });
-      this.#forget();
-      await Promise.allSettled(this.frames.values()); // the first picture comes first
-      if (!globalThis.WebAssembly?.validate(new Uint8Array(SIMD))) throw Object.assign(new Error(NO_SIMD), { final: true });
-      this.worker = new Worker("worker.js", { type: "module" });
-      this.worker.onmessage = ({ data }) => this.#hear(data);
-      this.worker.onerror = () => this.#hear({ error: "The network can't be started: a file of it is missing, or the browser is too old." });
-      await this.#ask({ files: this.site.files, size: this.site.size, again });
-      this.ready = true;
+      const rest = this.ready && this.coarse && (!this.failed || this.failed === this.coarse); // is all that is missing
+      if (!rest) await this.#start();
+      Object.assign(this, { coarse: null, failed: null });
       onready();
-      await this.#ask({ refined: true });
+      await this.#ask({ refined: true, again: Boolean(rest) });
       this.#turn += 1;
       Object.assign(this, { whole: true, failed: null });
       this.#outputs = new Map(); // one of them may just be painted
@@ -81,6 +72,21 @@ export class Network {
     } finally {
       if (own === this.tries) this.onload(1, 1);
     }
+  }
+
+  async #start() {
+    const again = Boolean(this.failed) && !this.whole; // or it was only slow
+    this.worker?.terminate();
+    this.#forget();
+    for (const number of this.answers.keys()) this.#hear({ number, error: LATE }); // nobody answers them any more
+    Object.assign(this, { ready: false, whole: false, coarse: null, failed: null });
+    await Promise.allSettled(this.frames.values()); // the first picture comes first
+    if (!globalThis.WebAssembly?.validate(new Uint8Array(SIMD))) throw Object.assign(new Error(NO_SIMD), { final: true });
+    this.worker = new Worker("worker.js", { type: "module" });
+    this.worker.onmessage = ({ data }) => this.#hear(data);
+    this.worker.onerror = () => this.#hear({ error: "The network can't be started: a file of it is missing, or the browser is too old." });
+    await this.#ask({ files: this.site.files, size: this.site.size, again });
+    this.ready = true;
   }
 
   /** The output for a label map. Until the network is there, an example's frame near λ, and null for a drawing. Afterwards the
@@ -120,6 +126,7 @@ export class Network {
     if (!this.#outputs.has(index)) {
       const answer = this.#ask({ source, position: this.site.positions[index].at });
       answer.catch((error) => {
+        if (this.#outputs.get(index) !== answer) return; // it was forgotten meanwhile
         this.failed = error; // to try again is to load again
         this.#forget(); // the worker may have nothing
       });

@@ -44,9 +44,12 @@ async function load(size, again) {
   (await translate(new Uint8Array(3 * size * size), 0)).close(); // the first one takes longer
 }
 
-/** Take the weights of the early layers in all their bits. */
-async function refine() {
+/** Take the weights of the early layers in all their bits. @param {boolean} again whether to fetch the rest once more */
+async function refine(again) {
   const { early } = network;
+  let loaded = 0;
+  const progress = (bytes) => self.postMessage({ loaded: (loaded += bytes), total: files[FINE].size });
+  if (again) weights.fine = fetchOwn(FINE, progress, again);
   const fine = new Uint8Array(await weights.fine);
   const whole = weights.coarse.map((byte, i) => byte + fine[i]); // mod 256
   network.early = await start(EARLY, whole);
@@ -139,7 +142,7 @@ self.onmessage = async ({ data: { number, files: own, size, again, refined, judg
   try {
     if (own) files = own;
     const run = () => (judged ? judge(position) : translate(source, position));
-    const result = await (own ? load(size, again) : refined ? refine() : run());
+    const result = await (own ? load(size, again) : refined ? refine(again) : run());
     self.postMessage({ number, result }, result instanceof ImageBitmap ? [result] : []);
   } catch (error) {
     const said = error instanceof Sentence ? error.message : "The network can't be run: the browser may have too little memory.";

@@ -149,6 +149,13 @@ def test_balanced_filters_stay_balanced(tmp_path: Path) -> None:
     assert stored["decoder.4.1.weight"].shape[2:] == (4, 4), "no other layer"
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_any_precision_are_saved(dtype: torch.dtype, tmp_path: Path) -> None:
+    path = LambdaPath({100: UNetGenerator(2, 128).to(dtype)})
+    weight = load_pretrained(save_pretrained(path, tmp_path / "mine.safetensors")).anchors[0].encoder[3][1].weight
+    assert torch.allclose(weight, path.anchors[0].encoder[3][1].weight.float(), atol=1e-3)
+
+
 @pytest.mark.parametrize("change", [{"dropout": 0.0}, {"source_channels": 1}, {"skips": False}, {}])
 def test_a_path_of_any_settings_comes_back(change: dict, tmp_path: Path) -> None:
     generator = UNetGenerator(4, 128, **change)

@@ -83,6 +83,13 @@ def test_a_film_of_other_settings_or_pairs_is_begun_anew(film: TrainingFilm, tmp
     assert other.steps == [60]
 
 
+def test_a_file_that_is_no_film_gets_a_sentence(film: TrainingFilm, tmp_path: Path) -> None:
+    (tmp_path / "film.pt").write_bytes(b"damaged")
+    other = TrainingFilm(OTHERS, PAIRS[:1], tmp_path / "film.pt", 6)
+    with pytest.raises(ValueError, match=r"film\.pt is damaged, or holds no film: delete it"):
+        train(PAIRS, CONFIG, film.run.folder, other, "cpu")
+
+
 def test_drawings_are_shown_in_place_of_the_pairs_that_are_measured(film: TrainingFilm, tmp_path: Path) -> None:
     drawn = synthetic_facades(2, 128, seed=7).source
     other = TrainingFilm(OTHERS, PAIRS[:1], tmp_path / "film.pt", 6, sources=drawn)

@@ -865,8 +865,15 @@ def test_without_the_rest_of_the_weights_one_draws_on_and_can_try_again(browser,
     playwright.expect(page.locator(".output")).not_to_have_class(re.compile("stale"))
     assert not torch.equal(board.picture(), before)
     page.unroute("**/early.fine.gz")
+    held = []
+    page.route("**/early.fine.gz", lambda route: held.append(route))
     board.drag(*DOOR)
     page.get_by_role("button", name="Try again", exact=True).click()
+    board.drag(*WINDOWS[0])  # what answers goes on answering
+    playwright.expect(page.locator(".output[aria-busy=false]:not(.stale)")).to_be_visible()
+    playwright.expect(board.say).to_have_text("")
+    assert not torch.equal(board.picture(), before)
+    held[0].continue_()
     playwright.expect(page.get_by_label("Loading the network")).to_be_hidden(timeout=60_000)
     playwright.expect(board.say).to_have_text("")
     assert torch.equal(board.settled().saved("Save the picture").int(), board.picture())

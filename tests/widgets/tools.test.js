@@ -83,6 +83,9 @@ test("each further copy is moved on, and stays on the map", () => {
   assert.deepEqual(places.slice(0, 4), [[12, 12], [20, 20], [28, 28], [4, 4]], "down to the corner, then upwards");
   assert.equal(new Set(places.map(String)).size, 7);
   assert.ok(places.flat().every((at) => at >= 0 && at + 4 <= SIZE));
+  const stroke = { kind: "stroke", label: 1, radius: 3, points: [0, 16, 31, 16] };
+  const [first, second] = [1, 2].map((_, i, all) => (all[i] = copyBeside(stroke, { shapes: [stroke, ...all.slice(0, i)], size: SIZE })));
+  assert.notDeepEqual(first.points, second.points, "also one that is as wide as the map");
   const cornice = rectangleBetween([0, 2], [31, 5], 1);
   assert.deepEqual(copyBeside(cornice, { shapes: [cornice], size: SIZE }), { ...cornice, y: 10 }, "as wide as the map");
 });

@@ -42,8 +42,8 @@ class TrainingFilm:
     def __call__(self, progress: Progress) -> None:
         settings = {name: str(value) for name, value in asdict(progress.config).items()}
         if not self.frames and self.file.exists():
-            kept = torch.load(self.file, weights_only=True)
-            fits = kept["settings"] == settings and kept["shown"] == self.shown
+            kept = self._load()
+            fits = kept["settings"] == settings and kept.get("shown") == self.shown
             self.frames = [each for each in kept["frames"] if each["step"] <= progress.step] if fits else []
         first = min(FIRST, progress.steps)
         moments = [0, *np.geomspace(first, progress.steps, self.most - 1).round().astype(int).tolist()]
@@ -57,6 +57,13 @@ class TrainingFilm:
         self.frames.append({"step": progress.step, "output": output, "values": values})
         with atomic_write(self.file) as partial:
             torch.save({"settings": settings, "shown": self.shown, "frames": self.frames}, partial)
+
+    def _load(self) -> dict:
+        try:
+            return torch.load(self.file, weights_only=True)
+        except Exception as error:  # what is damaged raises nearly anything
+            words = "is damaged, or holds no film: delete it, and the film is begun anew, or name another file"
+            raise ValueError(f"{self.file} {words}.") from error
 
     def _measure(self, progress: Progress, pairs: Pairs) -> tuple[Tensor, dict[str, float]]:
         left = (pairs.size - progress.config.image_size) // 2  # of the middle, as a training crops

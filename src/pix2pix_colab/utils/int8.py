@@ -22,6 +22,7 @@ def to_int8(network: nn.Module, innermost: str | tuple[str, ...] = ()) -> Iterat
     modules = dict(network.named_modules())
     for name, values in network.state_dict().items():
         module = modules[name.rpartition(".")[0]]
+        values = values.float() if values.is_floating_point() else values
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and name.endswith(".weight"):
             values = values[..., 1:3, 1:3] if name.startswith(innermost) else without_third(values)
             values, scale = quantize(values, [int(isinstance(module, nn.ConvTranspose2d))])
@@ -40,7 +41,7 @@ def without_third(filters: Tensor) -> Tensor:
 
 def with_third(kept: Tensor) -> Tensor:
     """The balanced filters (…, 4, 4) of which ``without_third`` has kept (…, 3, 3)."""
-    rule = FROM_KEPT.to(kept.device)
+    rule = FROM_KEPT.to(kept)
     return rule @ kept @ rule.mT
 
 

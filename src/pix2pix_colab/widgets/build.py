@@ -82,7 +82,9 @@ def slider_of_training(film: Any) -> LambdaSlider:
         raise ValueError("The film has no frame yet: give it to train, or to sweep, as on_progress.")
     steps, last = film.steps, len(film.frames) - 1
     named = {round(i * last / NAMED) for i in range(NAMED + 1)}  # as many names as there is room for
-    meanings = {film.best_step(): "lowest L1 on pairs that it was not trained on", 0: "untrained"}
+    others = "on pairs that it was not trained on"
+    meanings = {film.best_step("gradient_distance"): f"lowest gradient distance {others}"}
+    meanings |= {film.best_step(): f"lowest L1 {others}", 0: "untrained"}
     positions = [
         {"label": f"step {step:,}", "short": f"{step:,}", "meaning": meanings.get(step, ""), "stop": i in named}
         for i, step in enumerate(steps)
@@ -90,7 +92,8 @@ def slider_of_training(film: Any) -> LambdaSlider:
     caption = f"of {len(film.pairs)} pairs that it was not trained on, and of {len(film.trained)} that it was"
     shown = (encode(film.pairs.source), encode(film.pairs.target), film.curves(), caption, film.pairs.names)
     if film.sources is not None:  # of which nobody knows the targets
-        shown = (encode(film.sources), None, film.curves(), caption)
+        names = [f"drawing {i}" for i in range(1, len(film.sources) + 1)]
+        shown = (encode(film.sources), None, film.curves(), caption, names)
     return LambdaSlider(
         {frame["step"]: encode(frame["output"]) for frame in film.frames},
         *shown,

@@ -52,7 +52,8 @@ export class CriticView {
   /** Ask for the verdicts on an output that is shown, if the critic is switched on. @param {Job | null} job */
   async look(job) {
     this.clear();
-    if (!job || !this.box.checked) return;
+    if (!this.box.checked) return;
+    if (!job) return this.#say("It waits until the network is loaded.");
     this.#job = job;
     try {
       const verdicts = await this.#board.options.judge(job);

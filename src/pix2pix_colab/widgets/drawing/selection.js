@@ -37,13 +37,10 @@ export function addCopy(board, part) {
  */
 export function copyBeside(part, { shapes, size }) {
   const taken = new Set(shapes.filter(({ kind }) => kind !== "pixels").map(placeOf));
-  for (const [right, down] of WAYS) {
-    for (let by = APART; by < size; by += APART) {
-      const copy = moved(part, by * right, by * down, size);
-      if (isWithin(boundsOf(copy), size) && !taken.has(placeOf(copy))) return copy;
-    }
-  }
-  return moved(part, APART, APART, size);
+  const copies = WAYS.flatMap(([right, down]) =>
+    Array.from({ length: Math.floor(size / APART) }, (_, i) => moved(part, APART * (i + 1) * right, APART * (i + 1) * down, size)),
+  ).filter((copy) => !taken.has(placeOf(copy)));
+  return copies.find((copy) => isWithin(boundsOf(copy), size)) ?? copies[0] ?? moved(part, APART, APART, size);
 }
 
 function placeOf(shape) {
