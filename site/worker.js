@@ -49,7 +49,10 @@ async function refine(again) {
   const { early } = network;
   let loaded = 0;
   const progress = (bytes) => self.postMessage({ loaded: (loaded += bytes), total: files[FINE].size });
-  if (again) weights.fine = fetchOwn(FINE, progress, again);
+  if (again) {
+    progress(0); // it is seen at once
+    weights.fine = fetchOwn(FINE, progress, again);
+  }
   const fine = new Uint8Array(await weights.fine);
   const whole = weights.coarse.map((byte, i) => byte + fine[i]); // mod 256
   network.early = await start(EARLY, whole);

@@ -824,6 +824,7 @@ def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, add
     board.stop(5)
     board.button("An empty wall").click()
     held[0].continue_()
+    playwright.expect(page.get_by_label("Loading the network")).to_be_hidden(timeout=60_000)  # until then it is coarse
     expected = path.translate(wall, [math.inf])
     assert (board.picture() - expected[math.inf].int()).abs().max() <= 8
     session.close()
@@ -873,6 +874,7 @@ def test_without_the_rest_of_the_weights_one_draws_on_and_can_try_again(browser,
     playwright.expect(page.locator(".output[aria-busy=false]:not(.stale)")).to_be_visible()
     playwright.expect(board.say).to_have_text("")
     assert not torch.equal(board.picture(), before)
+    playwright.expect(page.get_by_label("Loading the network")).to_be_visible()
     held[0].continue_()
     playwright.expect(page.get_by_label("Loading the network")).to_be_hidden(timeout=60_000)
     playwright.expect(board.say).to_have_text("")
