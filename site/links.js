@@ -96,7 +96,8 @@ export function saver(site) {
 /** Copy a link. @param {Board} board @param {Site} site @returns {Promise<string>} what the user should know */
 export async function share(board, site) {
   if (!fitsAddress(board.shapes)) return "A link can't hold so many parts: save the drawing as a PNG and send that.";
-  const link = hashOf(board, site) + (board.view.shown === board.view.wanted ? `&preview=${writePreview(board.view.canvas)}` : "");
+  const { shown, coarse, wanted, canvas } = board.view;
+  const link = hashOf(board, site) + ([shown, coarse].includes(wanted) ? `&preview=${writePreview(canvas)}` : "");
   try {
     await navigator.clipboard.writeText(new URL(link, location.href).href);
     return "The link to your drawing is copied.";

@@ -104,13 +104,13 @@ export class Network {
       return null;
     }
     if (!beside) this.#turn += 1; // what the wipe asks for ends nothing
-    const [turn, preview] = [this.#turn, !this.whole];
+    const [turn, coarse] = [this.#turn, !this.whole];
     const source = labels === this.#known ? null : this.#planes(labels);
     if (source) this.#forget();
     this.#known = labels;
     const bitmap = await this.#output(index, source);
     if (!sketch && !beside) this.#ahead(turn, index);
-    return { bitmap, index, kept: true, preview };
+    return { bitmap, index, kept: true, preview: coarse, coarse };
   }
 
   /** The discriminator's verdicts on an output that was translated. @param {Job} job @returns {Promise<Uint8Array>} */

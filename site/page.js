@@ -33,7 +33,7 @@ async function open() {
   const network = new Network(site, (...bytes) => showLoading(main, ...bytes));
   const judge = site.critic ? (job) => network.judge(job) : undefined;
   const load = () => (network.whole && !network.failed ? Promise.resolve() : network.load(() => board.refresh()));
-  const sayCoarse = () => network.coarse && board.say(network.coarse.message, network.coarse);
+  const sayCoarse = () => network.coarse && board.say("", network.coarse);
   const changed = [saver(site), remember, sayCoarse];
   const onchange = (board) => changed.forEach((each) => each(board));
   const retry = async () => {
@@ -53,7 +53,7 @@ async function open() {
     board.refresh();
     await keepOffline();
   } catch (error) {
-    board.say(error.message, error);
+    board.say("", error);
   }
 }
 

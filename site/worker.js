@@ -148,7 +148,7 @@ self.onmessage = async ({ data: { number, files: own, size, again, refined, judg
     const result = await (own ? load(size, again) : refined ? refine(again) : run());
     self.postMessage({ number, result }, result instanceof ImageBitmap ? [result] : []);
   } catch (error) {
-    const said = error instanceof Sentence ? error.message : "The network can't be run: the browser may have too little memory.";
-    self.postMessage({ number, error: said });
+    const other = "The network can't be run: the browser may have too little memory, or there is a new version of this page. Reload it.";
+    self.postMessage({ number, error: error instanceof Sentence ? error.message : other });
   }
 };

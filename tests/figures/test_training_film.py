@@ -15,6 +15,7 @@ from pix2pix_colab.widgets import slider_of_training
 CONFIG = TrainConfig(width=2, image_size=128, epochs=10)
 PAIRS = synthetic_facades(6, jitter_size(128))
 OTHERS = synthetic_facades(1, 128, seed=5)
+BEGUN = r"film\.pt is of other settings, pairs or sources: it is begun anew"
 
 
 def film_of(folder: Path, frames: int = 6, **options) -> TrainingFilm:
@@ -74,12 +75,14 @@ def test_a_stopped_training_goes_on_with_its_film(film: TrainingFilm, tmp_path: 
 def test_a_film_of_other_settings_or_pairs_is_begun_anew(film: TrainingFilm, tmp_path: Path) -> None:
     (tmp_path / "film.pt").write_bytes(film.file.read_bytes())
     other = TrainingFilm(OTHERS, PAIRS[:1], tmp_path / "film.pt", 6)
-    train(PAIRS, TrainConfig(width=2, image_size=128, epochs=1), tmp_path / "run", other, "cpu", log_every=2)
+    with pytest.warns(UserWarning, match=BEGUN):
+        train(PAIRS, TrainConfig(width=2, image_size=128, epochs=1), tmp_path / "run", other, "cpu", log_every=2)
     assert other.steps == [0, 6], "the untrained network and the last step"
     named = Pairs(OTHERS.source, OTHERS.target, ["x"])
     (tmp_path / "film.pt").write_bytes(film.file.read_bytes())
     other = TrainingFilm(named, PAIRS[:1], tmp_path / "film.pt", 6)
-    train(PAIRS, CONFIG, film.run.folder, other, "cpu")
+    with pytest.warns(UserWarning, match=BEGUN):
+        train(PAIRS, CONFIG, film.run.folder, other, "cpu")
     assert other.steps == [60]
 
 
@@ -100,8 +103,15 @@ def test_drawings_are_shown_in_place_of_the_pairs_that_are_measured(film: Traini
     assert (len(slider.data["sources"]), slider.data["targets"]) == (2, []), "nobody knows their targets"
     assert slider.data["caption"].startswith("of 1 pairs") and slider.data["metrics"]
     again = TrainingFilm(OTHERS, PAIRS[:1], tmp_path / "film.pt", 6, sources=drawn.flip(3))
-    train(PAIRS, CONFIG, film.run.folder, again, "cpu")
+    with pytest.warns(UserWarning, match=BEGUN):
+        train(PAIRS, CONFIG, film.run.folder, again, "cpu")
     assert not torch.equal(again.frames[-1]["output"], other.frames[-1]["output"]), "begun anew"
+
+
+@pytest.mark.parametrize("sources", [torch.zeros(2, 2, 8, 8, dtype=torch.uint8), torch.zeros(2, 3, 8, 8), [1]])
+def test_sources_that_no_network_takes_are_refused_before_a_training(tmp_path: Path, sources: object) -> None:
+    with pytest.raises(ValueError, match=r"tensor \(C, H, W\) or \(N, C, H, W\) with 1 or 3 channels"):
+        TrainingFilm(OTHERS, PAIRS[:1], tmp_path / "film.pt", sources=sources)
 
 
 def test_its_slider_has_the_steps_as_its_axis(film: TrainingFilm) -> None:
@@ -112,7 +122,11 @@ def test_its_slider_has_the_steps_as_its_axis(film: TrainingFilm) -> None:
     assert [step for step, each in zip(film.steps, positions, strict=True) if "lowest L1" in each["meaning"]] == [
         film.best_step()
     ]
-    assert slider.data["axis"] == "step"
+    assert (
+        slider.data["axis"] == "step"
+        and "<title>pix2pix: drag step</title>" in slider.save_page(film.file.with_name("f.html")).read_text()
+    )
+    assert slider.saved_html().startswith('<iframe title="The step slider"')
     assert slider.data["metrics"][0]["values"] == list(film.curves()["L1 ↓ others"].values())
     slider.value = 24
     assert slider.index == 3

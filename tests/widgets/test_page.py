@@ -36,6 +36,7 @@ if NPM is None:
 ROOT = Path(__file__).parents[2]
 SIZE, CONFIG = 256, TrainConfig(width=4, epochs=2)
 NETWORK = "model/early.onnx.gz", "model/late.onnx.gz"
+COARSE = "This picture is still coarse: save it once all of the network has come."
 
 
 @pytest.fixture(scope="module")
@@ -733,6 +734,19 @@ def test_a_first_visit_sees_what_lambda_does_and_where_to_draw(browser, address)
         playwright.expect(caption).to_have_text("λ = 100")
 
 
+def test_the_invitation_gives_way_to_the_pen(browser, address) -> None:
+    with opened(browser, address) as board:
+        invitation = board.page.locator(".invite")
+        playwright.expect(invitation).to_be_visible()
+        board.page.mouse.move(*board.place(100, 100))
+        board.page.mouse.down()
+        board.page.mouse.move(*board.place(140, 160))
+        playwright.expect(invitation).to_be_hidden()
+        board.page.keyboard.press("Escape")
+        board.page.mouse.up()
+        playwright.expect(invitation).to_be_visible()
+
+
 def test_the_wipe_compares_two_lambdas_until_it_is_closed(board, path) -> None:
     board.page.locator(".divider").focus()
     board.page.keyboard.press("ArrowRight")
@@ -845,7 +859,10 @@ def test_coarse_weights_draw_until_all_their_bits_are_there(browser, address, pa
     coarse = (board.picture() - expected).abs().float().mean()
     playwright.expect(page.get_by_label("Loading the network")).to_be_visible()
     board.button("Save the picture").click()
-    playwright.expect(board.say).to_have_text("The network has not computed this picture, so it can't be saved.")
+    playwright.expect(board.say).to_have_text(COARSE)
+    board.button("Copy a link").click()
+    playwright.expect(board.say).to_contain_text("copied")
+    assert "&preview=" in page.evaluate("navigator.clipboard.readText()")
     held[0].continue_()
     playwright.expect(page.get_by_label("Loading the network")).to_be_hidden(timeout=30_000)
     whole = (board.picture() - expected).abs()
@@ -865,6 +882,13 @@ def test_without_the_rest_of_the_weights_one_draws_on_and_can_try_again(browser,
     board.button("An empty wall").click()
     playwright.expect(page.locator(".output")).not_to_have_class(re.compile("stale"))
     assert not torch.equal(board.picture(), before)
+    board.button("Save the picture").click()
+    playwright.expect(board.say).to_contain_text(COARSE)
+    playwright.expect(board.say).to_contain_text(sentence)
+    board.button("Copy a link").click()
+    playwright.expect(board.say).to_contain_text(re.compile(f"drawing.*{sentence}"))
+    board.upload(b"no image")
+    playwright.expect(board.say).to_contain_text(re.compile(f"can't read this file.*{sentence}"))
     page.unroute("**/early.fine.gz")
     held = []
     page.route("**/early.fine.gz", lambda route: held.append(route))

@@ -1,5 +1,6 @@
 """Film of a training: what its generator made of a few sources, and how far off that was, at log-spaced steps."""
 
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 from zlib import crc32
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ..data import Pairs
 from ..evaluation import METRICS, measure
-from ..inference import translate
+from ..inference import check_source, translate
 from ..training import Progress
 from ..utils.files import atomic_write
 
@@ -26,7 +27,7 @@ class TrainingFilm:
     Args:
         pairs: that are shown and measured, of the size of the network's images, none of them from the training set.
         trained: some of the training set, whose middles are measured beside them.
-        file: where the film is kept, so that a resumed training adds to it. That of other settings is begun anew.
+        file: where the film is kept, so that a resumed training adds to it. Another one is begun anew, with a warning.
         frames: their greatest number.
         sources: that are shown in place of those of the pairs, such as drawings, uint8 (N, C, S, S).
 
@@ -35,6 +36,9 @@ class TrainingFilm:
     """
 
     def __init__(self, pairs: Pairs, trained: Pairs, file: str | Path, frames: int = 16, sources: Tensor | None = None):
+        if sources is not None:
+            check_source(sources)
+            sources = sources.cpu()
         self.pairs, self.trained, self.file, self.most, self.sources = pairs, trained, Path(file), frames, sources
         self.shown = [*pairs.names, "" if sources is None else crc32(sources.contiguous().numpy())]  # whose film it is
         self.frames: list[dict] = []
@@ -45,6 +49,8 @@ class TrainingFilm:
             kept = self._load()
             fits = kept["settings"] == settings and kept.get("shown") == self.shown
             self.frames = [each for each in kept["frames"] if each["step"] <= progress.step] if fits else []
+            if not fits:
+                warnings.warn(f"{self.file} is of other settings, pairs or sources: it is begun anew.", stacklevel=2)
         first = min(FIRST, progress.steps)
         moments = [0, *np.geomspace(first, progress.steps, self.most - 1).round().astype(int).tolist()]
         before = self.frames[-1]["step"] if self.frames else -1

@@ -18,8 +18,6 @@ from ..loss import lambda_label, lambda_meaning
 from .assets import script, style
 from .saved_form import SavedForm
 
-TITLE = "pix2pix: drag λ"
-
 
 class LambdaSlider(SavedForm, anywidget.AnyWidget):
     """A widget to compare the outputs of different λ for the same test images.
@@ -133,7 +131,7 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         choice = f"{known}, or any {self.axis} between these" if is_path else f"one of {known}"
         raise ValueError(f"There are no images for {self.axis} = {lambda_l1!r}: choose {choice}.")
 
-    def save_page(self, path: str | Path, title: str = TITLE) -> Path:
+    def save_page(self, path: str | Path, title: str = "") -> Path:
         """Write the slider as one HTML file that needs no server, no network and no Python."""
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,17 +140,17 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
 
     def saved_html(self) -> str:
         """The page, in a frame that can do nothing to the notebook."""
-        page, instead = html.escape(self._page()), "The λ slider: trust this notebook or run it, and it is shown here."
+        page, name = html.escape(self._page()), f"The {self.axis} slider"
         height = 720 if self.data["targets"] else 920  # px; without targets it begins with all λ, in two rows
         return (
-            f'<iframe title="The λ slider" sandbox="allow-scripts" style="width: 100%; height: {height}px; border: 0" '
-            f'srcdoc="{page}">{instead}</iframe>'
+            f'<iframe title="{name}" sandbox="allow-scripts" style="width: 100%; height: {height}px; border: 0" '
+            f'srcdoc="{page}">{name}: trust this notebook or run it, and it is shown here.</iframe>'
         )
 
-    def _page(self, title: str = TITLE) -> str:
+    def _page(self, title: str = "") -> str:
         state = {"data": self.data, "index": self.index, "image": self.image}
         parts = {
-            "title": html.escape(title),
+            "title": html.escape(title or f"pix2pix: drag {self.axis}"),
             "css": self._css,
             "js": self._esm,
             "data": json.dumps(state, default=lambda image: base64.b64encode(image).decode()).replace("<", "\\u003c"),

@@ -31,8 +31,9 @@ import { addControls, FILES, TOOLBAR } from "./toolbar.js";
  * @typedef {{labels: Uint8Array, index: number, example: number, sketch?: boolean, beside?: boolean}} Job a label map and a
  *   position of λ; the number of the example if it is exactly that, else -1; whether the pen is still down; whether the output
  *   stands beside another one
- * @typedef {{bitmap: ImageBitmap, index: number, preview?: boolean, kept?: boolean}} Output of a network, and the position of
- *   its λ; a preview is not for saving, and may be of another λ than the job; one that is kept is not the board's to close
+ * @typedef {{bitmap: ImageBitmap, index: number, preview?: boolean, coarse?: boolean, kept?: boolean}} Output of a network, and the
+ *   position of its λ. A preview is not for saving, and may be of another λ than the job, unless it is coarse: of the job, by
+ *   rounded weights. One that is kept is not the board's to close
  * @typedef {(job: Job) => Promise<Output | null>} Translate null: not yet, and the board is asked to refresh later.
  *   Rejects with an Error whose message is a sentence
  *
@@ -66,6 +67,7 @@ export class Board {
     this.label = Math.max(0, data.classes.findIndex(({ name }) => name === "window"));
     this.radius = Math.round(data.size / 32);
     this.selected = -1;
+    this.failure = /** @type {Failure | null} */ (null); // that stands
     this.index = data.index;
     this.history = new History([]);
     this.origins = new WeakMap(); // of shapes: the example that they are
@@ -170,7 +172,7 @@ export class Board {
 
   #changed() {
     this.selected = -1;
-    this.say("");
+    this.say("", null);
     this.canvas.drop();
     this.refresh();
   }
@@ -223,22 +225,23 @@ export class Board {
 
   /** Do again what failed. */
   async retry() {
-    this.say("");
+    this.say("", null);
     this.view.wait();
     const failure = await this.options.retry?.().catch((error) => error);
     this.refresh();
-    if (failure) this.say(failure.message, failure);
+    if (failure) this.say("", failure);
   }
 
   /** @param {string} words to tell the user, or nothing
-   * @param {Failure | null} [failure] of which they tell: it can be tried again, unless it is final
+   * @param {Failure | null} [failure] that is told after them, and can be tried again, unless it is final; null: it is over
    */
-  say(words, failure = null) {
-    this.failed = Boolean(failure);
+  say(words, failure = this.failure) {
+    this.failure = failure;
     const place = this.root.querySelector(".say");
-    place.classList.toggle("failed", this.failed);
+    place.classList.toggle("failed", Boolean(failure));
     place.querySelector("button").hidden = !failure || failure.final;
     const text = this.root.querySelector("[role=status]");
-    if (text.textContent !== words) text.textContent = words;
+    const said = [words, failure?.message].filter(Boolean).join(" ");
+    if (text.textContent !== said) text.textContent = said;
   }
 }

@@ -17,7 +17,7 @@ export class OutputView {
   constructor(board, canvas) {
     this.#board = board;
     this.canvas = canvas;
-    this.wanted = this.shown = /** @type {Job | null} */ (null);
+    this.wanted = this.shown = this.coarse = /** @type {Job | null} */ (null); // coarse: it is shown, but not for saving
     this.#ask = latest((job) => this.#show(job));
     this.critic = new CriticView(board, this);
     this.compare = new CompareView(board, this);
@@ -44,23 +44,24 @@ export class OutputView {
         this.compare.clear();
         return this.#describe("not computed yet", "There is no output for your drawing yet", true);
       }
-      const { bitmap, index, preview, kept } = output;
+      const { bitmap, index, preview, coarse, kept } = output;
       const { width, height } = bitmap;
       if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
       this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
       if (!kept) bitmap.close();
       this.shown = preview ? null : job;
+      this.coarse = coarse ? job : null;
       const { label } = board.data.positions[index];
       this.#describe(label, `The network's output for your drawing, ${label}`, false);
       const other = await this.compare.look(job);
       if (other) this.#describe(`A: ${label}  |  B: ${other}`, `The network's output for your drawing, ${label}, beside ${other}`, false);
-      if (board.failed && !preview) board.say(""); // that is over
+      if (board.failure && !preview) board.say("", null);
       if (job === this.wanted && !job.sketch) this.critic.look(this.shown);
     } catch (error) {
       this.critic.clear();
       this.compare.clear();
       this.#describe("no picture of this drawing", "There is no output for your drawing", true);
-      board.say(error.message, error);
+      board.say("", error);
     }
     const figure = this.canvas.parentElement;
     if (job === this.wanted && figure.ariaBusy !== "false") figure.setAttribute("aria-busy", "false");

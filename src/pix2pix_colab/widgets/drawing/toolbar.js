@@ -48,7 +48,9 @@ export function addControls(board) {
   button("duplicate").onclick = () => addCopy(board, selectedPart(board));
   button("save-drawing").onclick = () => savePng(labelMap(board), "label-map.png");
   button("save-output").onclick = () => {
-    if (board.view.shown === board.view.wanted) savePng(board.view.canvas, "output.png");
+    const { shown, coarse, wanted, canvas } = board.view;
+    if (shown === wanted) savePng(canvas, "output.png");
+    else if (coarse === wanted) board.say("This picture is still coarse: save it once all of the network has come.");
     else board.say("The network has not computed this picture, so it can't be saved.");
   };
   button("share").hidden = !board.options.share;
