@@ -1242,6 +1242,13 @@ def test_everything_has_a_name_and_is_reached_by_tab_in_order(board) -> None:
     assert board.page.locator("h1").count() == 1 and board.page.locator("html").get_attribute("lang") == "en"
 
 
+def test_a_small_screen_holds_all_controls(browser, address) -> None:
+    with opened(browser, address, viewport={"width": 1024, "height": 768}) as board:
+        playwright.expect(board.ready().page.get_by_label("A/B wipe")).to_be_checked()  # as a first visit has it
+        last = board.button("Copy a link").bounding_box()
+        assert last["y"] + last["height"] < 768
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_light_and_dark(browser, address, scheme: str) -> None:
     with opened(browser, address, color_scheme=scheme) as board:
