@@ -9,18 +9,19 @@ self.oninstall = (event) => {
   event.waitUntil(Promise.all(Object.entries(FILES).map(keep)));
 };
 
-/** Keep a file of this build. What the browser has is not asked for again, unless it is of another build. */
+/** Keep a file of this build. What an older build or the browser has is not asked for again, if it is the same. */
 async function keep([file, digest]) {
-  const held = await fetchIf(digest, file, "force-cache");
-  const response = held ?? (await fetchIf(digest, file, "reload"));
+  const held = (await own(digest, caches.match(file))) ?? (await own(digest, fetch(file, { cache: "force-cache" })));
+  const response = held ?? (await own(digest, fetch(file, { cache: "reload" })));
   if (!response) throw new Error(`${file} is not that of this build.`);
   await (await caches.open(BUILD)).put(file, response);
 }
 
-async function fetchIf(digest, file, /** @type {RequestCache} */ cache) {
-  const response = await fetch(file, { cache });
-  const found = await digestOf(await response.clone().arrayBuffer()).catch(() => ""); // damaged
-  return found === digest ? response : null;
+/** @param {string} digest @param {Promise<Response | undefined>} found @returns {Promise<Response | null>} null: it is of another build */
+async function own(digest, found) {
+  const response = await found;
+  const there = response && (await digestOf(await response.clone().arrayBuffer()).catch(() => "")); // damaged
+  return there === digest ? response : null;
 }
 
 /** Of what is in a file: some servers unpack .gz by themselves. */

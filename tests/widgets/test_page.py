@@ -956,6 +956,31 @@ def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) ->
         assert any("There is a new version" in words for words in told)
 
 
+def test_a_new_build_asks_for_nothing_that_the_old_one_kept(browser, site, tmp_path) -> None:
+    folder, paths = tmp_path / "site", []
+    shutil.copytree(site, folder)
+
+    class Forgotten(Quiet):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            super().do_GET()
+
+        def end_headers(self) -> None:
+            self.send_header("Cache-Control", "no-store")
+            super().end_headers()
+
+    with serve(folder, Forgotten) as address, opened(browser, address) as board:
+        board.ready()
+        (folder / "icon.svg").write_text((folder / "icon.svg").read_text() + "<!-- new -->")
+        shutil.copyfile(ROOT / "site/offline.js", folder / "offline.js")
+        write_service_worker(folder)
+        paths.clear()
+        board.page.reload()
+        said = re.compile("There is a new version")
+        playwright.expect(board.page.locator("#offline")).to_have_text(said, timeout=30_000)
+        assert "/icon.svg" in paths and not [path for path in paths if "model" in path or "ort" in path]
+
+
 def test_it_works_without_a_network_once_it_was_loaded(browser, address) -> None:
     with opened(browser, address, complaints=[]) as board:
         board.ready()
