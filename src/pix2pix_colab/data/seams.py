@@ -1,7 +1,6 @@
 """Seams: whether files side by side hold two images each, by the edges that run down them."""
 
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -18,13 +17,6 @@ SEAM, NONE = 3.0, 1.5  # times the step between other columns: in the middle of 
 TEXTURE, PLAIN = 1.0, 8.0  # levels between columns, and along the middle; on plain ground two images meet unseen
 
 
-class _Look(NamedTuple):
-    """What is seen of a file: the usual step between its columns, and the spread along its middle, in levels."""
-
-    steps: np.ndarray
-    spread: float
-
-
 def describe_seams(decoder: PairDecoder) -> list[str]:
     """A sentence if most files look like single images, or like strips of three or four."""
     files = [pair.first for pair in decoder.files[:: 1 + len(decoder.files) // IMAGES] if pair.second is None]
@@ -34,21 +26,21 @@ def describe_seams(decoder: PairDecoder) -> list[str]:
 
     def typical(place: float) -> tuple[float, float]:
         """The step at a place, as a multiple of that beside it, and that beside it: medians over the files."""
-        steps = np.array([_step(look.steps, place) for look in looks])
-        return float(np.median(steps[:, 0] / (steps[:, 1] + 1))), float(np.median(steps[:, 1]))
+        at, beside = np.array([_step(steps, place) for steps, _ in looks]).T
+        return float(np.median(at / (beside + 1))), float(np.median(beside))
 
     so = "if all are pairs side by side, any_aspect=True (--any-aspect) says so."
     for name, places in STRIPS.items():
         if all(typical(place)[0] > SEAM for place in places):
             return [f"the files look like strips of {name} images, and are halved into A and B: {so}"]
     seam, texture = typical(MIDDLE)
-    if seam < NONE and texture >= TEXTURE and np.median([look.spread for look in looks]) > PLAIN:
+    if seam < NONE and texture >= TEXTURE and np.median([spread for _, spread in looks]) > PLAIN:
         return [f"no edge runs down the middle of the files, as where A and B meet. They may be single images: {so}"]
     return []
 
 
-def _look(file: Path) -> _Look | None:
-    """Look at a file; None if it can't be read, or is small."""
+def _look(file: Path) -> tuple[np.ndarray, float] | None:
+    """The usual step between a file's columns, and the spread along its middle, in levels; None of a small one."""
     try:
         picture = open_picture(file, upright=False)
         values = picture.values()
@@ -61,7 +53,7 @@ def _look(file: Path) -> _Look | None:
     pixels = np.asarray(image.resize(size, Image.Resampling.BOX), np.float32)
     steps = np.median(np.abs(np.diff(pixels, axis=1)), axis=0)  # an edge in a part of the rows is none
     half = pixels.shape[1] // 2
-    return _Look(steps, float(pixels[:, half - BESIDE : half + BESIDE].mean(axis=1).std()))
+    return steps, float(pixels[:, half - BESIDE : half + BESIDE].mean(axis=1).std())
 
 
 def _step(steps: np.ndarray, place: float) -> tuple[float, float]:
