@@ -28,7 +28,7 @@ from pix2pix_colab.figures.image_grids import (
     pair_grid,
 )
 from pix2pix_colab.figures.metric_plots import loss_curves, metric_plot, tradeoff_plot
-from pix2pix_colab.figures.training_view import TrainingView, to_png
+from pix2pix_colab.figures.training_view import TrainingView
 from pix2pix_colab.generator import UNetGenerator
 from pix2pix_colab.inference import translate
 from pix2pix_colab.loss import LAMBDAS
@@ -61,7 +61,8 @@ def image_at(grid: Tensor, row: int, column: int, height: int = 16, width: int =
 
 def size_of(figure: Figure) -> tuple[int, int]:
     """The figure is drawn, and its picture measured."""
-    image = Image.open(io.BytesIO(to_png(figure)))
+    figure.savefig(buffer := io.BytesIO())
+    image = Image.open(buffer)
     assert image.format == "PNG"
     return image.size
 

@@ -1,9 +1,9 @@
 """Live view of a training: samples and loss curves in one picture, updated in place."""
 
-import io
 import math
 import time
 
+from IPython.core.pylabtools import print_figure
 from IPython.display import Image, display
 from matplotlib.figure import Figure
 
@@ -35,7 +35,7 @@ class TrainingView:
         finished, began = progress.step == progress.steps, time.monotonic()
         if not finished and began < self.due:
             return
-        picture = Image(to_png(self.draw(progress)))
+        picture = Image(print_figure(self.draw(progress), bbox_inches=None))
         if self.handle is None:
             self.handle = display(picture, display_id=True)
         else:
@@ -55,10 +55,3 @@ class TrainingView:
         label = lambda_label(progress.config.lambda_l1)
         figure.suptitle(f"{label}: step {progress.step:,} of {progress.steps:,}")
         return figure
-
-
-def to_png(figure: Figure) -> bytes:
-    """Encode a figure as PNG."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
