@@ -42,16 +42,11 @@ class StreamedPairs(BasePairs):
 
     @property
     def source(self) -> Tensor:
-        raise AttributeError(self._too_large("source"))
-
-    @property
-    def target(self) -> Tensor:
-        raise AttributeError(self._too_large("target"))
-
-    def _too_large(self, name: str) -> str:
         size = len(self) * sum(self.channels) * self.size**2 / 2**30
-        advice = f"take some, such as pairs[:8].{name}, or hold all in pairs[:]."
-        return f"All {len(self):,} pairs take {size:.1f} GiB of memory: {advice}"
+        advice = "take some, such as pairs[:8].source or .target, or hold all in pairs[:]."
+        raise AttributeError(f"All {len(self):,} pairs take {size:.1f} GiB of memory: {advice}")
+
+    target = source
 
     def to(self, device: torch.device | str) -> "StreamedPairs":
         """The same pairs, still in their files, whose ``images`` are on the device."""
