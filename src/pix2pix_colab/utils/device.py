@@ -35,17 +35,15 @@ def describe_device(device: torch.device) -> str:
 
 def fast_cudnn() -> AbstractContextManager:
     """Context in which cuDNN picks its fastest algorithms, or deterministic ones if torch is set to use those."""
-    return _cudnn(deterministic=torch.are_deterministic_algorithms_enabled())
-
-
-def exact_cudnn() -> AbstractContextManager:
-    """Context in which cuDNN takes deterministic algorithms: the same image gives the same output, to the bit."""
-    return _cudnn(deterministic=True)
+    return exact_cudnn(torch.are_deterministic_algorithms_enabled())
 
 
 @contextmanager
-def _cudnn(deterministic: bool) -> Iterator[None]:
-    """Context of cuDNN's algorithms. TF32 stays the user's, whichever of torch's two ways it was set by."""
+def exact_cudnn(deterministic: bool = True) -> Iterator[None]:
+    """Context in which cuDNN takes deterministic algorithms: the same image gives the same output, to the bit.
+
+    TF32 stays the user's, whichever of torch's two ways it was set by.
+    """
     cudnn = torch.backends.cudnn  # cudnn.flags would read allow_tf32, which torch refuses after the newer way
     before = cudnn.benchmark, cudnn.deterministic
     cudnn.benchmark, cudnn.deterministic = not deterministic, deterministic
