@@ -6,7 +6,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -55,8 +55,7 @@ class Identity:
     def differences(self, wanted: "Identity") -> list[str]:
         """What makes ``wanted`` another run, one sentence for each; empty if it is the same."""
         here, there = (
-            {field.name: getattr(each.config, field.name) for field in fields(TrainConfig)}
-            | {"pairs": each.pairs.fingerprint, "start": each.start and each.start.name}
+            asdict(each.config) | {"pairs": each.pairs.fingerprint, "start": each.start and each.start.name}
             for each in (wanted, self)
         )
         return [f"{name} = {there[name]} there, {here[name]} here" for name in here if there[name] != here[name]]
