@@ -19,10 +19,7 @@ class PatchDiscriminator(nn.Module):
 
     Shape:
         source (N, source_channels, S, S) and image (N, target_channels, S, S), both in [-1, 1] -> logits
-        (N, 1, S/8 - 2, S/8 - 2): 30×30 at 256 px. A logit above 0 means "real".
-
-    Raises:
-        ValueError: if source and image differ in N, height or width, or have other channels.
+        (N, 1, S/8 - 2, S/8 - 2): 30×30 at 256 px. A logit above 0 means "real". ValueError for any other shapes.
     """
 
     def __init__(self, width: int = 64, source_channels: int = 3, target_channels: int = 3):

@@ -28,10 +28,7 @@ class UNetGenerator(nn.Module):
 
     Shape:
         source (N, source_channels, H, W) in [-1, 1] -> output (N, target_channels, H, W) in [-1, 1]; H and W are
-        multiples of ``image_size``.
-
-    Raises:
-        ValueError: for any other ``image_size``, and for a source of another shape.
+        multiples of ``image_size``. ValueError for any other shape, and for any other ``image_size``.
     """
 
     def __init__(

@@ -72,15 +72,10 @@ def critic_map(discriminator: PatchDiscriminator, source: Tensor, image: Tensor)
     As in training, BatchNorm uses the statistics of each image. D judges the image for its source. It was trained
     against the outputs of one λ: for others its verdict is no grade.
 
-    Args:
-        source: (N, C, S, S), uint8 or as the networks have it, float in [-1, 1]; ``image`` likewise.
-
-    Returns:
-        float32 (N, S/8 - 2, S/8 - 2) in [0, 1], 30×30 at 256 px. Patch (i, j) reaches from
-        pixel (8 i - 23, 8 j - 23) to (8 i + 46, 8 j + 46): at the borders beyond the image.
-
-    Raises:
-        ValueError: if source and image differ in size, or have other channels than the discriminator's.
+    Shape:
+        source and image (N, C, S, S), uint8 or as the networks have them, float in [-1, 1] -> float32
+        (N, S/8 - 2, S/8 - 2) in [0, 1], 30×30 at 256 px. Patch (i, j) reaches from pixel (8 i - 23, 8 j - 23) to
+        (8 i + 46, 8 j + 46): at the borders beyond the image. ValueError if the discriminator takes no such images.
     """
     device = next(discriminator.parameters()).device
     both = [(each if each.is_floating_point() else to_float(each)).to(device) for each in (source, image)]

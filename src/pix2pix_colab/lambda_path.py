@@ -33,8 +33,7 @@ class LambdaPath:
             useful lies between networks that were trained apart.
         discriminator: of the trunk, for a training that starts from this path, if it is known.
 
-    Raises:
-        ValueError: if there are none, or if they differ in their layers' settings or in their encoders.
+    Raises ValueError if there are none, or if they differ in their layers' settings or in their encoders.
     """
 
     def __init__(self, generators: Mapping[float, UNetGenerator], discriminator: PatchDiscriminator | None = None):
@@ -48,11 +47,7 @@ class LambdaPath:
         self.late_layers = _count_late_layers(self.anchors)
 
     def position(self, lambda_l1: float) -> float:
-        """Position of λ, from 0 at the least anchor to the number of anchors - 1 at the greatest.
-
-        Raises:
-            ValueError: if λ lies outside the anchors.
-        """
+        """Position of λ, from 0 at the least anchor to their number - 1 at the greatest; ValueError for any other λ."""
         check_lambda(lambda_l1)
         if not self.lambdas[0] <= lambda_l1 <= self.lambdas[-1]:
             raise ValueError(
@@ -88,12 +83,9 @@ class LambdaPath:
         return grid
 
     def generator(self, lambda_l1: float) -> UNetGenerator:
-        """The generator of λ: at an anchor with exactly the trained weights.
+        """The generator of λ: at an anchor with exactly the trained weights. ValueError if λ lies outside the anchors.
 
         All share the memory of the early layers, with the anchors, too. To train or convert one, copy it first.
-
-        Raises:
-            ValueError: if λ lies outside the anchors.
         """
         position = self.position(lambda_l1)
         ends = (self.anchors[math.floor(position)], self.anchors[math.ceil(position)])
@@ -155,13 +147,10 @@ def load_pretrained(path_or_name: str | Path = "facades", device: torch.device |
 
     "facades" translates label maps into facades at 256 px, for every λ from 0 to L1 only. It was trained on the 400
     training pairs of the real facades, with width 32. Its colours are those of ``pix2pix_colab.data.LABEL_COLOURS``.
-    What it can do and what not, its values for each λ and its licence are in docs/weights.md.
+    What it can do and what not, its values for each λ and its licence are in docs/weights.md. It has the
+    ``discriminator`` of its trunk, so that ``train(start=load_pretrained(), …)`` can go on.
 
-    Returns:
-        A path with the ``discriminator`` of its trunk, so that ``train(start=load_pretrained(), …)`` can go on.
-
-    Raises:
-        FileNotFoundError, ValueError: if the file is missing, damaged, or no λ path. Nothing in it is executed.
+    Raises FileNotFoundError or ValueError if the file is missing, damaged, or no λ path. Nothing in it is executed.
     """
     file = PRETRAINED.get(str(path_or_name), Path(path_or_name))
     advice = "save it again" if file == Path(path_or_name) else "install the package again"
@@ -196,10 +185,8 @@ def _load(file: Path) -> LambdaPath:
 def save_pretrained(path: LambdaPath, file: str | Path) -> Path:
     """Write a λ path as safetensors: convolutions as int8, with a scale for each output channel; all else float32.
 
-    What all λ share is written once. It is read back before it takes the place of an old file.
-
-    Raises:
-        OSError: if the file can't be written.
+    What all λ share is written once. It is read back before it takes the place of an old file. OSError if it can't be
+    written.
     """
     from safetensors.torch import save_file
 

@@ -62,8 +62,7 @@ def generator_loss(fake_logits: Tensor | None, output: Tensor, target: Tensor, l
         target: (N, 3, S, S) in [-1, 1], the real image.
         lambda_l1: λ in [0, ∞]. With ``math.inf`` the total is l1, and the adversarial term is 0.
 
-    Raises:
-        ValueError: if λ lies outside [0, ∞], or λ is finite and the logits are missing.
+    Raises ValueError if λ lies outside [0, ∞], or λ is finite and the logits are missing.
     """
     check_lambda(lambda_l1)
     l1 = F.l1_loss(output.float(), target.float())
