@@ -23,11 +23,7 @@ SRGB = ImageCms.createProfile("sRGB")
 def picture_of(image: Image.Image | np.ndarray, upright: bool = True) -> Picture:
     """The picture of an image as Pillow opened it, or of an array (H, W), (H, W, 1) or (H, W, 3).
 
-    Args:
-        upright: whether to turn it as its EXIF data say.
-
-    Raises:
-        ValueError: for EXIF data that can't be read, and arrays of another shape.
+    ``upright`` turns it as its EXIF data say. Raises ValueError if they can't be read, and for arrays of another shape.
     """
     if isinstance(image, np.ndarray):
         return _of_array(image)

@@ -21,10 +21,7 @@ def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path beside ``path``, which is renamed to ``path`` when the ``with`` block ends.
 
     A reader sees the old file or the new one, never a part of it. After an error in the block the old one is still
-    there, and the temporary one is deleted.
-
-    Args:
-        previous: where the old file is moved to; None replaces it.
+    there, and the temporary one is deleted. ``previous`` is where the old file is moved to; None replaces it.
     """
     partial = path.with_name(path.name + PARTIAL)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -117,9 +117,8 @@ def convert(
             the range of those bits.
         upright: whether to turn it as its EXIF data say.
 
-    Raises:
-        ValueError: for floats, signed and 32-bit values without a range, for EXIF data that can't be read, and for a
-            file that can't be read. The message is only the reason.
+    Raises ValueError for floats, signed and 32-bit values without a range, and for a file or EXIF data that can't be
+    read. The message is only the reason.
     """
     picture = picture_of(image, upright) if isinstance(image, Image.Image) else open_picture(image, upright)
     for note in picture.notes:
@@ -142,11 +141,9 @@ def resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 def label_colours(image: Image.Image, factor: float = 1) -> dict | None:
     """The classes of an exact label map, which no JPEG has mixed: its pixels by colour; None if an image is none.
 
-    It has at most 64 colours, or at most 256 that lie in areas, unlike the levels of a grey photo. This is the one
-    rule for reading, board, metrics and slider; ``isLabelMap`` in widgets/label_colours.js follows it.
-
-    Args:
-        factor: by which it is to shrink. Then few colours must lie in areas, too: the nearest pixel breaks thin lines.
+    It has at most 64 colours, or at most 256 that lie in areas, unlike the levels of a grey photo. If it is to shrink
+    by a ``factor``, few colours must lie in areas, too: the nearest pixel breaks thin lines. This is the one rule for
+    reading, board, metrics and slider; ``isLabelMap`` in widgets/label_colours.js follows it.
     """
     if not (found := image.getcolors(MOST)):
         return None

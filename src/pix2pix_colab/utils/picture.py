@@ -74,14 +74,10 @@ class Picture:
         return Values(low, high, least, bool(no_value))
 
     def image(self, values: Range | None = None) -> Image.Image:
-        """An 8-bit image of mode L or RGB.
+        """An 8-bit image of mode L or RGB, by the values that become black and white.
 
-        Args:
-            values: those that become black and white; None is 0 and the greatest that its bits can be. An 8-bit image
-                in a set of wider ones, whose range goes beyond 255, keeps its own.
-
-        Raises:
-            RangeNeededError: if there is no range, and they are no whole numbers from 0 on.
+        None is 0 and the greatest that its bits can be; RangeNeededError if they are no whole numbers from 0 on. An
+        8-bit image in a set of wider ones, whose range goes beyond 255, keeps its own.
         """
         found = self.values()
         if found is None and values and max(values) > 255:
