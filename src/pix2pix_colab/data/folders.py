@@ -59,10 +59,7 @@ class Layout:
         """The pairs of a split, and the files left out of it, with the reasons. None is all, if there are no splits.
 
         "test" means val if there is no test. If there is neither, a tenth of the pairs is sampled by ``seed`` to be
-        "test", and the others are "train".
-
-        Raises:
-            ValueError: if there is no such split.
+        "test", and the others are "train". Raises ValueError if there is no such split.
         """
         there = self.pairs.keys() | {skipped.split for skipped in self.skipped}
         if name == "test" and "test" not in there and "val" in there:

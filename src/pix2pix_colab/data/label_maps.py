@@ -54,8 +54,7 @@ def nearest_classes(
 def decode_label_maps(source: Tensor) -> Tensor:
     """Decode label maps into class indices, those of ``LABEL_COLOURS``: uint8 (N, 3, S, S) -> int64 (N, S, S).
 
-    Raises:
-        ValueError: if they are no label maps in the twelve colours of the CMP Facade Database.
+    Raises ValueError if they are no label maps in the twelve colours of the CMP Facade Database.
     """
     labels, share = nearest_classes(source) if source.shape[1] == 3 else (None, 0)
     if share < MIN_SHARE or not _may_be_facades(_exact_colours(source)):
@@ -98,17 +97,10 @@ def _are_ids(masks: Tensor, levels: list[int]) -> bool:
 
 
 def label_classes(source: Tensor) -> dict[str, Colour]:
-    """Find the classes of label maps by their most frequent colours.
+    """Find the classes of label maps, uint8 (N, 3, H, W) or (N, 1, H, W), by their most frequent colours.
 
-    Args:
-        source: uint8 (N, 3, H, W) or (N, 1, H, W).
-
-    Returns:
-        The colour of each class by its name, the most frequent class first; but ``LABEL_COLOURS`` if those are its
-        colours.
-
-    Raises:
-        ValueError: if most pixels have none of a few colours, so that these are no label maps.
+    Returns the colour of each class by its name, the most frequent class first; but ``LABEL_COLOURS`` if those are its
+    colours. Raises ValueError if most pixels have none of a few colours, so that these are no label maps.
     """
     if not len(source):
         raise ValueError("There are no label maps to find the classes of: give some, or the classes.")

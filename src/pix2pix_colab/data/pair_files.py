@@ -106,8 +106,7 @@ def _decode(decoder: PairDecoder, layout: Layout, skipped: dict[str, str]) -> tu
 def _decode_all(decoder: PairDecoder, skipped: dict[str, str], title: str, wide: bool) -> tuple:
     """The pairs, in memory or, if they are large, with their digests; and notes by name.
 
-    Raises:
-        RangeNeededError: at the first one, unless they are left out (``wide``).
+    Raises RangeNeededError at the first one, unless they are left out (``wide``).
     """
     count, sound, digests, notes, aspects, left_out = len(decoder.files), [], [], {}, [], {}
     large = count * sum(decoder.channels) * decoder.size**2 > LARGE

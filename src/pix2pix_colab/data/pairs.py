@@ -86,8 +86,7 @@ class BasePairs:
             device: where to; None is the device of the pairs.
             mirror: whether pairs are mirrored at all.
 
-        Returns:
-            Two float32 (B, C, size, size) in [-1, 1].
+        Returns two float32 (B, C, size, size) in [-1, 1].
         """
         room = self.size - size
         if room < 0:

@@ -66,8 +66,7 @@ class StreamedPairs(BasePairs):
     def images(self, indices: Sequence[int]) -> Iterable[tuple[Tensor, Tensor]]:
         """Source and target of some pairs, each uint8 (C, size, size). What was not prefetched is decoded now.
 
-        Raises:
-            OSError: if a file can't be decoded any more, or to other pixels.
+        Raises OSError if a file can't be decoded any more, or to other pixels.
         """
         decoded = {i: self._take(i) for i in dict.fromkeys(indices)}
         pairs = (decoded[i].result() for i in indices)

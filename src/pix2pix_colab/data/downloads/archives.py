@@ -35,10 +35,7 @@ def unpack(archive: str | Path, folder: str | Path, label: str | None = None) ->
     """Extract an archive of any compression to ``folder``, which appears when all is extracted, not before.
 
     An older folder of that name is replaced. Empty folders and macOS's __MACOSX are left out. Two processes must not
-    unpack to the same folder at once.
-
-    Args:
-        label: what errors call the archive, such as its address.
+    unpack to the same folder at once. ``label`` is what errors call the archive, such as its address.
 
     Raises:
         FileNotFoundError: if there is no such file.

@@ -26,13 +26,9 @@ def download(
 ) -> Path:
     """Download a data set by name, with a progress bar, check and unpack it, unless it is there already.
 
-    Args:
-        cache: a folder of archives, such as on Google Drive: one that is there isn't fetched, and one fetched is copied
-            there.
-        patience: with the servers.
-
-    Returns:
-        The folder ``root/name``, which holds a folder for each split. It appears when all is checked, not before.
+    Returns the folder ``root/name``, which holds a folder for each split. It appears when all is checked, not before.
+    ``cache`` is a folder of archives, such as on Google Drive: one that is there isn't fetched, and one fetched is
+    copied there.
 
     Raises:
         ValueError: for an unknown name, or an archive of the wrong content or number of images.
