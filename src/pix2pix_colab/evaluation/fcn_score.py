@@ -38,10 +38,7 @@ def train_segmenter(pairs: Pairs, path: str | Path, device: torch.device | str =
     """Train the segmentation network to predict the label maps (source) of pairs from their targets.
 
     Crops and mirroring are those of the generator's training. The network is saved at ``path`` and trained once. A file
-    that is damaged, or of other pairs, is replaced.
-
-    Raises:
-        ValueError: as ``decode_label_maps`` does.
+    that is damaged, or of other pairs, is replaced. Raises ValueError as ``decode_label_maps`` does.
     """
     decode_label_maps(pairs[:8].source)
     device, path = torch.device(device), Path(path)

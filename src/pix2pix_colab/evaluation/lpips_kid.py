@@ -27,11 +27,7 @@ SUBSETS = 100  # of KID
 def lpips(output: Tensor, target: Tensor, device: torch.device | str) -> Tensor:
     """Learned perceptual image patch similarity (Zhang et al. 2018), in AlexNet's features: 0 is equal.
 
-    Args:
-        output, target: uint8 (N, 1 or 3, H, W).
-
-    Returns:
-        float32 (N,) on the CPU.
+    Both are uint8 (N, 1 or 3, H, W). Returns float32 (N,) on the CPU.
 
     Raises:
         ValueError: if they differ in shape, there is none, or they are smaller than ``SMALLEST``.
@@ -57,8 +53,7 @@ def kid(
         subset_size: images in each of the ``SUBSETS``. None is half of the N, but no more than torchmetrics' 1,000: the
             spread of halves is the standard error of the whole, or more, where that of all N images would be 0.
 
-    Returns:
-        For each λ mean and standard deviation over the subsets.
+    Returns for each λ mean and standard deviation over the subsets.
 
     Raises:
         ValueError: if shapes differ, or there are fewer than four images, which have no halves with a pair in each.

@@ -100,10 +100,8 @@ def measure(output: Tensor, target: Tensor) -> dict[str, Measurement]:
     a measure of realism that needs no network. The PSNR of an exact image is infinite, so that of each image is cut off
     at 60 dB (``MAX_PSNR``): means and intervals are finite.
 
-    It is computed where the images are, but for histograms: those, and what is returned, are on the CPU.
-
-    Raises:
-        ValueError: if the shapes differ, or there are no images.
+    It is computed where the images are, but for histograms: those, and what is returned, are on the CPU. Raises
+    ValueError if the shapes differ, or there are no images.
     """
     check_shapes(output, target)
     parts = [_measure(*batch) for batch in zip(output.split(BATCH_SIZE), target.split(BATCH_SIZE), strict=True)]
@@ -205,16 +203,10 @@ def grid_peak(images: Tensor) -> Tensor:
 def find_disagreement(
     first: Tensor, second: Tensor, target: Tensor, size: int = 128
 ) -> tuple[int, slice, slice] | None:
-    """Find the detail on which L1 and sharpness disagree most about two sets of outputs.
+    """Find the detail of ``size`` px on which L1 and sharpness disagree most about two sets of uint8 (N, C, H, W).
 
-    There ``second`` has the lower L1, but ``first`` has the sharpness closer to the target's.
-
-    Args:
-        first, second, target: uint8 (N, C, H, W).
-        size: side of the detail in px.
-
-    Returns:
-        The index of the image, its rows and its columns; None if there is no such detail.
+    There ``second`` has the lower L1, but ``first`` has the sharpness closer to the target's. Returns the index of the
+    image, its rows and its columns; None if there is no such detail.
     """
 
     def pooled(maps: Tensor, side: int) -> Tensor:  # (N, H, W) -> (N, h, w), the mean of each detail

@@ -156,6 +156,7 @@ def evaluate(
     """Measure the outputs of each λ against the targets of test pairs.
 
     A metric that can't be measured, such as the FCN score without label maps, is left out, and the report says why.
+    Raises ValueError if the shapes of outputs and targets differ.
 
     Args:
         outputs: uint8 (N, C, S, S) by λ.
@@ -163,9 +164,6 @@ def evaluate(
         train_pairs: the pairs to train the segmentation network of the FCN score on.
         folder: where that network is saved, so that it is trained once.
         device: where the metrics are computed; None takes the GPU if there is one.
-
-    Raises:
-        ValueError: if the shapes of outputs and targets differ.
     """
     device = torch.device(device or default_device())
     found = {k: measure(output.to(device), pairs.target.to(device)) for k, output in outputs.items()}

@@ -13,10 +13,9 @@ from ..training import Run
 
 
 def check_comparable(runs: Mapping[float, Run], name: str) -> None:
-    """Refuse runs that differ in more than λ; those of a path may differ in epochs and in what learns.
+    """Raise ValueError, with the name of their folder, if runs differ in more than λ.
 
-    Raises:
-        ValueError: with the ``name`` of their folder.
+    Those of a path may differ in epochs and in what learns.
     """
     configs = [run.config for run in runs.values()]
     whole = [config for config in configs if not config.late_layers]
@@ -38,8 +37,7 @@ def translate_by_runs(
 ) -> dict[float, Tensor]:
     """Translate sources by each λ. Without runs it is the pretrained path. What a path shares is computed once.
 
-    Raises:
-        ValueError: for legs of different trunks.
+    Raises ValueError for legs of different trunks.
     """
     generators = {k: run.load_generator(device) for k, run in runs.items()}
     if runs and not any(run.config.late_layers for run in runs.values()):

@@ -15,9 +15,7 @@ COLOURS = "PuOr"  # fake is orange, real is violet, in doubt white; told apart b
 def critic_grid(discriminator: PatchDiscriminator, source: Tensor, images: Mapping[str, Tensor]) -> Figure:
     """The discriminator's verdicts: each image, and below it the map of its patches, with the share called real.
 
-    Args:
-        source: uint8 (1, C, S, S).
-        images: uint8 (1, C, S, S) by the words above them.
+    The source is uint8 (1, C, S, S), and so are the images, by the words above them.
     """
     figure = Figure(figsize=(2.2 * len(images) + 0.9, 4.7), layout="constrained", dpi=120)
     rows = figure.subplots(2, len(images), squeeze=False)
@@ -37,8 +35,7 @@ def critic_grid(discriminator: PatchDiscriminator, source: Tensor, images: Mappi
 def spectrum_plot(images: Mapping[str, Tensor]) -> Figure:
     """Power of the grey values by period, mean over rows and columns: a grid of two pixels is a peak at the right end.
 
-    Args:
-        images: uint8 (N, C, S, S) by the words in the legend.
+    The images are uint8 (N, C, S, S) by the words in the legend.
     """
     figure = Figure(figsize=(6, 2.6), layout="constrained", dpi=120)
     axes = figure.subplots()

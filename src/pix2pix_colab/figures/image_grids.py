@@ -63,11 +63,9 @@ def pair_grid(pairs: Pairs, across: int = 4) -> Figure:
 
 
 def lambda_grid(pairs: Pairs | None, outputs: Mapping[float, Tensor]) -> Figure:
-    """The outputs of all λ side by side, a row for each test image.
+    """The outputs of all λ, uint8 (N, 1 or 3, S, S), side by side, a row for each test image.
 
-    Args:
-        pairs: the test pairs, shown in the first two columns; None leaves them out.
-        outputs: uint8 (N, 3, S, S) by λ, or (N, 1, S, S).
+    The test pairs are shown in the first two columns; None leaves them out.
     """
     front = [("source", pairs.source), ("target", pairs.target)] if pairs else []
     return image_grid(front + [(lambda_label(lambda_l1), output) for lambda_l1, output in outputs.items()])
@@ -86,10 +84,7 @@ def disagreement_grid(
 ) -> Figure:
     """The detail on which L1 prefers the λ ``second`` and sharpness the λ ``first`` (see ``find_disagreement``).
 
-    If there is none, the figure says so.
-
-    Args:
-        with_pair: whether its source and target stand beside the outputs.
+    If there is none, the figure says so. ``with_pair`` puts its source and target beside the outputs.
     """
     if (found := find_disagreement(outputs[first], outputs[second], pairs.target)) is None:
         figure = Figure(figsize=(6, 0.4), dpi=120)

@@ -19,11 +19,7 @@ def weight_change(first: UNetGenerator, second: UNetGenerator) -> dict[str, floa
 
 
 def change_plot(changes: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Bars of the relative change of each layer, side by side for several comparisons.
-
-    Args:
-        changes: by the name of the comparison, what ``weight_change`` returned.
-    """
+    """Bars of the relative change of each layer: what ``weight_change`` returned, by the name of the comparison."""
     figure = Figure(figsize=(10, 2.8), layout="constrained")
     axes, width = figure.subplots(), 0.8 / len(changes)
     for i, (name, change) in enumerate(changes.items()):

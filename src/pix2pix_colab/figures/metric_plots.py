@@ -41,8 +41,7 @@ def loss_curves(history: Sequence[dict]) -> Figure:
 def metric_plot(report: Report, stops: Sequence[float] | None = None) -> Figure:
     """Each metric against λ, with 95 % confidence intervals; the value of the targets is a dashed line.
 
-    Args:
-        stops: the λ with a name and a dot, such as the trained ones of a λ path; None: all.
+    The ``stops`` are the λ with a name and a dot, such as the trained ones of a λ path; None: all.
     """
     rows = math.ceil(len(report.intervals) / ACROSS)
     columns = math.ceil(len(report.intervals) / rows)  # rows of about equal length
@@ -70,11 +69,7 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
     """Perception-distortion plot of λ: KID, or without it the gradient distance, against L1.
 
     No network can be best at both (Blau and Michaeli 2018, "The Perception-Distortion Tradeoff"). Beside the plot is
-    the centre of one output of each λ.
-
-    Args:
-        outputs: uint8 (N, C, S, S) by λ.
-        image: the index of the test image to show.
+    the centre of one output of each λ, that of the test image number ``image``; outputs are uint8 (N, C, S, S).
     """
     key = "kid" if report.kid else "gradient_distance"
     figure = Figure(figsize=(12, 4.2), layout="constrained")
