@@ -26,8 +26,7 @@ LARGEST = 4096  # px; memory grows with the square, so that far more would end t
 def read_network(folder: str | Path) -> UNetGenerator | LambdaPath:
     """Read the generator of the run in a folder, or the λ path whose runs are in its subfolders.
 
-    Raises:
-        FileNotFoundError, ValueError: as ``read_run`` and ``read_sweep``, and ValueError for the runs of a sweep.
+    Raises FileNotFoundError or ValueError as ``read_run`` and ``read_sweep``, and ValueError for the runs of a sweep.
     """
     if not Path(folder).is_dir():
         raise FileNotFoundError(f"There is no folder {folder}: name that of a run, or of the runs of a λ path.")
@@ -94,11 +93,7 @@ def export_parts(
     If the path has its discriminator, ``critic.onnx`` is that: source and image, uint8 (1, C, H, W), -> ``real``,
     float32 (1, 1, H/8 - 2, W/8 - 2), the probability that each 70×70 patch is real, as of ``critic_map``.
 
-    Returns:
-        The files: two, or three.
-
-    Raises:
-        ValueError: also for a single generator, and for a file in place of the folder.
+    Returns the two or three files. Raises ValueError also for a single generator, and a file in place of the folder.
     """
     if not isinstance(path, LambdaPath):
         raise ValueError("Parts are for a λ path, but this is one generator: export it as one file, without --parts.")

@@ -21,13 +21,8 @@ class OnnxMissingError(ImportError):
 class OnnxGraph:
     """ONNX graph under construction. Its methods return the name of what they add.
 
-    Args:
-        weights: how the weights of convolutions are stored: as "float32", "float16" or "int8". The graph itself turns
-            them to float32 and computes with that.
-
-    Raises:
-        ValueError: for any other ``weights``.
-        OnnxMissingError: if the package onnx is not installed.
+    The weights of convolutions are stored as "float32", "float16" or "int8". The graph itself turns them to float32 and
+    computes with that. Raises ValueError for any other ``weights``, OnnxMissingError if the package onnx is not there.
     """
 
     def __init__(self, weights: str):

@@ -149,8 +149,7 @@ def _add_parameter(
 ) -> str:
     """Add a parameter, given for each anchor; with ``shares``, its interpolation between the anchors.
 
-    Args:
-        channel: the axis of the output channels of a convolution's weights; None for all else, which stays float32.
+    ``channel`` is the axis of the output channels of a convolution's weights; None for all else, which stays float32.
     """
     shape = values[0].shape
     if shares is None:

@@ -31,8 +31,7 @@ class TrainingFilm:
         frames: their greatest number.
         sources: that are shown in place of those of the pairs, such as drawings, uint8 (N, C, S, S).
 
-    Attributes:
-        frames: of each its step, its outputs (uint8, N, C, S, S) and its metrics by "trained on" and "others".
+    Each of its ``frames`` has its step, its outputs (uint8, N, C, S, S) and its metrics by "trained on" and "others".
     """
 
     def __init__(self, pairs: Pairs, trained: Pairs, file: str | Path, frames: int = 16, sources: Tensor | None = None):

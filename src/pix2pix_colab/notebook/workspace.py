@@ -111,10 +111,7 @@ class Workspace:
         """Training settings of the preset for these pairs: their channels, and the paper's epochs for its data sets.
 
         ``standard`` takes an eighth of those epochs. A limited preset takes about the same number of steps for any
-        number of pairs.
-
-        Args:
-            changes: settings of ``TrainConfig`` that replace those of the preset, such as ``lambda_l1=10``.
+        number of pairs. ``changes`` are settings that replace those of the preset, such as ``lambda_l1=10``.
         """
         config, known = self.preset.config, known_dataset(self.dataset or self.preset.dataset, self.data)
         epochs, batch_size = config.epochs, config.batch_size
@@ -171,10 +168,8 @@ def open_workspace(
             target_channels, any_aspect, exif.
 
     The root folder is that of ``find_root``. The environment's PIX2PIX_KEEP may name a backup folder, such as one on a
-    mounted Google Drive: see ``load_pairs``.
-
-    Raises:
-        ValueError: for an unknown preset, image size or option, or a backup folder that is to be backed up itself.
+    mounted Google Drive: see ``load_pairs``. Raises ValueError for an unknown preset, image size or option, or a backup
+    folder that is to be backed up itself.
     """
     device = default_device()
     preset = default_preset(device) if preset == "auto" else preset

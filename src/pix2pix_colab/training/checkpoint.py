@@ -12,10 +12,7 @@ from ..utils.files import atomic_write
 def save_checkpoint(path: str | Path, state: dict, previous: Path | None = None) -> None:
     """Write ``state`` (tensors, numbers, strings, and dicts and lists of them) to ``path``, atomically.
 
-    It is flushed to the disk and read back before it takes the place of the old one.
-
-    Args:
-        previous: where the old file is moved to; None replaces it.
+    It is flushed to the disk and read back before it takes the place of the old one, which is moved to ``previous``.
     """
     with atomic_write(Path(path), previous) as partial:
         with partial.open("wb") as file:

@@ -20,10 +20,8 @@ class CapturedStep:
     """CUDA graph of a step: captured once, then replayed, hundreds of kernels for one call from Python.
 
     At batch size 1 the kernels are short, and launching them one by one would leave the GPU waiting. The results are
-    those of the eager step. A smaller batch, such as the last of an epoch, runs eagerly.
-
-    Args:
-        device: the GPU. The environment variable PIX2PIX_CUDA_GRAPH=0 turns the graph off.
+    those of the eager step. A smaller batch, such as the last of an epoch, runs eagerly. The environment variable
+    PIX2PIX_CUDA_GRAPH=0 turns the graph off.
     """
 
     def __init__(self, device: torch.device):

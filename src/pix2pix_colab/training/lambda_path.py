@@ -82,8 +82,7 @@ def train_lambda_path(
 def read_lambda_path(root: str | Path, device: torch.device | str = "cpu") -> LambdaPath:
     """Read the runs in ``root`` as a λ path, with the discriminator of its trunk.
 
-    Raises:
-        FileNotFoundError, ValueError: as ``read_sweep``, and ValueError for runs that are no path.
+    Raises FileNotFoundError or ValueError as ``read_sweep``, and ValueError for runs that are no path.
     """
     runs = read_sweep(root)
     trunk = next((run for run in runs.values() if not run.config.late_layers), None)

@@ -81,10 +81,8 @@ class RunFolder:
     def save(self, state: dict, wait: bool = False) -> None:
         """Write a checkpoint of the current state, and its history, while the training continues.
 
-        An error in writing is raised by the next call. If the last one is still being written, nothing is done.
-
-        Args:
-            wait: return only when it is on the disk, and in the copy, if the run has one.
+        An error in writing is raised by the next call. If the last one is still being written, nothing is done. With
+        ``wait`` it returns only when it is on the disk, and in the copy, if the run has one.
         """
         if self._writing and not wait and not self._writing.done():
             return
@@ -155,11 +153,7 @@ def copy_run(source: Path, target: Path) -> None:
 def keep_copies(root: Path, place: Path | None) -> list[str]:
     """Copy all runs in ``root`` to ``place`` from now on, and take over what is further there; None ends that.
 
-    Returns:
-        What was restored, in words.
-
-    Raises:
-        OSError: if the place can't be read or written.
+    Returns what was restored, in words. Raises OSError if the place can't be read or written.
     """
     set_place(root, place)
     if not place:

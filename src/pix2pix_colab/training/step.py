@@ -162,10 +162,8 @@ class Training:
     def log(self) -> None:
         """Append the mean of the pending losses to the history. Only here does the training wait for a GPU.
 
-        In fp16 a step whose loss overflows is skipped by the scaler, and left out here.
-
-        Raises:
-            FloatingPointError: if a loss is no finite number any more; in fp16, if none is.
+        In fp16 a step whose loss overflows is skipped by the scaler, and left out here. Raises FloatingPointError if a
+        loss is no finite number any more; in fp16, if none is.
         """
         losses = torch.stack(self.pending)
         if self.scaler.is_enabled():

@@ -50,10 +50,8 @@ def estimate_time(
     """Estimate the remaining steps and time of ``sweep`` or, with ``path``, ``train_lambda_path``, of equal arguments.
 
     The step is timed for ``seconds`` on untrained networks, separately for ∞, which trains no D, and for the legs of a
-    path, in which few layers learn. Nothing is written, and the caller's random state is kept.
-
-    Raises:
-        ValueError: for a λ or pairs that ``sweep`` would refuse. The settings of the runs in ``root`` are not checked.
+    path, in which few layers learn. Nothing is written, and the caller's random state is kept. A λ or pairs that
+    ``sweep`` would refuse are a ValueError. The settings of the runs in ``root`` are not checked.
     """
     device, total, rates = torch.device(device or default_device()), TimeEstimate(0, 0.0), {}
     base = config or (start.config if start else TrainConfig())

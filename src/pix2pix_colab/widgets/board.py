@@ -34,11 +34,8 @@ class DrawingBoard(SavedForm, anywidget.AnyWidget):
         classes: the colour of each class by its name; None takes those of the examples (``label_classes``).
         discriminator: whose verdicts can be shown; None takes that of the path, if it has one.
 
-    Attributes:
-        source: the label map that was translated last, uint8 (3, S, S); at first that to start from.
-
-    Raises:
-        ValueError: if there is no generator; if the examples have another size, or are no label maps.
+    Its ``source`` is the label map that was translated last, uint8 (3, S, S); at first that to start from. Raises
+    ValueError if there is no generator, or if the examples have another size, or are no label maps.
     """
 
     _esm = script("drawing/widget.js")
@@ -143,8 +140,7 @@ def board_of_pairs(
 ) -> DrawingBoard | ipywidgets.HTML:
     """The drawing board with the sources of some pairs; or a sentence, if these are no label maps.
 
-    Args:
-        pairs: some pairs; None takes ``example_label_maps`` of facades, for networks that were trained on such.
+    Without pairs it has ``example_label_maps`` of facades, for networks that were trained on such.
     """
     try:
         return DrawingBoard(networks, pairs.source if pairs is not None else example_label_maps(_image_size(networks)))

@@ -64,8 +64,7 @@ def _judge(
 def slider_of_path(path: LambdaPath, pairs: Pairs | Tensor | None = None) -> LambdaSlider:
     """The slider of a λ path, which translates some pairs by 21 λ. The path's discriminator, if it has one, judges.
 
-    Args:
-        pairs: some pairs; or only sources, uint8 (N, C, S, S). None takes ``example_label_maps``.
+    In place of pairs there may be only sources, uint8 (N, C, S, S). None takes ``example_label_maps``.
     """
     if isinstance(pairs, Pairs):
         outputs = path.translate(pairs.source, path.grid())

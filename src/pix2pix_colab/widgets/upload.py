@@ -29,11 +29,8 @@ class ImagePicker(anywidget.AnyWidget):
 class ImageUpload(SavedForm, ipywidgets.VBox):
     """A button to upload an image, with the slider of that image below it. Nothing waits for it: "Run all" continues.
 
-    Args:
-        compare: makes a ``LambdaSlider`` of the bytes of an image file; its ValueErrors and MemoryErrors are shown.
-
-    Attributes:
-        slider: that of the last image; None if there is none.
+    ``compare`` makes a ``LambdaSlider`` of the bytes of an image file; its ValueErrors and MemoryErrors are shown.
+    ``slider`` is that of the last image; None if there is none.
     """
 
     def __init__(self, compare: Callable[[bytes], LambdaSlider]):

@@ -40,9 +40,8 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
             targets, ``target_verdicts`` are needed, too.
         positions: in place of ``describe_positions``, where the numbers are no λ but those of another ``axis``.
 
-    Raises:
-        ValueError: if there is no output; if the λ, sources, targets or names differ in their number of images; or if
-            the stops are not λ of the outputs, or lack the least or the greatest.
+    Raises ValueError if there is no output; if the λ, sources, targets or names differ in their number of images; or if
+    the stops are not λ of the outputs, or lack the least or the greatest.
     """
 
     _esm = script("widget.js")
@@ -174,16 +173,11 @@ def _finite(value: float | None) -> float | None:
 def describe_positions(lambdas: Sequence[float], stops: Sequence[float]) -> list[dict[str, str | bool]]:
     """Describe each λ in words. One between two stops is rounded to two digits, unless these are past a stop.
 
-    Args:
-        lambdas: ascending.
-        stops: those of them that were trained, ascending; the λ between them are interpolated.
+    Both are ascending. The stops are the λ that were trained; those between them are interpolated.
 
-    Returns:
-        For each λ its label ("λ = 100"), short ("100"), meaning and whether it is a stop: a ``Position`` of
-        lambda_control.js, which makes the λ control of them.
-
-    Raises:
-        ValueError: if the stops are not among the λ, or lack the least or the greatest.
+    Returns for each λ its label ("λ = 100"), short ("100"), meaning and whether it is a stop: a ``Position`` of
+    lambda_control.js, which makes the λ control of them. Raises ValueError if the stops are not among the λ, or lack
+    the least or the greatest.
     """
     if not {lambdas[0], lambdas[-1]} <= set(stops) <= set(lambdas):
         raise ValueError("The stops must be λ of the outputs, and the least and the greatest be among them.")
