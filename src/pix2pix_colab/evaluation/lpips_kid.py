@@ -27,11 +27,8 @@ SUBSETS = 100  # of KID
 def lpips(output: Tensor, target: Tensor, device: torch.device | str) -> Tensor:
     """Learned perceptual image patch similarity (Zhang et al. 2018), in AlexNet's features: 0 is equal.
 
-    Both are uint8 (N, 1 or 3, H, W). Returns float32 (N,) on the CPU.
-
-    Raises:
-        ValueError: if they differ in shape, there is none, or they are smaller than ``SMALLEST``.
-        ConnectionError: if the weights can't be fetched.
+    Both are uint8 (N, 1 or 3, H, W). Returns float32 (N,) on the CPU. Raises ValueError if they differ in shape, there
+    is none, or they are smaller than ``SMALLEST``, and ConnectionError if the weights can't be fetched.
     """
     check_shapes(output, target)
     if min(target.shape[2:]) < SMALLEST:

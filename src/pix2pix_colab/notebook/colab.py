@@ -53,11 +53,8 @@ def upload(folder: Path) -> Iterator[Path]:
     """Ask for an archive or images in the browser, and yield the archive; images are packed into one.
 
     If none is chosen, it is that of the previous upload, which is deleted only when the new one has been read: if an
-    error is raised in the ``with`` block, the new one is deleted.
-
-    Raises:
-        ValueError: if this isn't Colab.
-        FileNotFoundError: if nothing is chosen, and nothing was before.
+    error is raised in the ``with`` block, the new one is deleted. Raises ValueError if this isn't Colab, and
+    FileNotFoundError if nothing is chosen, and nothing was before.
     """
     if not on_colab():
         raise ValueError("Uploading works only on Colab: give the path of your folder or archive instead.")

@@ -27,9 +27,7 @@ def pack(folder: str | Path, root: str | Path) -> Path:
 def unpack_runs(file: str | Path, root: str | Path) -> list[str]:
     """Take over the runs of a ``pack`` that are further than those in ``root/runs``; return what was, in words.
 
-    Raises:
-        ValueError: if the file is no sound archive, or a run in it is damaged.
-        OSError: if the disk is full or can't be written.
+    Raises what ``unpack`` does, and ValueError if a run in it is damaged.
     """
     file, root = Path(file), Path(root)
     temporary = root / f".{file.stem}"

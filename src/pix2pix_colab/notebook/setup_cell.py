@@ -28,9 +28,8 @@ def set_up(ref: str = "", drive: bool = False) -> None:
         ref: the branch, tag or commit that the notebook needs. Ignored if the package was not installed by git.
         drive: back up data and runs on Google Drive, from which ``open_workspace`` restores them.
 
-    Raises:
-        RuntimeError: if another ref is installed, which on Colab is then uninstalled; or if Drive can't be mounted.
-        ValueError: if a downloaded run is damaged.
+    Raises RuntimeError if another ref is installed, which on Colab is then uninstalled, or if Drive can't be mounted,
+    and ValueError if a downloaded run is damaged.
     """
     revision = _check_revision(ref)
     enable_widgets()

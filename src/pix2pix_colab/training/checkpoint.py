@@ -23,11 +23,9 @@ def save_checkpoint(path: str | Path, state: dict, previous: Path | None = None)
 
 
 def load_checkpoint(path: str | Path) -> dict:
-    """Load what ``save_checkpoint`` wrote, with its tensors on the CPU.
+    """Load what ``save_checkpoint`` wrote, with its tensors on the CPU. FileNotFoundError if there is no such file.
 
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if the file is damaged, or holds anything but tensors and plain data (which could run code).
+    Raises ValueError if it is damaged, or holds anything but tensors and plain data (which could run code).
     """
     path = Path(path)
     if not path.is_file():

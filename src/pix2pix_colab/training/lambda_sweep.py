@@ -59,9 +59,7 @@ def check_folder_names(lambdas: Sequence[float]) -> None:
 def read_sweep(root: str | Path) -> dict[float, Run]:
     """Read the runs of a sweep from ``root``, in the order of λ.
 
-    Raises:
-        FileNotFoundError: if there are none.
-        ValueError: if a checkpoint is damaged.
+    Raises FileNotFoundError if there are none, ValueError if a checkpoint is damaged.
     """
     runs = []
     for folder in sorted(Path(root).glob("lambda_*")):

@@ -27,9 +27,8 @@ class RunFolder:
     It holds ``checkpoint.pt``, the newest checkpoint; ``checkpoint.previous.pt``, the one before; and ``history.csv``,
     the losses for pandas or a spreadsheet. A thread writes them, so that a slow disk doesn't hold up the training.
 
-    Raises:
-        FolderInUseError: on entering, if another training is at work there.
-        OSError: on entering or saving, if the folder can't be written or the disk is full.
+    Raises FolderInUseError on entering, if another training is at work there, and OSError on entering or saving, if the
+    folder can't be written or the disk is full.
     """
 
     def __init__(self, path: str | Path):
@@ -133,9 +132,7 @@ def write_history(path: Path, rows: list[dict]) -> None:
 def copy_run(source: Path, target: Path) -> None:
     """Copy a finished run into another folder, unless it is that folder, or holds the run already.
 
-    Raises:
-        FileNotFoundError, ValueError: as ``load_newest``, and ValueError if another run is in the folder.
-        FolderInUseError, OSError: as ``RunFolder``.
+    Raises what ``load_newest`` and ``RunFolder`` do, and ValueError if another run is in the folder.
     """
     checkpoint, folder = load_newest(source), RunFolder(target)
     there = folder.load()

@@ -105,9 +105,7 @@ class Checkpoint(NamedTuple):
 def load_newest(folder: str | Path) -> Checkpoint:
     """Load the newest sound checkpoint of a run, from its folder or a copy that is further. A damaged one is a warning.
 
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if none of them is sound.
+    Raises FileNotFoundError if there is none, ValueError if none of them is sound.
     """
     copies = RunCopies.of(Path(folder))
     try:

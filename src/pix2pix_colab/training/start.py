@@ -17,9 +17,8 @@ Weights = Mapping[str, Mapping[str, Tensor]]  # of "generator" and "discriminato
 def load_start(start: Run | LambdaPath | None, config: TrainConfig) -> tuple[Weights | None, Start | None]:
     """Load the weights to start from, and their name. None for random weights.
 
-    Raises:
-        ValueError: if the networks differ from those of ``config``, or if what doesn't learn would stay random.
-        TypeError: if the start is neither a run nor a path.
+    Raises ValueError if the networks differ from those of ``config``, or if what doesn't learn would stay random, and
+    TypeError if the start is neither a run nor a path.
     """
     if start is None:
         if config.late_layers:

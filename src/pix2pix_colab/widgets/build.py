@@ -117,9 +117,7 @@ def slider_of_image(
             path. A tensor is translated at its own scale, all else as training saw its images.
         fit: False translates anything at its own scale, as in ``translate``.
 
-    Raises:
-        ValueError: if it can't be read as an image.
-        MemoryError: as ``translate`` does.
+    Raises ValueError if it can't be read as an image, and MemoryError as ``translate`` does.
     """
     path = generators if isinstance(generators, LambdaPath) else None
     first, longest = (path.anchors[0], LONGEST_ON_PATH) if path else (next(iter(generators.values())), LONGEST)

@@ -110,13 +110,8 @@ def open_dataset(where: str | Path, root: str | Path = "data", cache: str | Path
             and a warning says so.
         cache: as ``download`` takes it, for a data set by name.
 
-    Returns:
-        The folder or image itself, or the folder in ``root`` which holds what the archive does. Nothing is written
-        elsewhere.
-
-    Raises:
-        FileNotFoundError: if it is none of these.
-        ValueError, ConnectionError, OSError: as ``download`` does.
+    Returns the folder or image itself, or the folder in ``root`` which holds what the archive does. Nothing is written
+    elsewhere. Raises what ``download`` does, and FileNotFoundError if it is none of these.
     """
     where, root = str(where).strip(), Path(root)
     path, address = Path(where).expanduser(), urlsplit(where)
