@@ -5,19 +5,13 @@ import math
 from contextlib import suppress
 from pathlib import Path
 
+import torch
+
 from ..generator import UNetGenerator
 from ..lambda_path import LambdaPath
 from ..training import read_lambda_path, read_run
+from . import unet_layers
 from .onnx_graph import DEFAULT_WEIGHTS, OnnxGraph
-from .unet_layers import (
-    add_denormalised,
-    add_discriminator,
-    add_early_layers,
-    add_late_layers,
-    add_normalised,
-    add_shares,
-    sample_masks,
-)
 
 Size = tuple[int, int]
 LARGEST = 4096  # px; memory grows with the square, so that far more would end the process without a word
@@ -74,11 +68,11 @@ def export_onnx(
     path = network if isinstance(network, LambdaPath) else None
     anchors, late = (path.anchors, path.late_layers) if path else ([network], 1)
     graph, size = OnnxGraph(weights), _check_size(anchors[0], size)
-    masks = sample_masks(anchors[0], size, seed)
+    masks = unet_layers.sample_masks(anchors[0], size, seed)
     source = _add_source(graph, anchors[0], size)
     shares = _add_position(graph, anchors) if path else None
-    features = add_early_layers(graph, anchors[0], source, late, masks)
-    output = add_late_layers(graph, anchors, *features, late, masks, shares)
+    features = unet_layers.add_early_layers(graph, anchors[0], source, late, masks)
+    output = unet_layers.add_late_layers(graph, anchors, *features, late, masks, shares)
     _add_output(graph, output, anchors[0], size)
     return graph.save(file, _describe("λ path" if path else "generator", anchors[0], path, size, seed, weights))
 
@@ -101,16 +95,16 @@ def export_parts(
         raise ValueError(f"{folder} is a file, but the two parts go into a folder: name one, or a new one.")
     anchors, late = path.anchors, path.late_layers
     size, folder = _check_size(anchors[0], size), Path(folder)
-    masks, shapes = sample_masks(anchors[0], size, seed), _feature_shapes(anchors[0], late, size)
+    masks, shapes = unet_layers.sample_masks(anchors[0], size, seed), _feature_shapes(anchors[0], late, size)
 
     early = OnnxGraph(weights)
-    x, skips = add_early_layers(early, anchors[0], _add_source(early, anchors[0], size), late, masks)
+    x, skips = unet_layers.add_early_layers(early, anchors[0], _add_source(early, anchors[0], size), late, masks)
     for value, (name, shape) in zip([x, *skips], shapes.items(), strict=True):
         early.output(value, name, shape)
 
     after = OnnxGraph(weights)
     x, *skips = (after.input(name, shape) for name, shape in shapes.items())
-    output = add_late_layers(after, anchors, x, skips, late, masks, _add_position(after, anchors))
+    output = unet_layers.add_late_layers(after, anchors, x, skips, late, masks, _add_position(after, anchors))
     _add_output(after, output, anchors[0], size)
     graphs = {"early": (early, "early layers of a λ path"), "late": (after, "late layers of a λ path")}
     if path.discriminator:
@@ -124,9 +118,9 @@ def export_parts(
 def _critic_graph(path: LambdaPath, size: Size, weights: str) -> OnnxGraph:
     graph, critic = OnnxGraph(weights), path.discriminator
     source = _add_source(graph, path.anchors[0], size)
-    image = add_normalised(graph, graph.input("image", [1, critic.target_channels, *size], "UINT8"))
+    image = unet_layers.add_normalised(graph, graph.input("image", [1, critic.target_channels, *size], "UINT8"))
     shape = [1, 1, *(side // 8 - 2 for side in size)]
-    graph.output(add_discriminator(graph, critic, source, image), "real", shape)
+    graph.output(unet_layers.add_discriminator(graph, critic, source, image), "real", shape)
     return graph
 
 
@@ -142,28 +136,24 @@ def _check_size(generator: UNetGenerator, size: int | Size | None) -> Size:
 
 
 def _add_source(graph: OnnxGraph, generator: UNetGenerator, size: Size) -> str:
-    return add_normalised(graph, graph.input("source", [1, generator.source_channels, *size], "UINT8"))
+    return unet_layers.add_normalised(graph, graph.input("source", [1, generator.source_channels, *size], "UINT8"))
 
 
 def _add_position(graph: OnnxGraph, anchors: list[UNetGenerator]) -> str:
-    return add_shares(graph, graph.input("position", [1]), len(anchors))
+    return unet_layers.add_shares(graph, graph.input("position", [1]), len(anchors))
 
 
 def _add_output(graph: OnnxGraph, x: str, generator: UNetGenerator, size: Size) -> None:
-    graph.output(add_denormalised(graph, x), "output", [1, generator.target_channels, *size], "UINT8")
+    graph.output(unet_layers.add_denormalised(graph, x), "output", [1, generator.target_channels, *size], "UINT8")
 
 
 def _feature_shapes(generator: UNetGenerator, late: int, size: Size) -> dict[str, list[int]]:
     """Shapes of what ``UNetGenerator.early_layers`` returns, by name."""
-
-    def shape(channels: int, halvings: int) -> list[int]:
-        return [1, channels, *(pixels >> halvings for pixels in size)]
-
-    shapes = {"features": shape(generator.decoder[-late][1].in_channels, late)}
-    for i in range(late - 1 if generator.skips else 0):
-        convolution = generator.encoder[i][-1 if i == 0 else 1]
-        shapes[f"skip_{i + 1}"] = shape(convolution.out_channels, i + 1)
-    return shapes
+    with torch.device("meta"):  # which computes nothing
+        twin, source = UNetGenerator(**generator.settings), torch.empty(1, generator.source_channels, *size)
+        x, skips = twin.early_layers(source, late)
+    named = {f"skip_{i}": skip for i, skip in enumerate(skips if generator.skips else [], start=1)}
+    return {name: list(each.shape) for name, each in {"features": x, **named}.items()}
 
 
 def _describe(
