@@ -80,15 +80,13 @@ class Picture:
         8-bit image in a set of wider ones, whose range goes beyond 255, keeps its own.
         """
         found = self.values()
-        if found is None and values and max(values) > 255:
-            values = None
-        if values is None:
-            if found is None:
-                return self.pixels
+        if values is None and found:
             if found.bits is None:
                 raise RangeNeededError(found)
             values = 0, 2**found.bits - 1
         if found is None:
+            if values is None or max(values) > 255:
+                return self.pixels
             levels = np.asarray(self.pixels)
             beyond = (levels > max(values)) & (levels < 255)  # 255 is no class, in masks of class ids
             if 2 * beyond.sum() > (levels < 255).sum() > 0:
