@@ -39,14 +39,11 @@ def load_start(start: Run | LambdaPath | None, config: TrainConfig) -> tuple[Wei
 
 def _of_path(path: LambdaPath, lambda_l1: float) -> tuple[Weights, Start]:
     """The weights of a path at a λ. The name has the digest of its anchors: between them, CPUs round differently."""
-    networks = {"generator": path.generator(lambda_l1), "discriminator": path.discriminator}
-    weights = {
-        name: {key: each.cpu() for key, each in network.state_dict().items()} if network else {}
-        for name, network in networks.items()
-    }
+    critic = path.discriminator.state_dict() if path.discriminator else {}
     first, *others = path.anchors
     parts = [first, *(anchor.decoder[-path.late_layers :] for anchor in others)]
-    digest = digest_weights([*(part.state_dict() for part in parts), weights["discriminator"]])
+    digest = digest_weights([*(part.state_dict() for part in parts), critic])
+    weights = {"generator": path.generator(lambda_l1).state_dict(), "discriminator": critic}
     return weights, Start(lambda_l1, f"{lambda_label(lambda_l1)} of a λ path (weights {digest})")
 
 
