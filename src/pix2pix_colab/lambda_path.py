@@ -90,7 +90,8 @@ class LambdaPath:
         position = self.position(lambda_l1)
         ends = (self.anchors[math.floor(position)], self.anchors[math.ceil(position)])
         low, high = (generator.decoder[-self.late_layers :].state_dict() for generator in ends)
-        weights = {name: _between(low[name], high[name], position % 1) for name in low}
+        floats = [name for name in low if low[name].is_floating_point()]  # the others are the counts of BatchNorm
+        weights = low | {name: torch.lerp(low[name], high[name], position % 1) for name in floats}
         return with_late_layers(self.anchors[0], self.late_layers, weights)
 
     def translate(
@@ -120,11 +121,6 @@ def with_late_layers(generator: UNetGenerator, late: int, weights: Mapping[str, 
     other = copy.deepcopy(generator, {id(layer): layer for layer in early})  # a copy with the same early layers
     other.decoder[-late:].load_state_dict(weights)
     return other
-
-
-def _between(low: Tensor, high: Tensor, part: float) -> Tensor:
-    """Weights between two: exactly the first at 0. What is no float, the counts of BatchNorm, is the first's."""
-    return torch.lerp(low, high, part) if low.is_floating_point() else low
 
 
 def _count_late_layers(generators: list[UNetGenerator]) -> int:

@@ -48,11 +48,6 @@ METRICS = {
 """All metrics by key, in the order of the tables."""
 
 
-def identity(mean: Tensor) -> Tensor:
-    """Statistic of a metric that is the mean over the images."""
-    return mean
-
-
 def ratio(mean: Tensor) -> Tensor:
     """Ratio of two means: (..., 2) -> (...)."""
     return mean[..., 0] / mean[..., 1]
@@ -84,7 +79,7 @@ class Measurement(NamedTuple):
     """
 
     per_image: Tensor  # float32 (N, ...)
-    statistic: Callable[[Tensor], Tensor] = identity  # of the mean, (..., *per_image.shape[1:]) -> (...)
+    statistic: Callable[[Tensor], Tensor] = lambda mean: mean  # (..., *per_image.shape[1:]) -> (...)
 
     @property
     def value(self) -> float:
