@@ -93,8 +93,9 @@ def _train(
         if checkpoint := folder.load():
             checkpoint.check(identity, folder.path)
             training.load_state_dict(checkpoint.state)
-        elif weights:
-            training.start_from(weights)
+        elif weights:  # what is missing stays random
+            training.generator.load_state_dict(weights["generator"], strict=False)
+            training.discriminator.load_state_dict(weights["discriminator"], strict=False)
         return training.steps_done == training.steps
 
     def report() -> None:

@@ -1,7 +1,6 @@
 """One step of training: the two networks, their optimisers, and how they are updated."""
 
 import math
-from collections.abc import Mapping
 
 import torch
 from torch import Tensor
@@ -80,11 +79,6 @@ class Training:
         self.history: list[dict] = []
         self.pending: list[Tensor] = []  # the losses of the steps since the last row of the history
         self._captured = CapturedStep(self.device) if on_gpu else None
-
-    def start_from(self, weights: Mapping[str, Mapping[str, Tensor]]) -> None:
-        """Begin with these weights of "generator" and "discriminator". What is missing stays random."""
-        self.generator.load_state_dict(weights["generator"], strict=False)
-        self.discriminator.load_state_dict(weights["discriminator"], strict=False)
 
     @property
     def epoch(self) -> int:
