@@ -1,8 +1,10 @@
-"""Layer tables of the two networks, read from the modules."""
+"""Layers of the two networks: tables, read from the modules, and a plot of how much they differ between networks."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
+from matplotlib.figure import Figure
 from torch import nn
 from torch.func import functional_call
 
@@ -96,3 +98,27 @@ def _name(module: nn.Module) -> str:
         return f"{name} {kernel}×{kernel} {'×' if module.transposed else '/'}{stride}"
     number = getattr(module, "negative_slope", getattr(module, "p", None))
     return name if number is None else f"{name} {number:g}"
+
+
+def weight_change(first: UNetGenerator, second: UNetGenerator) -> dict[str, float]:
+    """Relative change of each layer's weights, ‖second − first‖ / ‖first‖, by the layer's name; 0 is bit-equal."""
+    changes = {}
+    for side in ("encoder", "decoder"):
+        for number, layers in enumerate(zip(getattr(first, side), getattr(second, side), strict=True), start=1):
+            one, other = (torch.cat([weight.detach().flatten() for weight in layer.parameters()]) for layer in layers)
+            changes[f"{side} {number}"] = ((other - one).norm() / one.norm()).item()
+    return changes
+
+
+def change_plot(changes: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Bars of the relative change of each layer: what ``weight_change`` returned, by the name of the comparison."""
+    figure = Figure(figsize=(10, 2.8), layout="constrained")
+    axes, width = figure.subplots(), 0.8 / len(changes)
+    for i, (name, change) in enumerate(changes.items()):
+        places = [place + i * width for place in range(len(change))]
+        axes.bar(places, change.values(), width, label=name)
+    layers = next(iter(changes.values()))
+    axes.set_xticks([place + 0.4 - width / 2 for place in range(len(layers))], layers, rotation=45, ha="right")
+    axes.set(ylabel="relative change of the weights")
+    axes.legend(fontsize="small")
+    return figure
