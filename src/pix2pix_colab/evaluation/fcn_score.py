@@ -84,10 +84,7 @@ def _train(segmenter: Segmenter, pairs: Pairs, steps: int, seed: int, device: to
 
 @torch.no_grad()
 def confusion_matrices(segmenter: Segmenter, images: Tensor, labels: Tensor) -> Tensor:
-    """Confusion matrix of each image: uint8 (N, 3, S, S) and labels int64 (N, S, S) -> pixel counts (N, 12, 12).
-
-    Rows are the true classes, columns the predicted ones.
-    """
+    """Pixel counts (N, 12, 12), true × predicted class, of each image: uint8 (N, 3, S, S), labels int64 (N, S, S)."""
     device, counts = next(segmenter.parameters()).device, []
     for image, truth in zip(images, labels, strict=True):
         predicted = segmenter(to_float(image[None].to(device).expand(-1, 3, -1, -1))).argmax(dim=1)

@@ -109,10 +109,7 @@ class Report:
         return {(a, b): (row[a].value - row[b].value, p) for (a, b), p in zip(pairs, adjusted, strict=True)}
 
     def difference_table(self, key: str) -> str:
-        """``compare`` as Markdown: the λ of the row minus that of the column, in brackets if not significant.
-
-        It is empty for a single λ.
-        """
+        """``compare`` as Markdown: row minus column, in brackets if not significant. It is empty for a single λ."""
         found, lambdas = self.compare(key), list(self.measured[key])
 
         def cell(a: float, b: float) -> str:

@@ -45,10 +45,7 @@ def add_denormalised(graph: OnnxGraph, x: str) -> str:
 
 
 def add_shares(graph: OnnxGraph, position: str, anchors: int) -> str:
-    """Share of each anchor in the weights at a position: (1,) -> (1, anchors).
-
-    At most two neighbours have one, 1 - their distance. At an anchor its own share is exactly 1.
-    """
+    """Share of each anchor in the weights at a position, max(0, 1 - their distance): (1,) -> (1, anchors)."""
     inside = graph.node("Clip", position, graph.constant(0.0), graph.constant(float(anchors - 1)))
     distance = graph.node("Abs", graph.node("Sub", inside, graph.constant(torch.arange(float(anchors))[None])))
     return graph.node("Relu", graph.node("Sub", graph.constant(1.0), distance))

@@ -63,10 +63,7 @@ def pair_grid(pairs: Pairs, across: int = 4) -> Figure:
 
 
 def lambda_grid(pairs: Pairs | None, outputs: Mapping[float, Tensor]) -> Figure:
-    """The outputs of all λ, uint8 (N, 1 or 3, S, S), side by side, a row for each test image.
-
-    The test pairs are shown in the first two columns; None leaves them out.
-    """
+    """The outputs of all λ, uint8 (N, 1 or 3, S, S), a row for each image; before them its pair, if given."""
     front = [("source", pairs.source), ("target", pairs.target)] if pairs else []
     return image_grid(front + [(lambda_label(lambda_l1), output) for lambda_l1, output in outputs.items()])
 

@@ -57,10 +57,7 @@ def check_folder_names(lambdas: Sequence[float]) -> None:
 
 
 def read_sweep(root: str | Path) -> dict[float, Run]:
-    """Read the runs of a sweep from ``root``, in the order of λ.
-
-    Raises FileNotFoundError if there are none, ValueError if a checkpoint is damaged.
-    """
+    """Read the runs of a sweep in the order of λ. FileNotFoundError if there are none, ValueError if one is damaged."""
     runs = []
     for folder in sorted(Path(root).glob("lambda_*")):
         if list_runs(folder):

@@ -14,10 +14,7 @@ QUALITIES = (92, 85, 75, 60, 40, 20)
 
 
 def encode(images: Tensor) -> list[bytes]:
-    """Encode uint8 (N, 3, H, W) or (N, 1, H, W) as N WebPs.
-
-    A label map is lossless: its edges stay sharp, and it takes less than 1 kB so.
-    """
+    """Encode uint8 (N, 1 or 3, H, W) as N WebPs. A label map is lossless: its edges stay sharp, in less than 1 kB."""
     encoded = []
     for image in images:
         picture = to_pil_image(image.expand(3, -1, -1).cpu())
