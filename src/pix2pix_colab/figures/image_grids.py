@@ -1,4 +1,4 @@
-"""Image grids: pairs, the outputs of each λ, the feature maps of a layer."""
+"""Image grids: pairs, the outputs of each λ, the feature maps of a layer, the discriminator's verdicts."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,11 +9,14 @@ from matplotlib.ticker import NullLocator
 from torch import Tensor
 
 from ..data import Pairs
+from ..discriminator import PatchDiscriminator
 from ..evaluation import find_disagreement, measure
+from ..inference import critic_map
 from ..loss import lambda_label
 from ..utils.images import to_uint8
 
 GAP = 6  # px between images
+VERDICTS = "PuOr"  # fake is orange, real is violet, in doubt white; told apart by the colour-blind, too
 
 Columns = Sequence[tuple[str, Tensor]]
 
@@ -99,3 +102,23 @@ def disagreement_grid(
         heading = f"{lambda_label(k)}: L1 {found['l1']:.2f}, SSIM {found['ssim']:.2f}"
         grid.append((f"{heading}\nsharpness {found['sharpness']:.2f}", detail))
     return image_grid([("source", source), *grid, ("target", target)] if with_pair else grid, image_inches=2.6)
+
+
+def critic_grid(discriminator: PatchDiscriminator, source: Tensor, images: Mapping[str, Tensor]) -> Figure:
+    """The discriminator's verdicts: each image, and below it the map of its patches, with the share called real.
+
+    The source is uint8 (1, C, S, S), and so are the images, by the words above them.
+    """
+    figure = Figure(figsize=(2.2 * len(images) + 0.9, 4.7), layout="constrained", dpi=120)
+    rows = figure.subplots(2, len(images), squeeze=False)
+    for (words, image), above, below in zip(images.items(), *rows, strict=True):
+        verdicts = critic_map(discriminator, source, image)[0].cpu()
+        above.imshow(image[0].expand(3, -1, -1).permute(1, 2, 0).cpu().numpy())
+        above.set_title(words, fontsize=9)
+        shown = below.imshow(verdicts.numpy(), cmap=VERDICTS, vmin=0, vmax=1)
+        below.set_title(f"{(verdicts > 0.5).float().mean():.0%} called real", fontsize=9)
+    for axes in rows.flat:
+        axes.set_axis_off()
+    bar = figure.colorbar(shown, ax=rows, ticks=[0, 0.5, 1], shrink=0.5)
+    bar.ax.set_yticklabels(["called fake", "in doubt", "called real"], fontsize=8)
+    return figure

@@ -1,9 +1,10 @@
-"""Plots of the losses of a run and of the metrics of each λ."""
+"""Plots of the losses of a run, of the metrics of each λ, and of the spectrum of images."""
 
 import math
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -99,4 +100,23 @@ def tradeoff_plot(report: Report, outputs: Mapping[float, Tensor], image: int = 
     grid = right.subplots(math.ceil(len(details) / 3), min(3, len(details)), squeeze=False).flatten()
     for each, shown in zip_longest(grid, details):
         draw_grid(each, [shown]) if shown else each.set_axis_off()
+    return figure
+
+
+def spectrum_plot(images: Mapping[str, Tensor]) -> Figure:
+    """Power of the grey values by period, mean over rows and columns: a grid of two pixels is a peak at the right end.
+
+    The images are uint8 (N, C, S, S) by the words in the legend.
+    """
+    figure = Figure(figsize=(6, 2.6), layout="constrained", dpi=120)
+    axes = figure.subplots()
+    for words, each in images.items():
+        grey = each.float().mean(dim=1)
+        power = torch.fft.fft2(grey - grey.mean(dim=(1, 2), keepdim=True)).abs().square().mean(dim=0)
+        half = power.shape[0] // 2
+        axes.semilogy(range(1, half + 1), (power.sum(0) + power.sum(1))[1 : half + 1].cpu(), label=words, linewidth=1.2)
+    axes.set_xticks([half // 8, half // 4, half // 2, half], ["16 px", "8 px", "4 px", "2 px"])
+    axes.set_xlabel("period")
+    axes.set_ylabel("power")
+    axes.legend(fontsize=8)
     return figure
