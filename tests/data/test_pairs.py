@@ -298,14 +298,18 @@ def test_pairs_can_be_sliced(pairs):
 
 
 def test_one_pixel_changes_the_fingerprint(pairs):
-    prints = {pairs.fingerprint(), pairs[:2].fingerprint(), Pairs(pairs.target, pairs.source, "abc").fingerprint()}
+    prints = {
+        pairs.record().fingerprint,
+        pairs[:2].record().fingerprint,
+        Pairs(pairs.target, pairs.source, "abc").record().fingerprint,
+    }
     assert len(prints) == 3
-    assert pairs.fingerprint().startswith("3 pairs of 20 px, ")
+    assert pairs.record().fingerprint.startswith("3 pairs of 20 px, ")
     for images in (pairs.source, pairs.target):
         images[2, 1, 19, 0] ^= 1
-        assert pairs.fingerprint() not in prints
+        assert pairs.record().fingerprint not in prints
         images[2, 1, 19, 0] ^= 1
-    assert pairs.fingerprint() in prints
+    assert pairs.record().fingerprint in prints
 
 
 # --- two folders, splits, limits, channels

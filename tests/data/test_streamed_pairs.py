@@ -64,7 +64,11 @@ def streamed(folder) -> StreamedPairs:
 
 def assert_same(one: Pairs, other: Pairs) -> None:
     assert torch.equal(one.source, other.source) and torch.equal(one.target, other.target)
-    assert (one.names, one.skipped, one.fingerprint()) == (other.names, other.skipped, other.fingerprint())
+    assert (one.names, one.skipped, one.record().fingerprint) == (
+        other.names,
+        other.skipped,
+        other.record().fingerprint,
+    )
 
 
 def test_only_what_is_large_is_streamed(folder, monkeypatch):
@@ -79,7 +83,7 @@ def test_only_what_is_large_is_streamed(folder, monkeypatch):
 def test_what_both_kinds_of_pairs_tell_is_the_same(held, streamed):
     for name in ("names", "size", "channels", "skipped", "device", "direction"):
         assert getattr(streamed, name) == getattr(held, name)
-    assert len(streamed) == len(held) == COUNT and streamed.fingerprint() == held.fingerprint()
+    assert len(streamed) == len(held) == COUNT and streamed.record().fingerprint == held.record().fingerprint
     assert streamed.channels == (3, 3)
     assert stream(Path(streamed.decoder.files[0].first).parent, source_channels=1).channels == (1, 3)
 
@@ -116,7 +120,11 @@ def test_all_pixels_at_once_get_a_sentence(streamed, name):
 def test_they_stay_in_their_files_and_their_images_move(held, streamed, monkeypatch):
     monkeypatch.setattr("pix2pix_colab.data.pairs.scale_", lambda images: images)  # "meta" holds no values
     moved = streamed.to("meta")
-    assert (moved.device.type, streamed.device.type, moved.fingerprint()) == ("meta", "cpu", streamed.fingerprint())
+    assert (moved.device.type, streamed.device.type, moved.record().fingerprint) == (
+        "meta",
+        "cpu",
+        streamed.record().fingerprint,
+    )
     assert {(image.device.type, image.dtype) for pair in moved.images([0, 2]) for image in pair} == {
         ("meta", torch.uint8)
     }

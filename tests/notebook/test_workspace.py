@@ -271,7 +271,7 @@ def test_images_can_be_uploaded_on_colab(tmp_path, colab_page):
     first = workspace.load_pairs()
     assert [len(pairs) for pairs in first] == [18, 2]
     choose(colab_page.browser, ())  # cancelled: what was chosen before is still there
-    assert workspace.load_pairs()[0].fingerprint() == first[0].fingerprint()
+    assert workspace.load_pairs()[0].record().fingerprint == first[0].record().fingerprint
 
 
 def test_an_archive_can_be_uploaded_on_colab(tmp_path, colab_page):
@@ -318,7 +318,7 @@ def test_tomorrow_an_upload_is_still_there_and_a_new_one_replaces_it(tmp_path, m
         choose(colab_page.browser, shades)
         train, test = open_workspace("quick", "upload").load_pairs()
         assert len(train) + len(test) == {"monday": 20, "tuesday": 12, "wednesday": 12}[day]
-        fingerprints.append(train.fingerprint())
+        fingerprints.append(train.record().fingerprint)
     assert fingerprints[0] != fingerprints[1] == fingerprints[2]
     assert [file.name for file in kept.iterdir()] == ["upload-0002-images.zip"]
 
@@ -326,14 +326,14 @@ def test_tomorrow_an_upload_is_still_there_and_a_new_one_replaces_it(tmp_path, m
 def test_a_wrong_upload_leaves_the_one_before(tmp_path, colab_page):
     workspace = replace(open_workspace("quick", "upload"), root=tmp_path)
     choose(colab_page.browser, range(20))
-    first = workspace.load_pairs()[0].fingerprint()
+    first = workspace.load_pairs()[0].record().fingerprint
     choose(colab_page.browser, ())
     for name in ("notes.txt", "damaged.zip", "photo.heic"):
         (colab_page.browser / name).write_text("no images")
         with pytest.raises((ValueError, FileNotFoundError), match=r"sound archive|left of|holds no image"):
             workspace.load_pairs()
         (colab_page.browser / name).unlink()
-        assert workspace.load_pairs()[0].fingerprint() == first
+        assert workspace.load_pairs()[0].record().fingerprint == first
 
 
 def test_nothing_uploaded_gets_a_sentence(tmp_path, colab_page):

@@ -64,10 +64,6 @@ class BasePairs:
         fingerprint = f"{len(self)} pairs of {self.size} px, {sha256(''.join(digests).encode()).hexdigest()[:16]}"
         return PairsRecord(fingerprint, self.size, self.direction, [digest[:DIGEST] for digest in digests], self.seen)
 
-    def fingerprint(self) -> str:
-        """Count, size and hash of all pixels, the same for equal pairs."""
-        return self.record().fingerprint
-
     def batch(
         self,
         indices: Sequence[int],

@@ -43,7 +43,7 @@ def train_segmenter(pairs: Pairs, path: str | Path, device: torch.device | str =
     decode_label_maps(pairs[:8].source)
     device, path = torch.device(device), Path(path)
     steps = min(MAX_STEPS, max(MIN_STEPS, EPOCHS * len(pairs) // BATCH_SIZE))
-    key = {"pairs": pairs.fingerprint(), "steps": steps, "seed": seed, "width": WIDTH}
+    key = {"pairs": pairs.record().fingerprint, "steps": steps, "seed": seed, "width": WIDTH}
     with fork_rng(device):
         torch.manual_seed(seed)
         segmenter = Segmenter(pairs.size)

@@ -89,7 +89,7 @@ class Workspace:
         train, test = self._load()
         if self._is_own and self.loaded != SYNTHETIC:
             name = re.sub(r"[^\w.-]+", "-", Path(self.dataset or self.preset.dataset).stem)
-            self.loaded = f"{name}-{crc32(train.fingerprint().encode()):08x}"
+            self.loaded = f"{name}-{crc32(train.record().fingerprint.encode()):08x}"
         place = self.backup and self.backup / self.runs.relative_to(self.root)
         print("".join(f"{line}\n" for line in keep_copies(self.runs, place)), end="")
         return train, test
