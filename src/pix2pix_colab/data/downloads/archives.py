@@ -112,7 +112,8 @@ def _safe_name(name: str, plain: bool) -> str:
     """The path of a member in its folder; an absolute one is taken as relative."""
     if not plain:
         raise ValueError(f"{name} is a link or a device: pack the file itself")
-    name = name.replace("\\", "/" if _is_text(name) else "%5C")  # of other code pages it may be half a character
+    unread = re.search("[\udc80-\udcff]", name)  # bytes of an unknown code page, where \ may be half a character
+    name = name.replace("\\", "%5C" if unread else "/")
     if ".." in (name := name.lstrip("/")).split("/"):
         raise ValueError(f"{name} lies outside of its folder")
     return name
@@ -148,11 +149,6 @@ def _name_decoder(packed: zipfile.ZipFile) -> Callable[[zipfile.ZipInfo], str]:
     if encoding == "cp437" and asian:
         names = {name: name.decode("ascii", "surrogateescape") for name in raw}
     return lambda info: info.orig_filename if info.flag_bits & UTF_8 else names[info.orig_filename.encode("cp437")]
-
-
-def _is_text(name: str) -> bool:
-    """Whether all bytes of a name could be read."""
-    return not any("\udc80" <= character <= "\udcff" for character in name)
 
 
 class _Decoded(io.BufferedReader):
