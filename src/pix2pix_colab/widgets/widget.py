@@ -69,7 +69,9 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         names = [f"test image {i}" for i in range(1, len(sources) + 1)] if names is None else list(names)
         self.lambdas, self.axis = list(outputs), axis
         self.stops = self.lambdas if stops is None else sorted(stops)
-        _check(outputs, [each for each in (sources, targets, names) if each is not None])
+        counts = {len(each) for each in (*outputs.values(), sources, targets, names) if each is not None}
+        if not outputs or len(counts) != 1 or counts == {0}:
+            raise ValueError("There must be as many sources, targets and names as outputs of each λ, and at least one.")
         start = value if value is not None else 100 if 100 in outputs else self.lambdas[0]
         data = {  # described as Data in slider.js
             "mime": "image/webp",
@@ -156,13 +158,6 @@ class LambdaSlider(SavedForm, anywidget.AnyWidget):
         }
         page = Path(__file__).with_name("page.html").read_text(encoding="utf-8")
         return re.sub(r"{{(\w+)}}", lambda found: parts[found[1]], page)  # in one go: what is put in may hold braces
-
-
-def _check(outputs: Mapping[float, Sequence[bytes]], others: list[Sequence]) -> None:
-    """Raise ValueError if the outputs and the others differ in their number of images."""
-    counts = {len(each) for each in (*outputs.values(), *others)}
-    if not outputs or len(counts) != 1 or counts == {0}:
-        raise ValueError("There must be as many sources, targets and names as outputs of each λ, and at least one.")
 
 
 def _finite(value: float | None) -> float | None:
