@@ -178,6 +178,22 @@ def test_any_set_of_lambdas_and_any_trunk(pairs, tmp_path):
     assert LambdaPath({k: run.load_generator() for k, run in runs.items()}).late_layers == 1
 
 
+def test_a_run_is_copied_as_the_trunk_by_one_process_only(pairs, path, tmp_path, monkeypatch):
+    """Of two: the folder is locked while the first one writes."""
+    there = []
+    for name, function in {
+        "is_initialized": lambda: True,
+        "get_rank": lambda: 1,
+        "get_world_size": lambda: 2,
+        "barrier": lambda: there.append(
+            (tmp_path / "lambda_100").exists() or shutil.copytree(path[100].folder, tmp_path / "lambda_100")
+        ),
+    }.items():
+        monkeypatch.setattr(module.distributed, name, function)
+    train_lambda_path(pairs, (), None, tmp_path, device="cpu", start=path[100])
+    assert there[0] == tmp_path / "lambda_100", "it was not there before the first barrier"
+
+
 def test_a_finished_run_is_taken_as_the_trunk(pairs, path, tmp_path, monkeypatch):
     before = weights(path[100])
     runs = train_lambda_path(pairs, (10, 100), CONFIG, tmp_path / "own", device="cpu", start=path[100])

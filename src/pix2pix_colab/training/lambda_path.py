@@ -59,13 +59,13 @@ def train_lambda_path(
         config, trunk = _settings_of(start, config, pairs), start.config.lambda_l1
     first, *directions = path_configs(lambdas, config or TrainConfig(), trunk, late_layers, leg)
     _check_folders(root, first, directions)
-    if start:
-        copy_run(start.folder, folder_of(root, trunk))
     shared = distributed.is_initialized()
     rank, processes = (distributed.get_rank(), distributed.get_world_size()) if shared else (0, 1)
     runs: dict[float, Run] = {}
     if rank == 0:
         where = folder_of(root, trunk)
+        if start:
+            copy_run(start.folder, where)  # by one process only: the folder is locked meanwhile
         runs[trunk] = read_run(where) if start else train(pairs, first, where, on_progress, device)
     if shared:
         distributed.barrier()
