@@ -1,9 +1,20 @@
-"""Image files that Pillow does not write, as bytes."""
+"""Image files as bytes, also such as Pillow does not write."""
 
+import io
 import struct
 import zlib
 
 import numpy as np
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms.functional import to_pil_image
+
+
+def encoded(image: Image.Image | Tensor, kind: str = "PNG", **options) -> bytes:
+    """By Pillow; a tensor is uint8 (C, H, W)."""
+    image, buffer = to_pil_image(image) if isinstance(image, Tensor) else image, io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
 
 
 def png_of_16_bits(values: np.ndarray) -> bytes:
