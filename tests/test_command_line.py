@@ -58,6 +58,20 @@ def offline(monkeypatch, tmp_path):
     go_offline(monkeypatch, tmp_path, module)
 
 
+@pytest.fixture
+def refused(capsys) -> Callable:
+    """Exit code 2, and after whatever bars there are a sentence, which is returned."""
+
+    def run(*words: object) -> str:
+        with pytest.raises(SystemExit, match=r"^2$"):
+            main([*map(str, words)])
+        bars, _, sentence = capsys.readouterr().err.partition("error: ")
+        assert all("step/s" in each or not each for each in bars.splitlines())
+        return sentence.removesuffix("\n")
+
+    return run
+
+
 def test_it_sweeps_a_folder(tmp_path, capsys):
     pairs, runs = noise_folder(tmp_path / "pairs", "AtoB"), tmp_path / "runs"
     settings = ["--lambdas", "inf", "0", "--width", "1", "--epochs", "1", "--direction", "AtoB"]
@@ -80,16 +94,14 @@ def test_it_takes_the_papers_settings_by_default(tmp_path, monkeypatch):
     assert root == tmp_path / "runs"
 
 
-def test_it_takes_ranges_any_aspect_and_no_mirroring(tmp_path, capsys):
+def test_it_takes_ranges_any_aspect_and_no_mirroring(tmp_path, refused):
     """Depth in metres as .npy, and files of squares: neither goes without being asked for."""
     depth = np.tile(np.linspace(-1, 80, 32, dtype=np.float32), (32, 1))
     for side, image in (("A", depth), ("B", depth[::-1])):
         (tmp_path / "depth" / side).mkdir(parents=True)
         np.save(tmp_path / "depth" / side / "1.npy", image)
     small = ["--lambdas", "inf", "--width", "1", "--epochs", "1"]
-    with pytest.raises(SystemExit):
-        main(["sweep", str(tmp_path / "depth"), str(tmp_path / "runs"), *small])
-    said = capsys.readouterr().err
+    said = refused("sweep", tmp_path / "depth", tmp_path / "runs", *small)
     assert "--source-range -1 80" in said and "--target-range -1 80" in said
     ranges = ["--source-range", "-1", "80", "--target-range", "0", "80"]
     main(["sweep", str(tmp_path / "depth"), str(tmp_path / "runs"), *small, *ranges, "--no-mirror", "--no-exif"])
@@ -98,13 +110,11 @@ def test_it_takes_ranges_any_aspect_and_no_mirroring(tmp_path, capsys):
 
     (tmp_path / "square").mkdir()
     Image.new("RGB", (64, 64)).save(tmp_path / "square" / "1.png")
-    with pytest.raises(SystemExit):
-        main(["sweep", str(tmp_path / "square"), str(tmp_path / "others"), *small])
-    assert "--any-aspect" in capsys.readouterr().err
+    assert "--any-aspect" in refused("sweep", tmp_path / "square", tmp_path / "others", *small)
     main(["sweep", str(tmp_path / "square"), str(tmp_path / "others"), *small, "--any-aspect"])
 
 
-def test_it_trains_a_path_and_evaluates_it(folder, offline, tmp_path, capsys):
+def test_it_trains_a_path_and_evaluates_it(folder, offline, tmp_path, refused, capsys):
     runs, pairs = tmp_path / "runs", str(folder / "pairs")
     settings = ["--split", "test", "--width", "2", "--epochs", "4", "--image-size", "128", "--lambdas", "0", "inf"]
     main(["path", pairs, str(runs), *settings])
@@ -118,9 +128,7 @@ def test_it_trains_a_path_and_evaluates_it(folder, offline, tmp_path, capsys):
     main(["evaluate", pairs, str(runs), "--split", "train"])
     assert "| λ = 0 | λ = 100 | L1 only |" in capsys.readouterr().out
     sweep(read_pairs(folder / "pairs", 143, split="test"), (5,), replace(read[100].config, seed=0), runs, device="cpu")
-    with pytest.raises(SystemExit):
-        main(["evaluate", pairs, str(runs), "--split", "train"])
-    assert "differ in more than λ" in capsys.readouterr().err
+    assert "differ in more than λ" in refused("evaluate", pairs, runs, "--split", "train")
 
 
 @pytest.mark.parametrize(
@@ -136,12 +144,9 @@ def test_it_trains_a_path_and_evaluates_it(folder, offline, tmp_path, capsys):
         ["export", "runs", "model.onnx", "--weights", "int4"],
     ],
 )
-def test_it_refuses_what_it_does_not_know(arguments, capsys):
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    assert caught.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith("error: ") and "--help" in said and said.count("\n") == 1
+def test_it_refuses_what_it_does_not_know(arguments, refused):
+    said = refused(*arguments)
+    assert "--help" in said and "\n" not in said
 
 
 @pytest.mark.parametrize("command", [[], ["sweep"], ["path"], ["evaluate"], ["export"]])
@@ -202,23 +207,19 @@ def test_it_exports_a_run_and_a_path(path, tmp_path, capsys):
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_what_can_not_be_exported_gets_a_sentence(arguments, sentence, path, folder, tmp_path, monkeypatch, capsys):
+def test_what_can_not_be_exported_gets_a_sentence(arguments, sentence, path, folder, tmp_path, monkeypatch, refused):
     pytest.importorskip("onnx", **ONNX)
     monkeypatch.chdir(tmp_path)
     Path("path").symlink_to(path)
     Path("sweep").symlink_to(folder / "runs")
-    with pytest.raises(SystemExit) as caught:
-        main(["export", arguments[0], "model.onnx", *arguments[1:]])
-    said = capsys.readouterr().err
-    assert caught.value.code == 2 and sentence in said and said.startswith("error: ") and said.count("\n") == 1
+    said = refused("export", arguments[0], "model.onnx", *arguments[1:])
+    assert sentence in said and "\n" not in said
 
 
-def test_an_export_without_onnx_says_what_to_install(path, tmp_path, monkeypatch, capsys):
+def test_an_export_without_onnx_says_what_to_install(path, tmp_path, monkeypatch, refused):
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(SystemExit):
-        main(["export", str(path), str(tmp_path / "model.onnx")])
-    said = capsys.readouterr().err
-    assert said.startswith("error: An export needs the package onnx") and "pip install onnx" in said
+    said = refused("export", path, tmp_path / "model.onnx")
+    assert said.startswith("An export needs the package onnx") and "pip install onnx" in said
     assert not list(tmp_path.iterdir())
 
 
@@ -237,27 +238,22 @@ def test_an_export_without_onnx_says_what_to_install(path, tmp_path, monkeypatch
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_an_error_of_the_user_is_one_line_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, capsys):
+def test_an_error_of_the_user_is_one_line_and_exit_code_2(arguments, sentence, tmp_path, monkeypatch, refused):
     noise_folder(tmp_path / "pairs")
     (tmp_path / "damaged" / "lambda_0").mkdir(parents=True)
     (tmp_path / "damaged" / "lambda_0" / "checkpoint.pt").write_bytes(b"no checkpoint")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    said = capsys.readouterr().err
-    assert caught.value.code == 2
-    *bar, line = said.splitlines()
-    assert line.startswith("error: ") and sentence in line and all("step/s" in each or not each for each in bar)
+    said = refused(*arguments)
+    assert sentence in said and "\n" not in said
 
 
-def test_a_gpu_that_refuses_the_graph_is_one_line(folder, tmp_path, monkeypatch, capsys):
+def test_a_gpu_that_refuses_the_graph_is_one_line(folder, tmp_path, monkeypatch, refused):
     def refuse(*_):
         raise CaptureError("set PIX2PIX_CUDA_GRAPH=0 in the environment and resume.")
 
     monkeypatch.setattr(module, "sweep", refuse)
-    with pytest.raises(SystemExit, match="2"):
-        module.main(["sweep", str(folder), str(tmp_path / "runs")])
-    assert capsys.readouterr().err == "error: set PIX2PIX_CUDA_GRAPH=0 in the environment and resume.\n"
+    said = refused("sweep", folder, tmp_path / "runs")
+    assert said == "set PIX2PIX_CUDA_GRAPH=0 in the environment and resume."
 
 
 def test_a_bug_is_a_traceback(tmp_path, monkeypatch):
@@ -294,7 +290,7 @@ def test_it_prints_table_differences_and_claims(folder, offline, capsys):
 
 
 @pytest.mark.slow
-def test_without_runs_it_measures_the_pretrained_path(offline, tmp_path, monkeypatch, capsys):
+def test_without_runs_it_measures_the_pretrained_path(offline, tmp_path, monkeypatch, refused, capsys):
     monkeypatch.chdir(tmp_path)
     for split in ("train", "test"):
         write_pairs(synthetic_facades(2, 256), tmp_path / "data" / split)
@@ -307,9 +303,7 @@ def test_without_runs_it_measures_the_pretrained_path(offline, tmp_path, monkeyp
     rows = [row.split(" | ")[:7] for row in report.table().splitlines() if row.startswith(("| L1 ", "| sharpness"))]
     assert len(rows) == 2 and all(" | ".join(row) in found for row in rows)
     assert sorted((tmp_path / "data").rglob("*")) == before, "nothing is written among one's images"
-    with pytest.raises(SystemExit):
-        main(["evaluate", "data", "--split", "test", "--direction", "BtoA"])
-    said = capsys.readouterr().err
+    said = refused("evaluate", "data", "--split", "test", "--direction", "BtoA")
     assert "no label maps" in said and "They were read BtoA: try the other --direction" in said
 
 
