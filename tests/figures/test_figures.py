@@ -15,9 +15,10 @@ from matplotlib.transforms import Bbox
 from PIL import Image
 from torch import Tensor
 
+from pix2pix_colab import LAMBDAS, UNetGenerator, translate
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.evaluation import METRICS, Interval, Measurement, Report, measure
-from pix2pix_colab.figures import training_view
+from pix2pix_colab.figures import loss_curves, metric_plot, tradeoff_plot, training_view
 from pix2pix_colab.figures.image_grids import (
     GAP,
     disagreement_grid,
@@ -27,11 +28,7 @@ from pix2pix_colab.figures.image_grids import (
     lambda_grid,
     pair_grid,
 )
-from pix2pix_colab.figures.metric_plots import loss_curves, metric_plot, tradeoff_plot
 from pix2pix_colab.figures.training_view import TrainingView
-from pix2pix_colab.generator import UNetGenerator
-from pix2pix_colab.inference import translate
-from pix2pix_colab.loss import LAMBDAS
 from pix2pix_colab.training import Progress, TrainConfig
 from pix2pix_colab.utils.images import to_float
 
@@ -335,26 +332,13 @@ def test_headings_of_several_lines_fit(heading):
     assert_words_apart(figure)
 
 
-class Display:
-    """Stand-in for IPython's display: records what is displayed, and is the handle that updates it."""
-
-    def __init__(self, picture=None, display_id=None):
-        self.displayed, self.updates = [], []
-
-    def __call__(self, picture, display_id):
-        assert display_id is True
-        self.displayed.append(picture)
-        return self
-
-    def update(self, picture):
-        self.updates.append(picture)
-
-
 @pytest.fixture
-def shown(monkeypatch) -> Display:
-    display = Display()
-    monkeypatch.setattr(training_view, "display", display)
-    return display
+def shown(monkeypatch) -> SimpleNamespace:
+    """What IPython's display is given, and its handle to update it."""
+    shown = SimpleNamespace(displayed=[], updates=[])
+    handle = SimpleNamespace(update=shown.updates.append)
+    monkeypatch.setattr(training_view, "display", lambda picture, display_id: shown.displayed.append(picture) or handle)
+    return shown
 
 
 @pytest.fixture
