@@ -17,9 +17,7 @@ from tools.tidy_notebooks import NOTEBOOKS
 from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab.__main__ import main
-from pix2pix_colab.data.downloads.datasets import open_dataset
-from pix2pix_colab.data.pair_files import read_pairs
-from pix2pix_colab.data.synthetic.facades import synthetic_facades
+from pix2pix_colab.data import open_dataset, read_pairs, synthetic_facades
 from pix2pix_colab.evaluation import measure
 from pix2pix_colab.inference import translate
 from pix2pix_colab.training import TrainConfig, train
@@ -50,9 +48,7 @@ def address(folder) -> str:
     with zipfile.ZipFile(packed, "w") as archive:
         for file in folder.rglob("*.*"):
             archive.write(file, file.relative_to(folder.parent))
-    with serving(packed.getvalue()) as server, pytest.MonkeyPatch.context() as patch:
-        for name in ("NO_PROXY", "no_proxy"):
-            patch.setenv(name, "127.0.0.1")
+    with serving(packed.getvalue()) as server:
         yield f"{server.base}/edges.zip"
 
 

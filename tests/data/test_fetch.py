@@ -23,8 +23,6 @@ ONCE = Patience(rounds=1, timeout=1)
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch):
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
     monkeypatch.setattr(module, "PAUSE", 0.0)
 
 

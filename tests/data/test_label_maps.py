@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.image_files import encoded
 from helpers.noise import noise_pairs
 from PIL import Image
 from torch import Tensor
@@ -23,9 +24,7 @@ SOURCE = WIDGETS / "drawing" / "label_map.js"
 
 
 def as_jpeg(image: Tensor, quality: int = 75) -> Tensor:
-    buffer = io.BytesIO()
-    to_pil_image(image).save(buffer, "JPEG", quality=quality)
-    return pil_to_tensor(Image.open(buffer))
+    return pil_to_tensor(Image.open(io.BytesIO(encoded(image, "JPEG", quality=quality))))
 
 
 def test_label_maps_are_decoded():

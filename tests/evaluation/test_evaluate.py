@@ -5,24 +5,20 @@ import re
 
 import pytest
 import torch
+from helpers.noise import noise
 from helpers.offline import go_offline
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
 from pix2pix_colab.data import Pairs, decode_label_maps, synthetic_facades
+from pix2pix_colab.evaluation import METRICS, Interval, measure
 from pix2pix_colab.evaluation import report as module
 from pix2pix_colab.evaluation.fcn_score import confusion_matrices, train_segmenter
-from pix2pix_colab.evaluation.metrics import METRICS, measure
 from pix2pix_colab.evaluation.report import FCN_SCORES, evaluate
-from pix2pix_colab.evaluation.significance import Interval
 
 NO_TRAINING_PAIRS = "needs training pairs to train its segmentation network"
 NO_LABELS = "The sources are no label maps"
 MEASURED = ["l1", "psnr", "ssim", "sharpness", "gradient_distance", "grid", "colour_l", "colour_a", "colour_b"]
-
-
-def noise(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
 def outputs_of(pairs: Pairs) -> dict[float, Tensor]:

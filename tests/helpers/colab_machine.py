@@ -110,9 +110,5 @@ def make_machine(folder: Path, drive: Path, colab: Path, wheels: Path, repositor
     settings = {"REPOSITORY": repository, "ROOT": content / "pix2pix", "PRESET": "", "KEEP": ""}
     variables = {f"PIX2PIX_{name}": str(value) for name, value in settings.items()}
     variables |= {"STAND_IN_DRIVE": str(drive), "STAND_IN_BROWSER": str(browser)}
-    variables |= {
-        "PIP_NO_INDEX": "1",
-        "PIP_FIND_LINKS": str(wheels),
-        "PYTHONPATH": str(STAND_IN),
-    }
+    variables |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PYTHONPATH": str(STAND_IN)}
     return Machine(venv / "bin" / "python", content, variables)

@@ -7,6 +7,8 @@ from PIL import Image
 
 from pix2pix_colab.widgets import LambdaSlider
 
+from .image_files import encoded
+
 LAMBDAS = (0, 1, 10, 100, 1000, math.inf)
 PATH = (0, 0.25, 0.5, 0.75, *(10 ** (i / 4) for i in range(13)), 4000 / 3, 2000, 4000, math.inf)  # 21 positions
 
@@ -29,11 +31,10 @@ def target_colour(image: int) -> tuple[int, int, int]:
 
 def webp(colour: tuple[int, int, int], size: tuple[int, int] = (64, 64), corner: tuple | None = None) -> bytes:
     """A flat image; with ``corner`` its upper left quarter has that colour."""
-    image, buffer = Image.new("RGB", size, colour), io.BytesIO()
+    image = Image.new("RGB", size, colour)
     if corner:
         image.paste(corner, (0, 0, size[0] // 2, size[1] // 2))
-    image.save(buffer, "WEBP", lossless=True)
-    return buffer.getvalue()
+    return encoded(image, "WEBP", lossless=True)
 
 
 def make_slider(**more) -> LambdaSlider:
@@ -57,6 +58,5 @@ def compare(content: bytes) -> LambdaSlider:
         image = Image.open(io.BytesIO(content)).convert("RGB").resize((64, 48))
     except OSError as error:
         raise ValueError("<b>this</b> is no image") from error
-    buffer = io.BytesIO()
-    image.save(buffer, "WEBP", lossless=True)
-    return LambdaSlider({0: [buffer.getvalue()], 1: [buffer.getvalue()]}, [buffer.getvalue()])
+    shown = [encoded(image, "WEBP", lossless=True)]
+    return LambdaSlider({0: shown, 1: shown}, shown)

@@ -1,11 +1,14 @@
 """A web server on 127.0.0.1 that gives files, and misbehaves as it is told."""
 
+import os
 import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+os.environ |= dict.fromkeys(("NO_PROXY", "no_proxy"), "127.0.0.1")  # whatever proxy there is, it is not for this server
 
 
 @dataclass

@@ -1,6 +1,5 @@
 """Where the notebooks work, by which preset, and what they do without a network."""
 
-import io
 import re
 import time
 import zipfile
@@ -11,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.image_files import encoded
 from helpers.tiny_runs import train_until
-from torchvision.transforms.functional import to_pil_image
 
 from pix2pix_colab.data import DATASETS, Dataset, Pairs, write_pairs
 from pix2pix_colab.notebook import workspace as module
@@ -200,12 +199,8 @@ def test_own_pairs_are_never_replaced_by_synthetic_ones(tmp_path, monkeypatch):
 
 
 def test_other_choices_have_other_runs():
-    choices = [
-        {},
-        {"dataset": "maps"},
-        {"dataset": "maps", "direction": "BtoA"},
-        {"dataset": "maps", "image_size": 128},
-    ]
+    maps = {"dataset": "maps"}
+    choices = [{}, maps, maps | {"direction": "BtoA"}, maps | {"image_size": 128}]
     names = [open_workspace("quick", **choice).runs.name for choice in choices]
     assert names == ["quick", "quick-maps", "quick-maps-BtoA", "quick-maps-128"]
 
@@ -251,18 +246,12 @@ def test_an_image_size_that_the_unet_is_not_made_for_gets_a_sentence():
         open_workspace("quick", image_size=300)
 
 
-def png(pixels: torch.Tensor) -> bytes:
-    content = io.BytesIO()
-    to_pil_image(pixels).save(content, "PNG")
-    return content.getvalue()
-
-
 def choose(folder: Path, shades: Iterable[int]) -> None:
     """Put images, each of one shade, in the place of those that were in the user's browser."""
     for file in folder.iterdir():
         file.unlink()
     for i in shades:
-        (folder / f"{i}.png").write_bytes(png(torch.full((3, 32, 64), i, dtype=torch.uint8)))
+        (folder / f"{i}.png").write_bytes(encoded(torch.full((3, 32, 64), i, dtype=torch.uint8)))
 
 
 def test_images_can_be_uploaded_on_colab(tmp_path, colab_page):
@@ -277,8 +266,8 @@ def test_images_can_be_uploaded_on_colab(tmp_path, colab_page):
 def test_an_archive_can_be_uploaded_on_colab(tmp_path, colab_page):
     with zipfile.ZipFile(colab_page.browser / "my pairs.zip", "w") as archive:
         for i in range(10):
-            archive.writestr(f"A/ć {i}.png", png(torch.full((1, 32, 32), i, dtype=torch.uint8)))
-            archive.writestr(f"B/ć {i}.png", png(torch.full((3, 32, 32), 100 + i, dtype=torch.uint8)))
+            archive.writestr(f"A/ć {i}.png", encoded(torch.full((1, 32, 32), i, dtype=torch.uint8)))
+            archive.writestr(f"B/ć {i}.png", encoded(torch.full((3, 32, 32), 100 + i, dtype=torch.uint8)))
     train, test = replace(open_workspace("quick", "upload"), root=tmp_path).load_pairs()
     assert (len(train), len(test)) == (9, 1)
     assert train.source.max() < 100 <= train.target.min()

@@ -15,8 +15,7 @@ COMMITTED = "# Colab's of some day\ntorch==2.11.0\nnumpy==2.1.3\nmatplotlib-inli
 
 
 @pytest.fixture
-def server(monkeypatch) -> Iterator[Server]:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def server() -> Iterator[Server]:
     with serving(PUBLISHED) as server:
         yield server
 
@@ -63,7 +62,6 @@ def test_a_list_that_is_none_gets_a_sentence(server, committed, capsys, body, fa
 
 
 def test_a_dead_server_gets_a_sentence(committed, capsys, monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setattr(colab_versions, "TIMEOUT", 1)
     assert main([f"--url={closed_address()}/list", f"--file={committed}"]) == 2
     assert "can't be fetched" in capsys.readouterr().err

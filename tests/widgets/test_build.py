@@ -8,26 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.image_files import encoded
 from helpers.noise import noise
 from PIL import Image
 from torch import Tensor
 
-from pix2pix_colab import LambdaPath
+from pix2pix_colab import LambdaPath, UNetGenerator, translate
 from pix2pix_colab.data import Pairs, synthetic_facades
 from pix2pix_colab.evaluation import Measurement, Report
-from pix2pix_colab.generator import UNetGenerator
-from pix2pix_colab.inference import translate
-from pix2pix_colab.widgets import build
+from pix2pix_colab.widgets import build, encode
 from pix2pix_colab.widgets.build import LONGEST, slider_of_image, slider_of_pairs, slider_of_path
-from pix2pix_colab.widgets.encoding import encode
 
-COLOURS = {
-    "red": (250, 5, 5),
-    "green": (5, 250, 5),
-    "blue": (5, 5, 250),
-    "white": (250, 250, 250),
-    "grey": (90, 90, 90),
-}
+COLOURS = {"red": (250, 5, 5), "green": (5, 250, 5), "blue": (5, 5, 250)}
+COLOURS |= {"white": (250, 250, 250), "grey": (90, 90, 90)}
 
 
 def flat(*names: str, width: int = 32) -> Tensor:
@@ -98,11 +91,8 @@ def outputs(*more: str) -> dict[float, Tensor]:
 def test_the_slider_shows_what_each_lambda_made_of_each_pair(pairs, more):
     slider = slider_of_pairs(pairs, outputs(*more))
     assert slider.lambdas == [0, 100, math.inf]
-    assert [colours(images) for images in slider.data["outputs"]] == [
-        ["blue", "green"],
-        ["grey", "white"],
-        ["green", "red"],
-    ]
+    shown = [colours(images) for images in slider.data["outputs"]]
+    assert shown == [["blue", "green"], ["grey", "white"], ["green", "red"]]
     assert colours(slider.data["sources"]) == ["red", "blue"]
     assert colours(slider.data["targets"]) == ["white", "grey"]
     assert slider.data["names"] == ["one", "two"]
@@ -161,12 +151,6 @@ def smooth(width: int, height: int) -> Image.Image:
     y, x = np.mgrid[0:height, 0:width]
     red, green, blue = x / max(1, width - 1), y / max(1, height - 1), (x + y) / (width + height)
     return Image.fromarray((255 * np.stack([red, green**2, blue], axis=-1)).astype(np.uint8))
-
-
-def saved(image: Image.Image, form: str = "PNG", **options) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, form, **options)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("size", [(128, 128), (129, 37), (1, 1), (3, 200), (255, 256)])
@@ -238,7 +222,7 @@ def test_a_rotated_image_is_set_upright(generators, tmp_path, read):
     exif = Image.Exif()
     exif[274] = 6  # the camera was turned: to be seen upright, it is to be rotated by 90° clockwise
     file = tmp_path / "1.jpg"
-    file.write_bytes(saved(smooth(60, 90).rotate(90, expand=True), "JPEG", exif=exif, quality=95))
+    file.write_bytes(encoded(smooth(60, 90).rotate(90, expand=True), "JPEG", exif=exif, quality=95))
     slider = slider_of_image(generators, read(file))
     assert_like(*slider.data["sources"], smooth(60, 90))
     assert decode(slider.data["outputs"][0][0]).size == (60, 90)
@@ -275,10 +259,8 @@ def test_the_source_is_shown_as_the_generators_get_it(generators):
     clear = Image.new("RGBA", (40, 40), (250, 5, 5, 0))
     slider = slider_of_image({0: generators[100]}, clear)
     assert decode(*slider.data["sources"]).getpixel((20, 20)) == (255, 255, 255)
-    assert (
-        slider.data["outputs"]
-        == slider_of_image({0: generators[100]}, Image.new("RGB", (40, 40), "white")).data["outputs"]
-    )
+    white = slider_of_image({0: generators[100]}, Image.new("RGB", (40, 40), "white"))
+    assert slider.data["outputs"] == white.data["outputs"]
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 1), (1, 3), (3, 1)])
@@ -295,7 +277,7 @@ def test_a_net_of_grey_images_takes_colour_and_its_output_is_shown(before, after
 def test_what_is_no_image_gets_a_sentence_with_its_name(generators, tmp_path):
     text, torn = tmp_path / "note.txt", tmp_path / "torn.png"
     text.write_text("no image")
-    torn.write_bytes(saved(smooth(60, 60))[:-60])
+    torn.write_bytes(encoded(smooth(60, 60))[:-60])
     cases = {
         b"no image": r"^your image is no image: choose another image\.$",
         text: r"^note\.txt is no image: choose another image\.$",

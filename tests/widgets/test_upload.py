@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from helpers.browser import BITMAPS, mount
+from helpers.image_files import encoded
 from PIL import Image
 
 from pix2pix_colab.data import synthetic_facades
@@ -29,9 +30,8 @@ def page(browser) -> Iterator:
 
 
 def file_of(image: Image.Image, kind: str = "JPEG", **options) -> dict:
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return {"name": f"mine.{kind.lower()}", "mimeType": f"image/{kind.lower()}", "buffer": buffer.getvalue()}
+    content = encoded(image, kind, **options)
+    return {"name": f"mine.{kind.lower()}", "mimeType": f"image/{kind.lower()}", "buffer": content}
 
 
 def photo(width: int = 4000, height: int = 3000) -> Image.Image:
