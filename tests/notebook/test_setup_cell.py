@@ -13,9 +13,8 @@ import pytest
 import torch
 from helpers.tiny_runs import train_until
 
+from pix2pix_colab.notebook import Workspace, download_run, open_workspace, set_up
 from pix2pix_colab.notebook import setup_cell as session
-from pix2pix_colab.notebook.setup_cell import download_run, set_up
-from pix2pix_colab.notebook.workspace import Workspace, open_workspace
 from pix2pix_colab.training import describe_copies, load_newest
 from pix2pix_colab.utils.device import describe_device
 
@@ -144,7 +143,7 @@ def test_a_run_is_downloaded_and_taken_in_tomorrow(colab_page, workspace, tmp_pa
     assert f"restored {run}, at step 4\n" in capsys.readouterr().out
     set_up()
     assert f"{packed.name} holds nothing that is further than what is here\n" in capsys.readouterr().out
-    assert load_newest(run).state["steps_done"] == 4
+    assert load_newest(run).state["steps_done"] == 4 and (run / "history.csv").exists()
 
 
 def test_a_page_is_downloaded_as_it_is(colab_page, workspace):
