@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers.browser import PHONE, pixels, start_chromium, touch
+from helpers.browser import PHONE, pixels, touch
+from helpers.image_files import encoded
 from PIL import Image
 from tools.browser import Quiet, serve
 from tools.build_site import write_service_worker
@@ -66,11 +67,6 @@ def address(site: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    yield from start_chromium()
-
-
 class Board:
     """What a user sees and does on the page."""
 
@@ -106,6 +102,10 @@ class Board:
         self.page.mouse.down()
         self.page.mouse.move(*self.place(*end), steps=5)
         self.page.mouse.up()
+
+    def click(self, x: float, y: float) -> None:
+        self.page.evaluate("scrollTo(0, 0)")
+        self.page.mouse.click(*self.place(x, y))
 
     def stop(self, i: int) -> "Board":
         self.page.locator(".stops span").nth(i).click()
@@ -153,10 +153,17 @@ def board(browser, address) -> Iterator[Board]:
         yield board.ready()
 
 
-def png(image: Tensor) -> bytes:
-    buffer = io.BytesIO()
-    to_pil_image(image).save(buffer, "PNG")
-    return buffer.getvalue()
+@pytest.fixture
+def page(browser) -> Iterator:
+    """A blank page without a service worker, so that a test can hold its files back or change them."""
+    session = browser.new_context(service_workers="block", permissions=["clipboard-read", "clipboard-write"])
+    yield session.new_page()
+    session.close()
+
+
+def is_class(image: Tensor, label: str) -> Tensor:
+    """Where a label map has a class, bool (H, W)."""
+    return (image == torch.tensor(LABEL_COLOURS[label])[:, None, None]).all(dim=0)
 
 
 # --- the browser says what Python says
@@ -170,7 +177,7 @@ def test_the_pixels_are_those_of_translate(board, path) -> None:
     spread = torch.stack(list(expected.values())).float().std(dim=0).mean()
     assert spread > 2, "λ must move the image, or the test tells nothing"
     for i, label_map in enumerate(source):
-        board.upload(png(label_map))
+        board.upload(encoded(label_map))
         for position, outputs in zip(at, expected.values(), strict=True):
             board.range.fill(str(round(10 * position)))
             apart = (board.picture() - outputs[i].int()).abs()
@@ -196,7 +203,7 @@ def test_without_runs_the_page_has_the_pretrained_network(browser, pretrained) -
     with opened(browser, pretrained) as board:
         playwright.expect(board.page.locator("#training")).to_contain_text("400 photos of facades")
         board.ready()
-        board.upload(png(label_map))
+        board.upload(encoded(label_map))
         expected = load_pretrained().translate(label_map, [0, 100])
         for position, output in ((0, expected[0]), (30, expected[100])):
             board.range.fill(str(position))
@@ -402,7 +409,7 @@ def test_a_click_places_a_part_of_usual_size(board) -> None:
 
     def size(label: str) -> tuple[int, int]:
         drawn = board.saved("Save the drawing")
-        ys, xs = (drawn == torch.tensor(LABEL_COLOURS[label])[:, None, None]).all(dim=0).nonzero().T
+        ys, xs = is_class(drawn, label).nonzero().T
         width, height = int(xs.max() - xs.min()) + 1, int(ys.max() - ys.min()) + 1
         assert len(xs) == width * height, "a whole rectangle"
         return width, height
@@ -435,25 +442,22 @@ def test_a_house_by_keys(board) -> None:
     for key in ["ArrowLeft"] * 3 + ["Space"] + ["ArrowRight"] * 10 + ["ArrowDown"] * 5 + ["Shift+ArrowDown", "Space"]:
         keys.press(key)
     drawn = board.saved("Save the drawing")
-    window = torch.tensor(LABEL_COLOURS["window"])[:, None, None]
-    ys, xs = (drawn == window).all(dim=0).nonzero().T
-    assert (xs.min(), xs.max(), ys.min(), ys.max()) == (116, 156, 128, 149)
+    assert boxes(drawn, "window") == (116, 128, 156, 149)
     board.drawing.focus()
     for key in ("Space", "ArrowLeft", "ArrowUp", "Escape"):
         keys.press(key)
     assert torch.equal(board.saved("Save the drawing"), drawn), "Escape drops what was begun"
     board.choose("Move")
-    board.page.evaluate("scrollTo(0, 0)")
-    board.page.mouse.click(*board.place(130, 140))
+    board.click(130, 140)
     board.page.locator(".palette input").first.focus()
     keys.press("Delete")
-    assert not (board.saved("Save the drawing") == window).all(dim=0).any(), "wherever on the board the focus is"
+    assert not is_class(board.saved("Save the drawing"), "window").any(), "wherever on the board the focus is"
     cyrillic = {"key": "я", "code": "KeyZ", "ctrlKey": True, "bubbles": True}
     board.drawing.dispatch_event("keydown", cyrillic)
     assert torch.equal(board.saved("Save the drawing"), drawn)
     board.drawing.focus()
     keys.press("Delete")
-    assert not (board.saved("Save the drawing") == window).all(dim=0).any()
+    assert not is_class(board.saved("Save the drawing"), "window").any()
     keys.press("Control+z")
     assert torch.equal(board.saved("Save the drawing"), drawn)
     board.button("An empty wall").click()
@@ -498,20 +502,18 @@ def test_delete_removes_what_was_chosen_or_drawn_last_and_nothing_else(board) ->
     assert torch.equal(drawn[:, 50, 20], facade) and torch.equal(drawn[:, 128, 128], window)
     board.button("Undo").click()
     board.choose("Move")
-    board.page.evaluate("scrollTo(0, 0)")
-    board.page.mouse.click(*board.place(20, 50))
+    board.click(20, 50)
     board.page.keyboard.press("Delete")
     assert board.button("Delete").is_disabled()
     assert torch.equal(board.saved("Save the drawing").long()[:, 128, 128], window)
-    board.page.evaluate("scrollTo(0, 0)")
-    board.page.mouse.click(*board.place(128, 128))
+    board.click(128, 128)
     board.example(3)
     playwright.expect(board.button("Delete")).to_be_disabled()
 
 
 def boxes(image: Tensor, label: str) -> tuple[int, int, int, int]:
     """The bounds of a class: left, top, right and bottom."""
-    ys, xs = (image == torch.tensor(LABEL_COLOURS[label])[:, None, None]).all(dim=0).nonzero().T
+    ys, xs = is_class(image, label).nonzero().T
     return int(xs.min()), int(ys.min()), int(xs.max()), int(ys.max())
 
 
@@ -564,7 +566,7 @@ DROP = """async ([kind, base64]) => {
 @pytest.mark.parametrize("kind", ["drop", "paste"])
 def test_an_image_is_taken_by_drop_and_by_paste(board, kind: str) -> None:
     label_map = synthetic_facades(1, SIZE, seed=7).source[0]
-    taken = not board.page.evaluate(DROP, [kind, base64.b64encode(png(label_map)).decode()])
+    taken = not board.page.evaluate(DROP, [kind, base64.b64encode(encoded(label_map)).decode()])
     assert taken, "the browser does not open it in place of the page"
     playwright.expect(board.button("Undo")).to_be_enabled()
     assert torch.equal(board.saved("Save the drawing"), label_map)
@@ -580,7 +582,7 @@ def test_a_reload_keeps_what_can_be_undone(board) -> None:
     for _ in range(4):
         board.button("Undo").click()
     assert boxes(board.saved("Save the drawing"), "facade") == (0, 18, 255, 245)
-    assert not (board.saved("Save the drawing") == torch.tensor(LABEL_COLOURS["window"])[:, None, None]).all(0).any()
+    assert not is_class(board.saved("Save the drawing"), "window").any()
 
 
 def test_classes_are_told_apart_without_their_colours(board) -> None:
@@ -611,9 +613,8 @@ def test_what_is_being_drawn_gives_way_to_other_actions(board) -> None:
     board.page.mouse.move(*board.place(60, 200))
     board.page.keyboard.press("Control+z")  # the door
     board.page.mouse.up()
-    door = torch.tensor(LABEL_COLOURS["door"])[:, None, None]
     drawn = board.saved("Save the drawing")
-    assert not (drawn == door).all(dim=0).any() and not torch.equal(drawn, house())
+    assert not is_class(drawn, "door").any() and not torch.equal(drawn, house())
     board.drawing.focus()
     board.page.keyboard.press("Space")
     board.page.keyboard.press("ArrowRight")
@@ -626,11 +627,7 @@ def test_what_is_being_drawn_gives_way_to_other_actions(board) -> None:
 
 
 def test_a_reload_right_after_a_stroke_keeps_it(board) -> None:
-    board.button("An empty wall").click()
-    for box in WINDOWS:
-        board.drag(*box)
-    board.choose("door")
-    board.drag(*DOOR)
+    draw_a_house(board)
     board.page.reload()
     assert torch.equal(board.ready().saved("Save the drawing"), house())
 
@@ -646,12 +643,10 @@ def test_a_brush_paints_and_an_example_can_be_taken_apart(board) -> None:
     assert torch.equal(painted[:, 100, 20], torch.tensor(LABEL_COLOURS["pillar"]))
     board.button("Undo").click()
     board.choose("Move")
-    ys, xs = (before == torch.tensor(LABEL_COLOURS["door"])[:, None, None]).all(dim=0).nonzero().T
-    board.page.evaluate("scrollTo(0, 0)")
-    board.page.mouse.click(*board.place(int(xs.float().mean()), int(ys.float().mean())))
+    ys, xs = is_class(before, "door").nonzero().T
+    board.click(int(xs.float().mean()), int(ys.float().mean()))
     board.button("Delete").click()
-    after = board.saved("Save the drawing")
-    assert not (after == torch.tensor(LABEL_COLOURS["door"])[:, None, None]).all(dim=0).any()
+    assert not is_class(board.saved("Save the drawing"), "door").any()
 
 
 # --- λ moves within a frame
@@ -723,7 +718,7 @@ def test_a_first_visit_sees_what_lambda_does_and_where_to_draw(browser, address)
         playwright.expect(place).to_have_count(0)
         playwright.expect(caption).to_have_text("λ = 100")
         drawn = board.saved("Save the drawing")
-        windows = (drawn == torch.tensor(LABEL_COLOURS["window"])[:, None, None]).all(dim=0)
+        windows = is_class(drawn, "window")
         assert 3 * 36 * 54 < windows.sum() < 3 * 40 * 58, "a third window"
         board.page.get_by_role("button", name="a wall that lacks a window").click()
         assert torch.equal(board.picture(), a), "A"
@@ -765,15 +760,13 @@ def test_the_wipe_compares_two_lambdas_until_it_is_closed(board, path) -> None:
     playwright.expect(board.page.locator(".over")).to_have_count(0)
 
 
-def test_a_link_shows_its_picture_before_the_network_is_there(browser, address) -> None:
+def test_a_link_shows_its_picture_before_the_network_is_there(browser, page, address) -> None:
     with opened(browser, address) as board:
         draw_a_house(board.ready())
         picture = board.stop(4).picture()
         board.button("Copy a link").click()
         playwright.expect(board.say).to_contain_text("copied")
         link = board.page.evaluate("navigator.clipboard.readText()")
-    session = browser.new_context(service_workers="block")
-    page = session.new_page()
     page.route("**/late.onnx.gz", lambda route: None)
     for preview, there in (("", True), ("x", False)):
         page.goto("about:blank")
@@ -785,7 +778,6 @@ def test_a_link_shows_its_picture_before_the_network_is_there(browser, address) 
         playwright.expect(shown.output).to_have_attribute("aria-label", state)
         if there:
             assert (pixels(shown.output) - picture).abs().float().mean() < 20
-    session.close()
 
 
 def test_nothing_is_asked_for_twice(browser, site) -> None:
@@ -812,9 +804,8 @@ def test_a_link_to_the_page_has_a_picture(site) -> None:
 # --- while it loads, and without a network
 
 
-def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, address, site, path) -> None:
-    session = browser.new_context(service_workers="block")
-    page, held = session.new_page(), []
+def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(page, address, site, path) -> None:
+    held = []
     page.route("**/late.onnx.gz", lambda route: held.append(route))
     page.goto(address)
     board = Board(page).settled()
@@ -841,13 +832,11 @@ def test_while_it_loads_frames_answer_and_a_bar_shows_how_far_it_is(browser, add
     playwright.expect(page.get_by_label("Loading the network")).to_be_hidden(timeout=60_000)  # until then it is coarse
     expected = path.translate(wall, [math.inf])
     assert (board.picture() - expected[math.inf].int()).abs().max() <= 8
-    session.close()
 
 
-def test_coarse_weights_draw_until_all_their_bits_are_there(browser, address, path) -> None:
+def test_coarse_weights_draw_until_all_their_bits_are_there(page, address, path) -> None:
     """A picture that is much the same, but not for saving; then the exact one."""
-    session = browser.new_context(service_workers="block", permissions=["clipboard-read", "clipboard-write"])
-    page, held = session.new_page(), []
+    held = []
     page.route("**/early.fine.gz", lambda route: held.append(route))
     page.goto(address)
     board = Board(page)
@@ -868,12 +857,9 @@ def test_coarse_weights_draw_until_all_their_bits_are_there(browser, address, pa
     whole = (board.picture() - expected).abs()
     assert whole.max() <= 8 and 2 * whole.float().mean() < coarse < 15
     assert torch.equal(board.saved("Save the picture").int(), board.picture())
-    session.close()
 
 
-def test_without_the_rest_of_the_weights_one_draws_on_and_can_try_again(browser, address) -> None:
-    session = browser.new_context(service_workers="block")
-    page = session.new_page()
+def test_without_the_rest_of_the_weights_one_draws_on_and_can_try_again(page, address) -> None:
     page.route("**/early.fine.gz", partial(fulfill, {"status": 404}))
     page.goto(address)
     board, sentence = Board(page), "model/early.fine.gz can't be loaded: it was answered by 404."
@@ -903,12 +889,9 @@ def test_without_the_rest_of_the_weights_one_draws_on_and_can_try_again(browser,
     playwright.expect(page.get_by_label("Loading the network")).to_be_hidden(timeout=60_000)
     playwright.expect(board.say).to_have_text("")
     assert torch.equal(board.settled().saved("Save the picture").int(), board.picture())
-    session.close()
 
 
-def test_after_a_reload_an_example_has_frames_again(browser, address) -> None:
-    session = browser.new_context(service_workers="block")
-    page = session.new_page()
+def test_after_a_reload_an_example_has_frames_again(page, address) -> None:
     page.add_init_script("WebAssembly.validate = () => false")
     page.goto(address)
     board = Board(page)
@@ -917,7 +900,6 @@ def test_after_a_reload_an_example_has_frames_again(browser, address) -> None:
     playwright.expect(page).to_have_url(re.compile("lambda=0&drawing="))
     page.reload()
     assert torch.equal(board.picture(), picture) and picture.float().std() > 5
-    session.close()
 
 
 class _Kept(Quiet):
@@ -1024,45 +1006,47 @@ def fulfill(answer: dict, route) -> None:
     route.fulfill(**answer)
 
 
-def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(browser, address, site) -> None:
-    good = {name: (site / name).read_bytes() for name in NETWORK}
-    damaged = bytearray(good[NETWORK[1]])
-    damaged[len(damaged) // 2] ^= 255
-    cases = [
-        (NETWORK[1], bytes(damaged), "model/late.onnx.gz is damaged or was cut off."),
-        (NETWORK[1], good[NETWORK[1]][:-1000], "model/late.onnx.gz is damaged or was cut off."),
-        (NETWORK[1], good[NETWORK[0]], "model/late.onnx.gz is not that of this page: there may be a new version."),
-        (NETWORK[0], gzip.compress(b"no network"), "model/early.onnx.gz is not that of this page"),
-        (NETWORK[0], b"<html>Log in</html>", "model/early.onnx.gz is not that of this page"),
-        (NETWORK[0], None, "model/early.onnx.gz can't be loaded: it was answered by 404."),
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 255]) + content[middle + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "sentence"),  # the body is made of those of the network
+    [
+        (NETWORK[1], lambda early, late: flipped(late), "model/late.onnx.gz is damaged or was cut off."),
+        (NETWORK[1], lambda early, late: late[:-1000], "model/late.onnx.gz is damaged or was cut off."),
         (
-            "ort/ort.wasm.bundle.min.mjs",
-            None,
-            "The network can't be started: a file of it is missing",
+            NETWORK[1],
+            lambda early, late: early,
+            "model/late.onnx.gz is not that of this page: there may be a new version.",
         ),
-    ]
-    for name, body, sentence in cases:
-        session = browser.new_context(service_workers="block")
-        page = session.new_page()
-        answer = {"status": 404} if body is None else {"body": body}
-        page.route(f"**/{name}", partial(fulfill, answer))
-        page.goto(address)
-        board = Board(page)
-        playwright.expect(board.say).to_contain_text(sentence, timeout=30_000)
-        assert not re.search("ERROR_CODE|protobuf|ONNX|undefined", board.say.inner_text()), "words of the runtime"
-        playwright.expect(page.get_by_role("progressbar")).to_be_hidden()
-        assert board.stop(0).picture().float().std() > 5, "the examples can still be seen"
-        board.button("An empty wall").click()
-        playwright.expect(board.say).to_contain_text(sentence)
-        playwright.expect(board.output).to_have_attribute("aria-label", "There is no output for your drawing")
-        board.button("Save the picture").click()
-        playwright.expect(board.say).to_contain_text("The network has not computed this picture")
-        session.close()
+        (NETWORK[0], lambda *_: gzip.compress(b"no network"), "model/early.onnx.gz is not that of this page"),
+        (NETWORK[0], lambda *_: b"<html>Log in</html>", "model/early.onnx.gz is not that of this page"),
+        (NETWORK[0], None, "model/early.onnx.gz can't be loaded: it was answered by 404."),
+        ("ort/ort.wasm.bundle.min.mjs", None, "The network can't be started: a file of it is missing"),
+    ],
+    ids=["damaged", "cut off", "the other", "no network", "a web page", "lost", "no runtime"],
+)
+def test_a_damaged_or_foreign_or_lost_file_gets_a_sentence(page, address, site, name, body, sentence) -> None:
+    network = [(site / each).read_bytes() for each in NETWORK]
+    answer = {"body": body(*network)} if body else {"status": 404}
+    page.route(f"**/{name}", partial(fulfill, answer))
+    page.goto(address)
+    board = Board(page)
+    playwright.expect(board.say).to_contain_text(sentence, timeout=30_000)
+    assert not re.search("ERROR_CODE|protobuf|ONNX|undefined", board.say.inner_text()), "words of the runtime"
+    playwright.expect(page.get_by_role("progressbar")).to_be_hidden()
+    assert board.stop(0).picture().float().std() > 5, "the examples can still be seen"
+    board.button("An empty wall").click()
+    playwright.expect(board.say).to_contain_text(sentence)
+    playwright.expect(board.output).to_have_attribute("aria-label", "There is no output for your drawing")
+    board.button("Save the picture").click()
+    playwright.expect(board.say).to_contain_text("The network has not computed this picture")
 
 
-def test_a_failure_stands_out_and_can_be_retried(browser, address) -> None:
-    session = browser.new_context(service_workers="block")
-    page, tries = session.new_page(), []
+def test_a_failure_stands_out_and_can_be_retried(page, address) -> None:
+    tries = []
 
     def answer(route) -> None:
         tries.append(route)
@@ -1082,7 +1066,6 @@ def test_a_failure_stands_out_and_can_be_retried(browser, address) -> None:
     board.button("Save the picture").click()
     playwright.expect(board.say).to_have_text("")
     assert len(tries) == 3
-    session.close()
 
 
 def test_a_link_keeps_its_lambda_on_another_path(board) -> None:
@@ -1096,43 +1079,29 @@ def test_a_link_keeps_its_lambda_on_another_path(board) -> None:
         return indexIn(new URLSearchParams(hash), { positions: lambdas.map(lambda => ({ lambda })) });
     }"""
     other = [0, 10, 50, 100, 400, 1000, None]
-    for hash, index in {
-        "lambda=100": 3,
-        "lambda=L1": 6,
-        "lambda=1e9": 6,
-        "lambda=0": 0,
-        "lambda=60": 2,
-        "at=3": 3,
-        "at=5": 6,
-        "at=0": 0,
-        "at=3.6": 4,
-        "at=4.9": 6,
-        "at=99": 6,
-        "lambda=x": None,
-        "at=": None,
-        "": None,
-    }.items():
+    by_lambda = {"100": 3, "L1": 6, "1e9": 6, "0": 0, "60": 2, "x": None}
+    by_position = {"3": 3, "5": 6, "0": 0, "3.6": 4, "4.9": 6, "99": 6, "": None}
+    expected = {f"lambda={k}": index for k, index in by_lambda.items()} | {"": None}
+    for hash, index in (expected | {f"at={at}": index for at, index in by_position.items()}).items():
         assert board.page.evaluate(read, [other, hash]) == index, hash
 
 
-def test_lost_examples_are_left_out_and_a_lost_list_gets_a_sentence(browser, address) -> None:
-    for lost, answer, sentence in (
-        ("examples/1.png", {"status": 404}, ""),
-        ("examples/1.png", {"body": "damaged"}, ""),
-        ("examples/*", {"status": 404}, ""),
-        ("site.json", {"status": 404}, "The page can't be opened: site.json can't be loaded (404). Reload it."),
-    ):
-        session = browser.new_context(service_workers="block")
-        page = session.new_page()
-        page.route(f"**/{lost}", partial(fulfill, answer))
-        page.goto(address)
-        board = Board(page)
-        if sentence:
-            playwright.expect(page.locator(".waiting")).to_contain_text(sentence)
-        else:
-            assert board.picture().float().std() > 1
-            assert page.locator(".example").count() == (6 if "1" in lost else 0)
-        session.close()
+@pytest.mark.parametrize(
+    ("lost", "answer", "left"),
+    [("1.png", {"status": 404}, 6), ("1.png", {"body": "damaged"}, 6), ("*", {"status": 404}, 0)],
+)
+def test_lost_examples_are_left_out(page, address, lost, answer, left) -> None:
+    page.route(f"**/examples/{lost}", partial(fulfill, answer))
+    page.goto(address)
+    assert Board(page).picture().float().std() > 1
+    assert page.locator(".example").count() == left
+
+
+def test_a_lost_list_gets_a_sentence(page, address) -> None:
+    page.route("**/site.json", partial(fulfill, {"status": 404}))
+    page.goto(address)
+    sentence = "The page can't be opened: site.json can't be loaded (404). Reload it."
+    playwright.expect(page.locator(".waiting")).to_contain_text(sentence)
 
 
 def test_the_build_replaces_nothing_but_a_page(root, site, tmp_path) -> None:
@@ -1147,14 +1116,11 @@ def test_the_build_replaces_nothing_but_a_page(root, site, tmp_path) -> None:
     assert (tmp_path / "my_work.txt").exists() and (site / "site.json").exists()
 
 
-def test_a_browser_without_simd_gets_a_sentence(browser, address) -> None:
-    session = browser.new_context(service_workers="block")
-    page = session.new_page()
+def test_a_browser_without_simd_gets_a_sentence(page, address) -> None:
     page.add_init_script("WebAssembly.validate = () => false")
     page.goto(address)
     playwright.expect(Board(page).say).to_contain_text("no WebAssembly SIMD: take a current Chrome")
     playwright.expect(page.get_by_role("button", name="Try again")).to_be_hidden()
-    session.close()
 
 
 @pytest.mark.parametrize(
@@ -1230,7 +1196,7 @@ def test_no_file_does_anything_but_a_sentence(board) -> None:
     playwright.expect(board.say).to_have_text("The browser can't read this file as an image: choose a PNG or a JPEG.")
     before = board.saved("Save the drawing")
     noise = torch.randint(0, 256, (3, 300, 200), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-    board.upload(png(noise), evil)
+    board.upload(encoded(noise), evil)
     playwright.expect(board.say).to_contain_text("This is no label map")
     playwright.expect(board.say).to_contain_text("save the drawing before you leave")
     assert not torch.equal(board.saved("Save the drawing"), before)
@@ -1252,16 +1218,8 @@ def test_everything_has_a_name_and_is_reached_by_tab_in_order(board) -> None:
     for _ in range(30):
         board.page.keyboard.press("Tab")
         reached.append(board.page.locator(":focus").evaluate(NAME) if board.page.locator(":focus").count() else "")
-    order = [
-        "λ",
-        "Rectangle",
-        "window",
-        "Your drawing",
-        "five floors above two shops",
-        "An empty wall",
-        "Your label map…",
-    ]
-    found = [next((i for i, name in enumerate(reached) if name.startswith(each)), -1) for each in order]
+    names = "λ, Rectangle, window, Your drawing, five floors above two shops, An empty wall, Your label map…"
+    found = [next((i for i, name in enumerate(reached) if name.startswith(each)), -1) for each in names.split(", ")]
     assert found[0] >= 0 and found == sorted(set(found)), reached
     assert all(reached[: found[-1]])
     assert board.page.locator("h1").count() == 1 and board.page.locator("html").get_attribute("lang") == "en"
@@ -1289,13 +1247,3 @@ def test_the_types_in_comments_fit(site: Path, module: str) -> None:
     command = [ROOT / "site/node_modules/.bin/tsc", *settings.split(), "--lib", "esnext,dom,dom.iterable", module]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
-
-
-def test_the_page_stays_small(site: Path) -> None:
-    """Packed: the page and the runtime; the network is another matter, and depends on the path's width."""
-    sizes = [
-        file.stat().st_size if file.suffix in (".gz", ".webp", ".png") else len(gzip.compress(file.read_bytes()))
-        for file in site.rglob("*")
-        if file.is_file() and file.parent.name != "model"
-    ]
-    assert sum(sizes) < 5_000_000
