@@ -8,22 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.image_files import png_of_16_bits, tiff, wide_gamut
+from helpers.image_files import encoded, png_of_16_bits, tiff, wide_gamut
 from PIL import Image
 from torch import Tensor
 
-from pix2pix_colab import (
-    LAMBDAS,
-    LambdaPath,
-    PatchDiscriminator,
-    UNetGenerator,
-    critic_map,
-    load_pretrained,
-    save_pretrained,
-    translate,
-)
+from pix2pix_colab import LAMBDAS, LambdaPath, PatchDiscriminator, UNetGenerator, load_pretrained, save_pretrained
 from pix2pix_colab.data import synthetic_facades
 from pix2pix_colab.export import OnnxMissingError, export_onnx, export_parts
+from pix2pix_colab.inference import critic_map, translate
 from pix2pix_colab.utils.images import Seen
 
 REASON = 'There is no onnx or onnxruntime here: pip install onnx onnxruntime, or ".[onnx]".'
@@ -221,13 +213,8 @@ def test_a_file_says_what_it_is(tmp_path):
     path = make_path((0, 0.5, math.inf))
     files = [*export_parts(path, tmp_path, (128, 256), seed=3), export_onnx(path.anchors[0], tmp_path / "model.onnx")]
     early, late, model = ({each.key: each.value for each in onnx.load(file).metadata_props} for file in files)
-    assert late == {
-        "kind": "late layers of a λ path",
-        "lambdas": "0,0.5,Infinity",
-        "size": "128,256",
-        "seed": "3",
-        "weights": "int8",
-    }
+    kind = "late layers of a λ path"
+    assert late == {"kind": kind, "lambdas": "0,0.5,Infinity", "size": "128,256", "seed": "3", "weights": "int8"}
     assert early == late | {"kind": "early layers of a λ path"}
     assert model == {"kind": "generator", "size": "128,128", "seed": "0", "weights": "int8"}
 
@@ -257,66 +244,58 @@ def example() -> str:
     return code
 
 
-def turned() -> dict:
-    exif = Image.Exif()
-    exif[0x112] = 6
-    return {"exif": exif}
+ROUGH = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 32, 3), dtype=np.uint8))
+PHOTO = np.asarray(ROUGH.resize((256, 320), Image.Resampling.BICUBIC))
+WIDE, GREY, GREEN = PHOTO.astype(np.uint16) * 257, PHOTO[..., 0], PHOTO[..., 1]
+TURNED = Image.Exif()
+TURNED[0x112] = 6
 
 
-KINDS = ("plain", "transparent", "turned", "turned, as stored", "16 bits", "12 bits", "wide", "label map", "ids")
-KINDS += ("profile", "transparent with a profile", "damaged profile", "opacity of 0 and 1", "ids of three bands")
-KINDS += ("white is zero", "white is zero of 16", "no value", "grey")
-KINDS += ("colour of 16", "colour of 12", "colour of 16 and opacity", "colour of 16, TIFF")
+def photo(pixels: np.ndarray = PHOTO, opacity: np.ndarray | None = None, **options) -> bytes:
+    image = Image.fromarray(pixels)
+    if opacity is not None:
+        image.putalpha(Image.fromarray(opacity))
+    return encoded(image, **options)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+FILES = {
+    "plain": photo(),
+    "transparent": photo(opacity=GREEN),
+    "turned": photo(exif=TURNED),
+    "turned, as stored": photo(exif=TURNED),
+    "16 bits": photo(GREY.astype(np.uint16) * 257),
+    "12 bits": photo((GREY.astype(np.uint32) * 4095 // 255).astype(np.uint16)),
+    "wide": encoded(Image.fromarray(PHOTO).resize((700, 300))),
+    "label map": encoded(Image.fromarray(PHOTO).quantize(12)),
+    "ids": photo(GREY // 22),
+    "ids of three bands": photo(PHOTO // 22),
+    "profile": photo(opacity=np.full_like(GREY, 255), icc_profile=wide_gamut()),
+    "transparent with a profile": photo(opacity=GREEN, icc_profile=wide_gamut()),
+    "damaged profile": photo(icc_profile=b"x" * 200),
+    "opacity of 0 and 1": photo(opacity=(GREEN > 99).astype(np.uint8)),
+    "white is zero": tiff(GREY, t262=0),
+    "white is zero of 16": tiff(WIDE[..., 0], t262=0),
+    "no value": photo(np.where(GREEN < 30, np.uint16(65535), GREY.astype(np.uint16) * 16)),
+    "grey": photo(),
+    "colour of 16": png_of_16_bits(WIDE),
+    "colour of 12": png_of_16_bits(PHOTO.astype(np.uint16) * 16),
+    "colour of 16 and opacity": png_of_16_bits(np.dstack([WIDE, WIDE[..., :1]])),
+    "colour of 16, TIFF": tiff(WIDE),
+}
+SEEN = {"turned, as stored": Seen(exif=False), "16 bits": Seen(range=(0, 65535)), "12 bits": Seen(range=(0, 4095))}
+SEEN |= dict.fromkeys(("ids", "ids of three bands"), Seen(range=(0, 11)))  # as the pairs were seen
+
+
+@pytest.mark.parametrize("kind", FILES)
 def test_the_example_of_the_docs_prepares_any_file_as_translate_does(tmp_path, monkeypatch, kind):
     """Of a single generator, whose pairs may have been of 12 bits."""
-    code, generator, random = example(), UNetGenerator(4), np.random.default_rng(0)
-    rough = Image.fromarray(random.integers(0, 256, (40, 32, 3), dtype=np.uint8))
-    photo = np.asarray(rough.resize((256, 320), Image.Resampling.BICUBIC))
-    image, options, content = Image.fromarray(photo), {}, b""
-    if kind == "transparent":
-        image.putalpha(Image.fromarray(photo[..., 1]))
-    elif kind == "turned":
-        options = turned()
-    elif kind.startswith("colour"):
-        values = photo.astype(np.uint16) * (16 if "12" in kind else 257)
-        whole = np.dstack([values, values[..., :1]]) if "opacity" in kind else values
-        content = tiff(whole) if "TIFF" in kind else png_of_16_bits(whole)
-    elif kind.endswith("bits"):
-        generator.seen = Seen(range=(0, 2 ** int(kind[:2]) - 1))
-        image = Image.fromarray((photo[..., 0].astype(np.uint32) * generator.seen.range[1] // 255).astype(np.uint16))
-    elif kind == "damaged profile":
-        options["icc_profile"] = b"x" * 200
-    elif kind == "turned, as stored":
-        generator.seen, options = Seen(exif=False), turned()
-    elif kind == "no value":
-        depth = photo[..., 0].astype(np.uint16) * 16
-        image = Image.fromarray(np.where(photo[..., 1] < 30, np.uint16(65535), depth))
-    elif kind == "opacity of 0 and 1":
-        image.putalpha(Image.fromarray((photo[..., 1] > 99).astype(np.uint8)))
-    elif kind == "ids of three bands":
-        generator.seen, image = Seen(range=(0, 11)), Image.fromarray(photo // 22)
-    elif kind.endswith("profile"):
-        options["icc_profile"] = wide_gamut()
-        image.putalpha(Image.fromarray(photo[..., 1] if "transparent" in kind else np.full_like(photo[..., 1], 255)))
-    elif kind.startswith("white is zero"):
-        content = tiff(photo[..., 0] * np.uint16(257) if "16" in kind else photo[..., 0], t262=0)
-    elif kind == "wide":
-        image = image.resize((700, 300))
-    elif kind == "label map":
-        image = image.quantize(12)
-    elif kind == "ids":
-        generator.seen, image = Seen(range=(0, 11)), Image.fromarray(photo[..., 0] // 22)
-    elif kind == "grey":
-        generator = UNetGenerator(4, source_channels=1, target_channels=1)
+    code, channels = example(), 1 if kind == "grey" else 3
+    generator = UNetGenerator(4, source_channels=channels, target_channels=channels)
+    generator.seen = SEEN.get(kind, generator.seen)
     if kind in ("label map", "ids"):
         code = code.replace(", False  # True", ", True  # True")
     export_onnx(generator, tmp_path / "path.onnx", weights="float32")
-    image.save(tmp_path / "source.png", **options)
-    if content:
-        (tmp_path / "source.png").write_bytes(content)
+    (tmp_path / "source.png").write_bytes(FILES[kind])
     monkeypatch.chdir(tmp_path)
     exec(code, {})
     with Image.open("source.png") as opened:
