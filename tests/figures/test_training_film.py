@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers.tiny_runs import bits
 
 from pix2pix_colab import translate
 from pix2pix_colab.data import Pairs, jitter_size, synthetic_facades
@@ -53,8 +54,7 @@ def test_a_frame_is_what_the_network_made_then_and_what_that_measures(film: Trai
 def test_a_training_with_a_film_is_the_same_training(film: TrainingFilm, tmp_path: Path) -> None:
     plain = train(PAIRS, CONFIG, tmp_path, device="cpu", log_every=2)
     assert plain.history == film.run.history
-    for a, b in zip(plain.load_generator().parameters(), film.run.load_generator().parameters(), strict=True):
-        assert torch.equal(a, b)
+    assert bits(plain.load_generator().state_dict()) == bits(film.run.load_generator().state_dict())
 
 
 def test_a_stopped_training_goes_on_with_its_film(film: TrainingFilm, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
     return torch.randint(256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
-def noise_pairs(count: int = 3, size: int = 130, seed: int = 1) -> Pairs:
+def noise_pairs(count: int = 3, size: int = 140, seed: int = 1) -> Pairs:
     """Pairs of random pixels, the same for the same arguments."""
     source, target = noise(2, count, 3, size, size, seed=seed)
     return Pairs(source, target, [str(i) for i in range(count)])

@@ -10,12 +10,9 @@ from helpers.noise import noise_pairs
 from helpers.tiny_runs import pull_the_plug
 
 from pix2pix_colab.data import Pairs
+from pix2pix_colab.training import TrainConfig, Training, load_newest, read_run, train
 from pix2pix_colab.training import loop as module
-from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.cuda_graph import WARM_UP
-from pix2pix_colab.training.loop import train
-from pix2pix_colab.training.runs import load_newest, read_run
-from pix2pix_colab.training.step import Training
 from pix2pix_colab.utils.device import default_device, fast_cudnn
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="There is no GPU here.")
@@ -23,11 +20,6 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="There is 
 GPU = default_device()
 CONFIG = TrainConfig(epochs=4, width=8, image_size=128)  # with 3 pairs 12 steps, the last 6 at a falling rate
 DTYPES = pytest.mark.parametrize("dtype", (torch.float32, torch.bfloat16, torch.float16), ids=str)
-
-
-@pytest.fixture(scope="module")
-def pairs() -> Pairs:
-    return noise_pairs(3, 140)
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +94,7 @@ def test_the_captured_step_equals_the_eager_step(pairs, exact, monkeypatch, lamb
 
 @pytest.mark.parametrize("count", [3, 7])  # every second batch is smaller; the first after the warm-up
 def test_a_smaller_last_batch_equals_the_eager_step(count, exact, monkeypatch):
-    check_against_the_eager_step(noise_pairs(count, 140), replace(CONFIG, batch_size=2), 10, monkeypatch)
+    check_against_the_eager_step(noise_pairs(count), replace(CONFIG, batch_size=2), 10, monkeypatch)
 
 
 def test_the_learning_rate_of_a_new_epoch_reaches_the_captured_step(pairs, monkeypatch):

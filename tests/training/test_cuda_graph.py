@@ -11,9 +11,8 @@ import torch
 from helpers.noise import noise_pairs
 from torch import Tensor
 
-from pix2pix_colab.training.config import TrainConfig
+from pix2pix_colab.training import TrainConfig, Training
 from pix2pix_colab.training.cuda_graph import WARM_UP, CapturedStep, CaptureError
-from pix2pix_colab.training.step import Training
 from pix2pix_colab.utils.device import explain_out_of_memory
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)

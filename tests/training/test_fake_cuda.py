@@ -7,14 +7,13 @@ import pytest
 import torch
 from helpers.fake_cuda import ON_CUDA_BUILDS, FakeGpu, on_cpu
 from helpers.noise import noise_pairs
+from helpers.tiny_runs import pull_the_plug
 from torch import Tensor
 
 from pix2pix_colab import LambdaPath, translate
 from pix2pix_colab.data import StreamedPairs, pair_files, read_pairs, write_pairs
-from pix2pix_colab.training import loop, sweep, train, train_lambda_path
-from pix2pix_colab.training.config import TrainConfig
+from pix2pix_colab.training import TrainConfig, loop, sweep, train, train_lambda_path
 from pix2pix_colab.training.cuda_graph import WARM_UP
-from pix2pix_colab.training.loop import Progress
 from pix2pix_colab.training.step import Training, make_discriminator
 
 pytestmark = ON_CUDA_BUILDS
@@ -47,7 +46,7 @@ def advance(training: Training, gpu: FakeGpu, steps: int = STEPS) -> Training:
     ids=["plain", "L1 only", "a leg of a path", "against the grid"],
 )
 def test_a_step_is_captured_once_replayed_and_never_waited_for(gpu, changes):
-    training = advance(Training(noise_pairs(3, 140), replace(CONFIG, **changes), "cuda"), gpu)
+    training = advance(Training(noise_pairs(), replace(CONFIG, **changes), "cuda"), gpu)
     assert (gpu.captures, gpu.replays) == (1, STEPS - WARM_UP)
     assert training.dtype == (torch.float16 if gpu.capability == (7, 5) else torch.bfloat16)
     training.log()  # which has to wait
@@ -59,7 +58,7 @@ def test_images_and_weights_have_their_channels_last():
     """As tensor cores take them. In fp16, since which kernel computes in bf16 is asked of the driver."""
     seen = []
     with FakeGpu() as gpu:
-        training = Training(noise_pairs(3, 140), CONFIG, "cuda")
+        training = Training(noise_pairs(), CONFIG, "cuda")
         for layer in [*training.generator.modules(), *training.discriminator.modules()]:
             if isinstance(layer, torch.nn.Conv2d | torch.nn.ConvTranspose2d):
                 layer.register_forward_hook(lambda layer, inputs, output: seen.extend([*inputs, layer.weight, output]))
@@ -72,7 +71,7 @@ def test_images_and_weights_have_their_channels_last():
 
 def test_streamed_pairs_move_as_bytes_and_are_not_waited_for(gpu, tmp_path, monkeypatch):
     monkeypatch.setattr(pair_files, "LARGE", 0)
-    pairs = read_pairs(write_pairs(noise_pairs(3, 140), tmp_path), 140)
+    pairs = read_pairs(write_pairs(noise_pairs(), tmp_path), 140)
     assert isinstance(pairs, StreamedPairs)
     training = Training(pairs, CONFIG, "cuda")
     gpu.copies.clear()
@@ -82,7 +81,7 @@ def test_streamed_pairs_move_as_bytes_and_are_not_waited_for(gpu, tmp_path, monk
 
 def test_a_smaller_last_batch_is_never_captured():
     with FakeGpu() as gpu:
-        advance(Training(noise_pairs(3, 140), replace(CONFIG, batch_size=2), "cuda"), gpu, WARM_UP + 4)
+        advance(Training(noise_pairs(), replace(CONFIG, batch_size=2), "cuda"), gpu, WARM_UP + 4)
     assert (gpu.captures, gpu.replays) == (1, 2)  # of the batches 3 to 6 two are whole
 
 
@@ -90,7 +89,7 @@ def test_a_smaller_last_batch_is_never_captured():
 @pytest.mark.parametrize("here", ["cpu", "cuda"])
 def test_a_state_goes_on_on_either_device(there, here):
     with FakeGpu() as gpu:
-        first, second = (Training(noise_pairs(3, 140), CONFIG, device) for device in (there, here))
+        first, second = (Training(noise_pairs(), CONFIG, device) for device in (there, here))
         first.advance()
         gpu.random_state += 7
         state = on_cpu(first.state_dict())
@@ -104,14 +103,9 @@ def test_a_state_goes_on_on_either_device(there, here):
 
 def test_a_run_is_killed_resumed_and_translates(gpu, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "SAVE_SECONDS", -1)
-    pairs, starts = noise_pairs(3, 140), []
-
-    def pull_the_plug(progress: Progress) -> None:
-        if progress.step == 5:
-            raise KeyboardInterrupt
-
+    pairs, starts = noise_pairs(), []
     with pytest.raises(KeyboardInterrupt):
-        train(pairs, CONFIG, tmp_path, pull_the_plug, log_every=5)
+        train(pairs, CONFIG, tmp_path, pull_the_plug(5), log_every=5)
     run = train(pairs, CONFIG, tmp_path, lambda progress: starts.append(progress.step), log_every=5)
     assert 0 < starts[0] <= 5 and starts[-1] == 12 and gpu.captures == 2
     generator = run.load_generator("cuda")
@@ -122,12 +116,12 @@ def test_a_run_is_killed_resumed_and_translates(gpu, tmp_path, monkeypatch):
 
 def test_a_sweep_captures_each_run(tmp_path):
     with FakeGpu() as gpu:
-        runs = sweep(noise_pairs(3, 140), (100, math.inf), replace(CONFIG, epochs=2), tmp_path)
+        runs = sweep(noise_pairs(), (100, math.inf), replace(CONFIG, epochs=2), tmp_path)
     assert len(runs) == gpu.captures == 2
 
 
 def test_a_path_is_trained_and_translates(tmp_path):
-    pairs, config = noise_pairs(3, 140), replace(CONFIG, epochs=2)
+    pairs, config = noise_pairs(), replace(CONFIG, epochs=2)
     with FakeGpu() as gpu:
         runs = train_lambda_path(pairs, (0, 100), config, tmp_path)
         assert len(runs) == 2 and gpu.captures == 1  # the leg is of one epoch
@@ -200,7 +194,7 @@ class CpuDiscriminator(Training):
 )
 def test_a_mutant_is_caught(mutant, said):
     with FakeGpu():
-        training = mutant(noise_pairs(3, 140), CONFIG, "cuda")
+        training = mutant(noise_pairs(), CONFIG, "cuda")
         with pytest.raises((AssertionError, RuntimeError), match=said):
             for _ in range(STEPS):
                 training.advance()
@@ -213,5 +207,5 @@ class NotCapturable(Training):
 
 def test_an_adam_that_is_not_capturable_is_refused():
     with FakeGpu() as gpu, pytest.warns(UserWarning, match="capturable"):
-        advance(NotCapturable(noise_pairs(3, 140), CONFIG, "cuda"), gpu)
+        advance(NotCapturable(noise_pairs(), CONFIG, "cuda"), gpu)
     assert gpu.captures == gpu.replays == 0

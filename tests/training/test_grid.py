@@ -2,14 +2,14 @@
 
 import math
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
 from helpers.noise import noise_pairs
 from torch import Tensor
 
-from pix2pix_colab.discriminator import PatchDiscriminator
-from pix2pix_colab.generator import UNetGenerator
+from pix2pix_colab import PatchDiscriminator, UNetGenerator
 from pix2pix_colab.training import TrainConfig, Training, read_run, train, train_lambda_path
 from pix2pix_colab.training.step import shift
 
@@ -101,14 +101,8 @@ def seen(monkeypatch) -> list[tuple[Tensor, Tensor]]:
 
 
 def offset_of(shifted: Tensor, image: Tensor) -> tuple[int, int]:
-    found = [
-        (down, right)
-        for down in (0, 1)
-        for right in (0, 1)
-        if torch.equal(shifted, shift(image, torch.tensor([down, right])))
-    ]
-    assert len(found) == 1
-    return found[0]
+    (found,) = (at for at in product((0, 1), repeat=2) if torch.equal(shifted, shift(image, torch.tensor(at))))
+    return found
 
 
 def test_each_pass_of_d_sees_source_and_image_shifted_alike(seen):

@@ -15,20 +15,16 @@ import numpy as np
 import pytest
 import torch
 from helpers.noise import noise_pairs
+from helpers.tiny_runs import bits
 from test_resume import assert_same, in_child
 
 from pix2pix_colab import LAMBDAS, LambdaPath
+from pix2pix_colab.training import TrainConfig, Training, estimate_time, load_checkpoint, loop, train
 from pix2pix_colab.training import lambda_path as module
-from pix2pix_colab.training import loop
-from pix2pix_colab.training.checkpoint import load_checkpoint
-from pix2pix_colab.training.config import TrainConfig
 from pix2pix_colab.training.lambda_path import path_configs, train_lambda_path
 from pix2pix_colab.training.lambda_sweep import folder_of, read_sweep, sweep
-from pix2pix_colab.training.loop import train
 from pix2pix_colab.training.run_folder import RunFolder
 from pix2pix_colab.training.runs import NEWEST, PREVIOUS, Run, find_run, load_newest, read_run
-from pix2pix_colab.training.step import Training
-from pix2pix_colab.training.time_estimate import estimate_time
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)  # 3 steps each; a leg is 1 epoch
 LATE = 3
@@ -120,13 +116,9 @@ def test_interrupted_anywhere_it_ends_in_the_same_bits(pairs, path, tmp_path, mo
         assert weights(run) == weights(path[k])
 
 
-def weights(run: Run) -> dict[str, bytes]:
+def weights(run: Run) -> list[dict]:
     state = load_checkpoint(run.folder / NEWEST)
-    return {
-        f"{network}.{name}": value.numpy().tobytes()
-        for network in ("generator", "discriminator")
-        for name, value in state[network].items()
-    }
+    return bits([state["generator"], state["discriminator"]])
 
 
 def train_until_killed(root: Path, lambda_l1: float, threads: int) -> None:
@@ -170,11 +162,8 @@ def test_finished_legs_are_not_trained_again(pairs, path, monkeypatch):
 
 def test_any_set_of_lambdas_and_any_trunk(pairs, tmp_path):
     runs = train_lambda_path(pairs, (50, 3), CONFIG, tmp_path, device="cpu", trunk=20, late_layers=1, leg=1 / 2)
-    assert {k: (run.config.late_layers, run.config.epochs) for k, run in runs.items()} == {
-        3: (1, 2),
-        20: (None, 4),
-        50: (1, 2),
-    }
+    found = {k: (run.config.late_layers, run.config.epochs) for k, run in runs.items()}
+    assert found == {3: (1, 2), 20: (None, 4), 50: (1, 2)}
     assert LambdaPath({k: run.load_generator() for k, run in runs.items()}).late_layers == 1
 
 
@@ -199,14 +188,10 @@ def test_a_finished_run_is_taken_as_the_trunk(pairs, path, tmp_path, monkeypatch
     runs = train_lambda_path(pairs, (10, 100), CONFIG, tmp_path / "own", device="cpu", start=path[100])
     assert weights(runs[100]) == before == weights(path[100]) and runs[100].folder == tmp_path / "own" / "lambda_100"
     assert weights(runs[10]) == weights(path[10])
-    assert repr(train_lambda_path(pairs, (), None, tmp_path / "own", device="cpu", start=path[100])) == repr(
-        {100: runs[100]}
-    )
-    for start, config in (
-        (path[100], replace(CONFIG, width=4)),
-        (path[100], replace(CONFIG, epochs=8)),
-        (path[10], None),
-    ):
+    alone = train_lambda_path(pairs, (), None, tmp_path / "own", device="cpu", start=path[100])
+    assert repr(alone) == repr({100: runs[100]})
+    wider, longer = replace(CONFIG, width=4), replace(CONFIG, epochs=8)
+    for start, config in ((path[100], wider), (path[100], longer), (path[10], None)):
         with pytest.raises(ValueError, match=f"{re.escape(str(start.folder))} can't be the trunk"):
             train_lambda_path(pairs, (10,), config, tmp_path / "other", device="cpu", start=start)
     assert not (tmp_path / "other").exists()

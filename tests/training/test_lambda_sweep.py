@@ -8,13 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.noise import noise_pairs
+from helpers.tiny_runs import bits
 
 from pix2pix_colab.data import Pairs
-from pix2pix_colab.training.checkpoint import load_checkpoint
-from pix2pix_colab.training.config import TrainConfig
-from pix2pix_colab.training.lambda_sweep import ProgressBar, read_sweep, sweep
-from pix2pix_colab.training.loop import Progress
-from pix2pix_colab.training.runs import NEWEST
+from pix2pix_colab.training import NEWEST, Progress, ProgressBar, TrainConfig, load_checkpoint, read_sweep, sweep
 from pix2pix_colab.training.step import Training
 
 CONFIG = TrainConfig(epochs=1, width=2, image_size=128)
@@ -34,7 +31,7 @@ def swept(pairs, tmp_path_factory) -> tuple[Path, dict]:
 def test_there_is_a_folder_for_each_lambda(swept):
     root, runs = swept
     assert list(runs) == [math.inf, 0, 100]
-    assert sorted(folder.name for folder in root.iterdir()) == ["lambda_0", "lambda_100", "lambda_inf"]
+    assert sorted(root.iterdir()) == [runs[k].folder for k in (0, 100, math.inf)]
     assert [runs[k].folder.name for k in (0, 100, math.inf)] == ["lambda_0", "lambda_100", "lambda_inf"]
     assert all(run.config.lambda_l1 == lambda_l1 for lambda_l1, run in runs.items())
 
@@ -82,22 +79,13 @@ def test_a_sweep_is_read_back_in_the_order_of_lambda(swept):
     assert list(read) == [0, 100, math.inf]
     assert all(repr(read[k]) == repr(runs[k]) for k in runs)
     for k in runs:
-        ours, theirs = read[k].load_generator().state_dict(), runs[k].load_generator().state_dict()
-        assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+        assert bits(read[k].load_generator().state_dict()) == bits(runs[k].load_generator().state_dict())
 
 
 def test_a_root_without_runs_gets_a_sentence(tmp_path):
     for root in (tmp_path, tmp_path / "missing"):
         with pytest.raises(FileNotFoundError, match=rf"{root} holds no lambda_… folder: train a sweep into it first"):
             read_sweep(root)
-
-
-def test_a_damaged_run_is_named(pairs, tmp_path):
-    sweep(pairs, (0,), CONFIG, tmp_path)
-    file = tmp_path / "lambda_0" / NEWEST
-    file.write_bytes(file.read_bytes()[:5000])
-    with pytest.raises(ValueError, match=rf"{file} is no checkpoint, or is damaged"):
-        read_sweep(tmp_path)
 
 
 def progress(step: int, lambda_l1: float = 100, history: tuple = ()) -> Progress:

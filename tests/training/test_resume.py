@@ -18,11 +18,9 @@ import torch
 from helpers.noise import noise_pairs
 from helpers.tiny_runs import bits
 
+from pix2pix_colab.training import TrainConfig, load_newest, train
 from pix2pix_colab.training import loop as module
-from pix2pix_colab.training.config import TrainConfig
-from pix2pix_colab.training.loop import train
 from pix2pix_colab.training.run_folder import RunFolder
-from pix2pix_colab.training.runs import load_newest
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +45,7 @@ def train_and_note(folder: Path, config: TrainConfig = CONFIG, log_every: int = 
             with open(f"{folder}.starts", "a") as file:
                 file.write(f"{progress.step}\n")
 
-    train(noise_pairs(3, 140), config, folder, note, "cpu", log_every)
+    train(noise_pairs(), config, folder, note, "cpu", log_every)
 
 
 def starts_of(folder: Path) -> list[int]:
