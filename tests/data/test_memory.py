@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from pix2pix_colab.data.pair_files import write_pairs
-from pix2pix_colab.data.synthetic.facades import synthetic_facades
+from pix2pix_colab.data import synthetic_facades, write_pairs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits and tells the memory of a process")
 

@@ -3,29 +3,21 @@
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
+from helpers.noise import noise
 from PIL import Image
+from torchvision.transforms.functional import pil_to_tensor
 
-from pix2pix_colab.data.pair_files import read_pairs, write_pairs
-from pix2pix_colab.data.pairs import Pairs
+from pix2pix_colab.data import Pairs, read_pairs, write_pairs
 from pix2pix_colab.utils.images import to_float, to_uint8
-
-
-def noise(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(256, size=shape, dtype=np.uint8)
 
 
 def save(file: Path, height: int = 20, seed: int = 0) -> Image.Image:
     """Write a pair of noise and return it."""
-    image = Image.fromarray(noise(height, 2 * height, 3, seed=seed))
+    image = Image.fromarray(noise(height, 2 * height, 3, seed=seed).numpy())
     image.save(file)
     return image
-
-
-def as_tensor(image: Image.Image) -> torch.Tensor:
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1)
 
 
 def map_of_places(size: int) -> torch.Tensor:
@@ -47,19 +39,19 @@ def sides(tmp_path) -> Path:
     for offset, side, ending in ((0, "A", "png"), (100, "B", "jpg")):
         (tmp_path / side).mkdir()
         for n in (1, 2, 10):
-            Image.fromarray(noise(20, 20, 3, seed=n + offset)).save(tmp_path / side / f"{n}.{ending}")
+            Image.fromarray(noise(20, 20, 3, seed=n + offset).numpy()).save(tmp_path / side / f"{n}.{ending}")
     return tmp_path
 
 
 @pytest.fixture
 def pairs() -> Pairs:
-    images = torch.from_numpy(noise(2, 3, 3, 20, 20))
+    images = noise(2, 3, 3, 20, 20)
     return Pairs(images[0], images[1], ["a", "b", "c"])
 
 
 def test_both_directions_are_read(tmp_path):
     image = save(tmp_path / "1.png")
-    left, right = as_tensor(image.crop((0, 0, 20, 20))), as_tensor(image.crop((20, 0, 40, 20)))
+    left, right = pil_to_tensor(image.crop((0, 0, 20, 20))), pil_to_tensor(image.crop((20, 0, 40, 20)))
     for direction, source, target in (("BtoA", right, left), ("AtoB", left, right)):
         read = read_pairs(tmp_path, 20, direction)
         assert torch.equal(read.source[0], source)
@@ -80,7 +72,7 @@ def test_a_crop_is_that_of_the_image_resized_anew(tmp_path):
     both = file.crop((0, 0, 100, 100)), file.crop((100, 0, 200, 100))
     read = read_pairs(tmp_path)
     assert read.size == 286
-    source, target = (as_tensor(half.resize((286, 286), Image.Resampling.BICUBIC)) for half in both)
+    source, target = (pil_to_tensor(half.resize((286, 286), Image.Resampling.BICUBIC)) for half in both)
     assert torch.equal(read.source[0], source) and torch.equal(read.target[0], target)
     seen = set()
     for seed in range(20):
@@ -91,7 +83,7 @@ def test_a_crop_is_that_of_the_image_resized_anew(tmp_path):
             once_more = half.resize((286, 286), Image.Resampling.BICUBIC).crop((left, top, left + 256, top + 256))
             if mirrored:
                 once_more = once_more.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-            assert torch.equal(to_uint8(crop[0]), as_tensor(once_more))
+            assert torch.equal(to_uint8(crop[0]), pil_to_tensor(once_more))
     assert seen == {True, False}
 
 
@@ -188,7 +180,7 @@ def truncate(file: Path) -> None:
 
 
 def save_odd(file: Path) -> None:
-    Image.fromarray(noise(20, 41, 3)).save(file)
+    Image.fromarray(noise(20, 41, 3).numpy()).save(file)
 
 
 BAD = {  # what is done to a file, and why it is left out then
@@ -255,7 +247,7 @@ def test_of_two_folders_the_bad_file_is_named(sides, bad):
 
 @pytest.mark.parametrize(("width", "fits"), [(20, True), (40, False)])
 def test_images_of_other_aspect_are_no_pair(sides, width, fits):
-    Image.fromarray(noise(20, width, 3)).resize((5 * width + 1, 100)).save(sides / "A/2.png")
+    Image.fromarray(noise(20, width, 3).numpy()).resize((5 * width + 1, 100)).save(sides / "A/2.png")
     if fits:
         assert len(read_pairs(sides, 8)) == 3
         return
@@ -316,7 +308,7 @@ def test_one_pixel_changes_the_fingerprint(pairs):
 
 
 def first_of(folder: Path, n: int = 1) -> torch.Tensor:
-    return as_tensor(Image.open(next(folder.glob(f"{n}.*"))).convert("RGB"))
+    return pil_to_tensor(Image.open(next(folder.glob(f"{n}.*"))).convert("RGB"))
 
 
 @pytest.mark.usefixtures("either")

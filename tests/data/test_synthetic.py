@@ -5,8 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from pix2pix_colab.data.label_maps import LABEL_COLOURS
-from pix2pix_colab.data.synthetic.facades import synthetic_facades
+from pix2pix_colab.data import LABEL_COLOURS, synthetic_facades
 
 
 @pytest.fixture(scope="module")

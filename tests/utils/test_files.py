@@ -11,14 +11,6 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_new_file_appears_when_the_block_ends(tmp_path):
-    file = tmp_path / "new" / "file"
-    with atomic_write(file) as partial:
-        partial.write_text("new")
-        assert not file.exists() and partial.parent == file.parent
-    assert file.read_text() == "new" and names(file.parent) == ["file"]
-
-
 def test_the_old_file_is_there_until_it_is_replaced_and_may_be_kept(tmp_path):
     (tmp_path / "file").write_text("first")
     for before, text, previous in (("first", "second", None), ("second", "third", tmp_path / "previous")):
@@ -37,12 +29,6 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path, error):
         partial.write_text("half of the n")
         raise error
     assert (tmp_path / "file").read_text() == "old" and names(tmp_path) == ["file"]
-
-
-def test_a_block_that_writes_nothing_is_an_error(tmp_path):
-    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "file"):
-        pass
-    assert names(tmp_path) == []
 
 
 @pytest.mark.parametrize("old", [None, "old"])
