@@ -4,13 +4,13 @@ Also with Colab's versions. What is shown is compared with ``translate``, but fo
 """
 
 import base64
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
-from helpers.browser import pixels, start_chromium
+from helpers.browser import pixels
+from helpers.image_files import encoded
 from helpers.jupyter import Notebook, jupyterlab, notebook_of_colab
 from helpers.tiny_boards import SIZE, SOURCE, ask, make_board
 from PIL import Image
@@ -25,20 +25,12 @@ LATE = "The kernel has not answered yet"
 JPEG = 6  # levels in the mean
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    yield from start_chromium()
-
-
 class View:
     """What a user sees and does in one view of the board."""
 
     def __init__(self, page, number: int = 0):
         self.page, self.root = page, page.locator(".drawing-board").nth(number)
-        self.drawing, self.output = (
-            self.root.locator("figure.drawing canvas"),
-            self.root.locator("figure.output canvas"),
-        )
+        self.drawing, self.output = (self.root.locator(f"figure.{name} canvas") for name in ("drawing", "output"))
         self.range, self.say = self.root.locator(".lambda input"), self.root.locator("[role=status]")
 
     def settled(self) -> "View":
@@ -214,9 +206,8 @@ def test_an_error_is_shown_and_there_is_a_way_on(page, board) -> None:
 
 @one_kind
 def test_what_a_file_is_said_to_be_outlives_the_answer(page) -> None:
-    view, photo = View(page).settled(), io.BytesIO()
-    Image.effect_noise((64, 64), 80).save(photo, "PNG")
-    upload = {"name": "photo.png", "mimeType": "image/png", "buffer": photo.getvalue()}
+    view, photo = View(page).settled(), encoded(Image.effect_noise((64, 64), 80))
+    upload = {"name": "photo.png", "mimeType": "image/png", "buffer": photo}
     view.root.locator("input[type=file]").set_input_files(upload)
     playwright.expect(view.say).to_contain_text("This is no label map")
     view.settled()

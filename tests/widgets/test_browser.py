@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from helpers.browser import pinch, start_chromium, touch
+from helpers.browser import pinch, touch
 from helpers.flat_slider import (
     LAMBDAS,
     make_path_slider,
@@ -22,6 +22,7 @@ from helpers.flat_slider import (
     target_colour,
     webp,
 )
+from helpers.image_files import encoded
 from helpers.jupyter import Notebook, jupyterlab, notebook_of_colab
 from PIL import Image
 
@@ -31,11 +32,6 @@ pytestmark = pytest.mark.slow
 playwright = pytest.importorskip("playwright.sync_api", reason="There is no playwright here: `make test` installs it.")
 
 TOLERANCE = 4  # levels
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator:
-    yield from start_chromium()
 
 
 class View:
@@ -119,16 +115,7 @@ def view(browser, page_path) -> Iterator[View]:
 
 def test_the_page_starts_at_the_papers_choice(view):
     view.stands_at(3)
-    assert view.root.locator(".heading").inner_text().split() == [
-        "λ",
-        "=",
-        "100",
-        "the",
-        "paper's",
-        "choice:",
-        "a",
-        "balance",
-    ]
+    assert " ".join(view.root.locator(".heading").inner_text().split()) == "λ = 100 the paper's choice: a balance"
 
 
 def test_lambda_moves_by_mouse(view):
@@ -366,17 +353,7 @@ def test_who_cannot_see_the_images_is_told(view):
         view.page.keyboard.press("Tab")
         words = "e => e.ariaLabel || (e.matches('select') ? 'against' : e.value || e.querySelector('img')?.alt || '')"
         reached.add(view.page.locator(":focus").evaluate(words) if view.page.locator(":focus").count() else "")
-    here = {
-        "λ",
-        "wipe",
-        "against",
-        "Zoom in",
-        "Divider between A and B",
-        "test image 1",
-        "test image 2",
-        "test image 3",
-    }
-    assert here <= reached, "all can be reached by Tab"
+    assert {"λ", "wipe", "against", "Zoom in", "Divider between A and B", *alts} <= reached, "all can be reached by Tab"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -597,10 +574,9 @@ def large_photo() -> bytes:
     """A JPEG of more than 6 MB, which Colab's own upload would lose the kernel over; blue in the middle."""
     image = Image.merge("RGB", [Image.effect_noise((3000, 2000), 200) for _ in range(3)])
     image.paste((20, 60, 200), (750, 500, 2250, 1500))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=97)
-    assert buffer.tell() > 6_000_000
-    return buffer.getvalue()
+    content = encoded(image, "JPEG", quality=97)
+    assert len(content) > 6_000_000
+    return content
 
 
 def test_the_widget_in_jupyterlab(browser, tmp_path):

@@ -167,19 +167,6 @@ def colour(canvas, x: float, y: float) -> list[int]:
     return canvas.evaluate(read, [x, y])
 
 
-@pytest.mark.slow
-def test_without_verdicts_the_slider_has_no_such_view(browser, tmp_path):
-    page = browser.new_page()
-    page.goto(make_slider().save_page(tmp_path / "slider.html").as_uri())
-    playwright.expect(page.locator(".lambda-slider")).to_have_attribute("aria-busy", "false", timeout=30_000)
-    assert page.locator(".views input").evaluate_all("all => all.map(each => each.value)") == [
-        "side",
-        "wipe",
-        "difference",
-        "all",
-    ]
-
-
 ANSWER = """([number, image, error]) => {
     const { content } = window.sent[number];
     const bytes = Uint8Array.from(atob(image), (char) => char.charCodeAt(0));
