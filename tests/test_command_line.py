@@ -119,11 +119,8 @@ def test_it_trains_a_path_and_evaluates_it(folder, offline, tmp_path, refused, c
     settings = ["--split", "test", "--width", "2", "--epochs", "4", "--image-size", "128", "--lambdas", "0", "inf"]
     main(["path", pairs, str(runs), *settings])
     read = read_sweep(runs)
-    assert [(k, run.config.epochs, run.config.late_layers) for k, run in read.items()] == [
-        (0, 1, 3),
-        (100, 4, None),
-        (math.inf, 2, 3),
-    ]
+    found = [(k, run.config.epochs, run.config.late_layers) for k, run in read.items()]
+    assert found == [(0, 1, 3), (100, 4, None), (math.inf, 2, 3)]
     capsys.readouterr()
     main(["evaluate", pairs, str(runs), "--split", "train"])
     assert "| λ = 0 | λ = 100 | L1 only |" in capsys.readouterr().out
@@ -194,16 +191,10 @@ def test_it_exports_a_run_and_a_path(path, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (
-            ["sweep"],
-            "take those of a λ path (train_lambda_path), not of a sweep. Or export one run, from its own",
-        ),
+        (["sweep"], "take those of a λ path (train_lambda_path), not of a sweep. Or export one run, from its own"),
         (["missing"], "There is no folder missing: name that of a run"),
         (["path/lambda_100", "--parts"], "Parts are for a λ path, but this is one generator"),
-        (
-            ["path", "--size", "100"],
-            "size is (100, 100), but it must be (H, W), both multiples",
-        ),
+        (["path", "--size", "100"], "size is (100, 100), but it must be (H, W), both multiples"),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )

@@ -82,7 +82,5 @@ def test_every_path_and_import_exists(path: Path) -> None:
 def test_the_readme_shows_the_package_as_it_is() -> None:
     shown = set(re.findall(r"^  (\w+(?:\.py|/)) ", ENGLISH, re.MULTILINE))
     there = {path.name + "/" * path.is_dir() for path in (ROOT / "src" / "pix2pix_colab").iterdir()}
-    assert shown == there - {"__init__.py", "__pycache__/", "pretrained.safetensors"} - {
-        "drawing.py",
-        "slider.py",
-    }  # which hand on
+    handing_on = {"drawing.py", "slider.py"}
+    assert shown == there - {"__init__.py", "__pycache__/", "pretrained.safetensors"} - handing_on

@@ -183,12 +183,8 @@ def kaggle(machine, monkeypatch):
     summary = machine / "summary.md"
 
     def run(**variables: str) -> subprocess.CompletedProcess:
-        settings = {
-            "GITHUB_STEP_SUMMARY": summary,
-            "REF": "main",
-            "KAGGLE_USERNAME": "me",
-            "PUSHED": machine / "pushed",
-        }
+        settings = {"GITHUB_STEP_SUMMARY": summary, "PUSHED": machine / "pushed"}
+        settings |= {"REF": "main", "KAGGLE_USERNAME": "me"}
         environment = os.environ | {name: str(value) for name, value in (settings | variables).items()}
         command = ["bash", "-eo", "pipefail", "-c", script]  # as GitHub runs it
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
