@@ -12,18 +12,9 @@ from safetensors.torch import load_file, save_file
 from tools.save_pretrained import RECORDED, strips
 from torchvision.transforms.functional import pil_to_tensor
 
-from pix2pix_colab import (
-    LAMBDAS,
-    LambdaPath,
-    PatchDiscriminator,
-    UNetGenerator,
-    lambda_path,
-    load_pretrained,
-    save_pretrained,
-    translate,
-)
+from pix2pix_colab import LAMBDAS, PatchDiscriminator, UNetGenerator, lambda_path, translate
 from pix2pix_colab.data import synthetic_facades
-from pix2pix_colab.lambda_path import PRETRAINED, with_late_layers
+from pix2pix_colab.lambda_path import PRETRAINED, LambdaPath, load_pretrained, save_pretrained, with_late_layers
 
 FILE = PRETRAINED["facades"]
 

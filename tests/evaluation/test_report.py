@@ -52,10 +52,7 @@ def test_the_table_has_a_row_for_each_metric_and_a_column_for_each_lambda(report
     assert l1["λ = 0"].startswith("0.500 ± 0.") and pixels["λ = 100"].startswith("0.400 ± 0.")
     assert (l1["targets"], pixels["targets"], kid["targets"]) == ("", str(bootstrap(around(0.875, 4))), "")
     assert [kid[label] for label in list(kid)[1:4]] == ["40.00 ± 2.50", "9.500 ± 0.500", "112.12 ± 2.00"]
-    assert notes == [
-        "LPIPS: not measured. No network.",
-        "class IoU, per-class accuracy: not measured. Too few images.",
-    ]
+    assert notes == ["LPIPS: not measured. No network.", "class IoU, per-class accuracy: not measured. Too few images."]
 
 
 def test_with_nothing_missing_and_no_scores_of_the_targets_there_is_only_the_table():

@@ -10,16 +10,10 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from pix2pix_colab.evaluation import significance
+from pix2pix_colab.evaluation import Interval, significance
 from pix2pix_colab.evaluation.fcn_score import class_accuracy, class_iou, pixel_accuracy
 from pix2pix_colab.evaluation.metrics import Measurement, histogram_intersection, ratio
-from pix2pix_colab.evaluation.significance import (
-    PERMUTATIONS,
-    Interval,
-    bootstrap,
-    holm_bonferroni,
-    permutation_p_value,
-)
+from pix2pix_colab.evaluation.significance import PERMUTATIONS, bootstrap, holm_bonferroni, permutation_p_value
 
 
 def random(seed: int) -> torch.Generator:

@@ -18,16 +18,18 @@ from torch import Tensor
 from pix2pix_colab import LAMBDAS, UNetGenerator, translate
 from pix2pix_colab.data import Pairs
 from pix2pix_colab.evaluation import METRICS, Interval, Measurement, Report, measure
-from pix2pix_colab.figures import loss_curves, metric_plot, tradeoff_plot, training_view
-from pix2pix_colab.figures.image_grids import (
-    GAP,
+from pix2pix_colab.figures import (
     disagreement_grid,
-    draw_grid,
     feature_grid,
     image_grid,
     lambda_grid,
+    loss_curves,
+    metric_plot,
     pair_grid,
+    tradeoff_plot,
+    training_view,
 )
+from pix2pix_colab.figures.image_grids import GAP, draw_grid
 from pix2pix_colab.figures.training_view import TrainingView
 from pix2pix_colab.training import Progress, TrainConfig
 from pix2pix_colab.utils.images import to_float
@@ -78,14 +80,6 @@ def test_each_image_of_a_grid_is_at_its_place():
         assert torch.equal(image_at(grid, i, 0, 10), first[i])
         assert torch.equal(image_at(grid, i, 1, 10), second[i])
     assert (grid[:, 16 : 16 + GAP] == 255).all() and (grid[10 : 10 + GAP] == 255).all()
-
-
-def test_grey_images_stand_in_a_grid_beside_colour():
-    grey, colour = noise(2, 1, 10, 16), noise(2, 3, 10, 16, seed=1)
-    for columns in ([("grey", grey), ("colour", colour)], [("colour", colour), ("grey", grey)], [("grey", grey)]):
-        grid = grid_of(image_grid(columns))
-        for i, (_, images) in enumerate(columns):
-            assert torch.equal(image_at(grid, 1, i, 10), images[1].expand(3, -1, -1))
 
 
 def test_images_of_the_networks_are_shown_as_those_of_files():

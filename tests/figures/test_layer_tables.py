@@ -10,8 +10,7 @@ from tools import network_diagrams
 from tools.network_diagrams import draw_discriminator, draw_generator, logit_patch
 
 from pix2pix_colab.discriminator import PatchDiscriminator
-from pix2pix_colab.figures import show_diagram
-from pix2pix_colab.figures.layer_tables import generator_table, receptive_fields
+from pix2pix_colab.figures import generator_table, receptive_fields, show_diagram
 from pix2pix_colab.generator import IMAGE_SIZES, UNetGenerator
 from pix2pix_colab.utils.markdown import markdown_table
 

@@ -16,8 +16,7 @@ from traitlets import TraitError
 
 from pix2pix_colab import slider as older
 from pix2pix_colab import widgets
-from pix2pix_colab.widgets.upload import ImageUpload
-from pix2pix_colab.widgets.widget import LambdaSlider, describe_positions
+from pix2pix_colab.widgets import ImageUpload, LambdaSlider, describe_positions
 
 LAMBDAS = (0, 1, 100, math.inf)
 OUTPUTS = {k: [f"λ = {k}, image {i}".encode() for i in range(3)] for k in LAMBDAS}
@@ -99,12 +98,8 @@ def test_what_is_between_two_stops_is_said_to_be_interpolated(path_slider):
     assert [each["label"] for each in positions[:4]] == ["λ = 0", "λ = 0.4", "λ = 1", "λ = 32"]
     assert [each["label"] for each in positions[4:]] == ["λ = 100", "λ = 150", "λ = 250", "L1 only"]
     assert positions[1]["meaning"] == "interpolated between λ = 0 and λ = 1"
-    assert positions[3] == {
-        "label": "λ = 32",
-        "short": "32",
-        "meaning": "interpolated between λ = 1 and λ = 100",
-        "stop": False,
-    }
+    meaning = "interpolated between λ = 1 and λ = 100"
+    assert positions[3] == {"label": "λ = 32", "short": "32", "meaning": meaning, "stop": False}
     assert positions[6]["meaning"] == "interpolated between λ = 100 and L1 only"
     assert positions[4]["meaning"] == "the paper's choice: a balance"
     assert path_slider.stops == [0, 1, 100, math.inf] and path_slider.lambdas == PATH
