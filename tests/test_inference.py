@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch import Tensor, nn
 
+from pix2pix_colab import UNetGenerator, translate
 from pix2pix_colab.data import read_pairs
-from pix2pix_colab.generator import UNetGenerator
-from pix2pix_colab.inference import translate
 from pix2pix_colab.utils.images import UNSEEN, Seen, to_float, to_uint8
 
 KINDS = ("tensor", "batch", "array", "flat array", "PIL")

@@ -23,15 +23,11 @@ from helpers.noise import noise_pairs
 from test_checkpoint import Code
 from test_resume import assert_same, processes
 
-from pix2pix_colab.training import run_folder
-from pix2pix_colab.training.checkpoint import load_checkpoint, save_checkpoint
-from pix2pix_colab.training.config import TrainConfig
-from pix2pix_colab.training.loop import train
+from pix2pix_colab.training import TrainConfig, Training, load_checkpoint, run_folder, save_checkpoint, train
 from pix2pix_colab.training.runs import load_newest, read_run
-from pix2pix_colab.training.step import Training
 
 CONFIG = TrainConfig(epochs=4, width=2, image_size=128)  # 12 steps
-PAIRS = noise_pairs(3, 140)
+PAIRS = noise_pairs()
 NEWEST, PREVIOUS = "checkpoint.pt", "checkpoint.previous.pt"
 
 

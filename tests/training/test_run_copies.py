@@ -15,10 +15,7 @@ import pytest
 import torch
 from helpers.tiny_runs import PAIRS, TINY, bits, train_until, train_whole
 
-from pix2pix_colab.training import loop, run_copies
-from pix2pix_colab.training.checkpoint import load_checkpoint, save_checkpoint
-from pix2pix_colab.training.lambda_path import train_lambda_path
-from pix2pix_colab.training.loop import train
+from pix2pix_colab.training import load_checkpoint, loop, run_copies, save_checkpoint, train, train_lambda_path
 from pix2pix_colab.training.run_copies import RunCopies, end_copies, list_copies, resume_copies
 from pix2pix_colab.training.run_folder import RunFolder, describe_copies, keep_copies
 from pix2pix_colab.training.runs import Identity, load_newest, read_run
