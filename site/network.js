@@ -24,6 +24,8 @@ export function nearestFirst(from, count) {
 
 export class Network {
   #turn = 0; // what is computed ahead ends as soon as somebody asks for something
+  #free = Promise.resolve(); // it waits for this, too
+  #release = () => {};
   #known = /** @type {Uint8Array | null} */ (null); // the label map that the worker has
   #outputs = /** @type {Map<number, Promise<ImageBitmap>>} */ (new Map()); // of it, by position of λ
 
@@ -135,12 +137,20 @@ export class Network {
     return this.#outputs.get(index);
   }
 
+  /** Compute nothing ahead while something is drawn, so that nothing is under way when it is asked for. @param {boolean} drawn */
+  hold(drawn) {
+    this.#release();
+    if (drawn) this.#free = new Promise((done) => (this.#release = done));
+  }
+
   /** Compute the outputs of the present label map at the other λ, until somebody asks for something. */
   async #ahead(turn, from) {
     try {
       for (const index of nearestFirst(from, this.site.positions.length)) {
-        if (turn !== this.#turn) return;
         // oxlint-disable-next-line no-await-in-loop -- one after the other, so that it can end
+        await this.#free;
+        if (turn !== this.#turn) return;
+        // oxlint-disable-next-line no-await-in-loop
         await this.#output(index);
       }
     } catch {

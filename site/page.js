@@ -40,7 +40,8 @@ async function open() {
     await load();
     keepOffline(); // nobody waits for it
   };
-  const options = { onchange, share: () => share(board, site), judge, retry };
+  const onpen = (down) => network.hold(down);
+  const options = { onchange, onpen, share: () => share(board, site), judge, retry };
   const board = new Board(main, data, (job) => network.translate(job), options);
   listenToClipboard(board, document);
   addEventListener("hashchange", () => openAddress(board, site, network));

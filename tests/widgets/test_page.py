@@ -404,6 +404,23 @@ def test_the_picture_follows_the_pen_and_comes_back_if_the_stroke_is_dropped(boa
     assert board.page.url == address
 
 
+@pytest.mark.parametrize("rest", [0, 1000])
+def test_a_stroke_is_computed_once(board, path, rest: int) -> None:
+    """A quick one when it is drawn; one on whose end the pen rests, before it is lifted."""
+    board.button("An empty wall").click()
+    board.settled()
+    board.page.evaluate(RECORD)
+    x, y = board.place(40, 60)
+    board.page.mouse.move(x, y)
+    board.page.mouse.down()
+    board.page.mouse.move(x + 90, y + 120)
+    board.page.wait_for_timeout(rest)
+    board.page.mouse.up()
+    picture, drawn = board.picture(), board.saved("Save the drawing")
+    assert (picture - path.translate(drawn, [100])[100].int()).abs().max() <= 8
+    assert board.page.evaluate("asked.filter(({ source }) => source).length") == 1
+
+
 def test_a_click_places_a_part_of_usual_size(board) -> None:
     """As large as others of its class, or as such parts are; a drag that comes back to where it began places none."""
 
@@ -700,6 +717,21 @@ def test_a_new_stroke_ends_what_is_computed_ahead(board) -> None:
     asked(board, 51)
     starts = board.page.evaluate("asked.flatMap(({ source }, i) => (source ? [i] : []))")
     assert len(starts) == 2 and starts[1] - starts[0] < 51, "it did not wait for the rest"
+
+
+def test_nothing_is_computed_ahead_while_the_pen_is_down(board) -> None:
+    board.page.evaluate(RECORD)
+    board.button("An empty wall").click()
+    asked(board, 3)
+    board.page.mouse.move(*board.place(40, 60))
+    board.page.mouse.down()
+    board.page.wait_for_timeout(100)  # one may be under way
+    before = board.page.evaluate("asked.length")
+    board.page.wait_for_timeout(500)
+    assert board.page.evaluate("asked.length") == before < 51
+    board.page.keyboard.press("Escape")
+    asked(board, 51)
+    board.page.mouse.up()
 
 
 # --- the first seconds

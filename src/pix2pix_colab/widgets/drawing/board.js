@@ -41,6 +41,7 @@ import { addControls, FILES, TOOLBAR } from "./toolbar.js";
  *
  * @typedef {object} Options
  * @property {(board: Board) => void} [onchange] after each change of the drawing or of λ
+ * @property {(down: boolean) => void} [onpen] when a part begins to be drawn, and when it is drawn or dropped
  * @property {(job: Job) => Promise<Uint8Array>} [judge] the discriminator's verdicts on the output of a job: 255 is real
  * @property {() => Promise<void>} [retry] what is to be done before an output that failed is asked for again
  * @property {(board: Board) => Promise<string>} [share] makes a link of the drawing; returns what the user should know

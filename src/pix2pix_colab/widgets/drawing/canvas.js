@@ -13,9 +13,11 @@ import { TOOLS } from "./tools.js";
  * @typedef {import("./shapes.js").Shape} Shape
  * @typedef {import("./shapes.js").Point} Point
  * @typedef {{drag: import("./tools.js").Drag | null, tap: (() => Shape[]) | null, pointer: number | null, preview: Shape[] | null,
- *   cursor: Point}} State of a drag, by the pointer or by keys, what it is as long as it is a tap, the shapes that it makes,
- *   and the cursor that keys move
+ *   timer: number, cursor: Point}} State of a drag, by the pointer or by keys, what it is as long as it is a tap, the shapes that
+ *   it makes, the timer of a drag that has just begun, and the cursor: of keys, or where the pointer was last
  */
+
+const QUICK = 200; // ms; of a drag that takes less nothing is computed before its end, which would wait for it
 
 const REACH = { mouse: 9, touch: 18 }; // CSS px around an edge that is dragged
 const STEP = { coarse: 4, fine: 1 }; // px, for a press of an arrow key
@@ -28,7 +30,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
  */
 export function drawingCanvas(canvas, board) {
   /** @type {State} */
-  const state = { drag: null, tap: null, pointer: null, preview: null, cursor: [board.size / 2, board.size / 2] };
+  const state = { drag: null, tap: null, pointer: null, preview: null, timer: 0, cursor: [board.size / 2, board.size / 2] };
   const map = element("canvas", { width: board.size, height: board.size });
   const paint = () => paintDrawing(canvas, map, board, state);
   listenToPointer(canvas, board, state, paint);
@@ -54,26 +56,36 @@ function start(board, state, point, pointer = null, reach = REACH.mouse) {
   state.drag = begin(setting, point);
   state.tap = tap && pointer !== null ? () => tap(setting, point) : null; // of keys, it would be one press too many
   state.pointer = pointer;
-  state.cursor = point;
   board.select(pick?.(setting, point) ?? -1);
+  board.options.onpen?.(true);
+  state.timer = setTimeout(() => sketch(board, state), QUICK);
   follow(board, state, point);
 }
 
 function follow(board, state, point) {
+  state.cursor = point;
   state.preview = state.drag(point);
-  if (state.preview === board.shapes) return;
-  state.tap = null;
-  board.sketch(state.preview);
+  if (state.preview !== board.shapes) state.tap = null;
+  if (!state.timer) sketch(board, state);
+}
+
+function sketch(board, state) {
+  state.timer = 0;
+  if (state.preview !== board.shapes) board.sketch(state.preview);
 }
 
 function end(board, state, keep) {
   if (!state.drag) return;
+  clearTimeout(state.timer);
   const shapes = (keep && state.tap?.()) || state.preview;
   state.drag = state.tap = state.preview = null;
-  if (!keep || shapes === board.shapes) return board.dropSketch();
-  const { selected } = board;
-  board.draw(shapes);
-  board.select(selected); // what was moved
+  if (!keep || shapes === board.shapes) board.dropSketch();
+  else {
+    const { selected } = board;
+    board.draw(shapes);
+    board.select(selected); // what was moved
+  }
+  board.options.onpen?.(false);
 }
 
 function listenToPointer(canvas, board, state, paint) {
@@ -100,7 +112,8 @@ function listenToPointer(canvas, board, state, paint) {
   };
   const stop = (keep) => (event) => {
     if (!state.drag || state.pointer !== event.pointerId) return;
-    if (keep && !folded()) follow(board, state, pointOf(event));
+    const point = pointOf(event);
+    if (keep && !folded() && `${point}` !== `${state.cursor}`) follow(board, state, point); // else it may be computed already
     end(board, state, keep);
     paint();
   };
