@@ -43,8 +43,18 @@ self.onactivate = (event) => {
 self.onfetch = (event) => {
   const { request } = event;
   if (request.method !== "GET" || !request.url.startsWith(self.registration.scope)) return;
-  event.respondWith(request.mode === "navigate" ? page(request) : keptOr(() => fetch(request), request));
+  if (request.mode === "navigate") event.respondWith(page(request));
+  else event.respondWith(request.cache === "reload" ? renew(request) : keptOr(() => fetch(request), request));
 };
+
+/** What is loaded anew, since what is kept may be damaged. */
+async function renew(request) {
+  const response = await fetch(request).catch(() => null);
+  if (!response) return keptOr(() => Response.error(), request);
+  const digest = FILES[request.url.slice(self.registration.scope.length)];
+  if (await own(digest, Promise.resolve(response.clone()))) await (await caches.open(BUILD)).put(request, response.clone());
+  return response;
+}
 
 async function keptOr(other, request) {
   const cache = await caches.open(BUILD);

@@ -719,6 +719,45 @@ def test_a_new_stroke_ends_what_is_computed_ahead(board) -> None:
     assert len(starts) == 2 and starts[1] - starts[0] < 51, "it did not wait for the rest"
 
 
+def test_while_the_pen_rests_the_picture_is_of_what_is_drawn(board) -> None:
+    """Also if λ is moved meanwhile, or the pen goes back to where it began."""
+    board.button("An empty wall").click()
+    wall = board.picture()
+    board.page.mouse.move(*board.place(40, 60))
+    board.page.mouse.down()
+    board.page.mouse.move(*board.place(120, 180))
+    await_another_picture(board, wall)
+    board.page.evaluate(
+        """() => {
+        const range = document.querySelector(".lambda input");
+        range.value = 0;
+        range.dispatchEvent(new Event("input"));
+    }"""
+    )
+    playwright.expect(board.page.locator(".output figcaption")).to_have_text("λ = 0")
+    resting = board.picture()
+    board.page.mouse.move(*board.place(40, 60))
+    await_another_picture(board, resting)
+    board.page.wait_for_timeout(500)
+    back = board.picture()
+    board.page.mouse.move(*board.place(120, 180))
+    await_another_picture(board, back)
+    board.page.mouse.up()
+    assert torch.equal(board.picture(), resting)
+    board.button("Undo").click()
+    assert torch.equal(board.picture(), back)
+
+
+def test_a_held_key_draws_one_part(board) -> None:
+    board.choose("Brush")
+    board.drawing.focus()
+    address = board.page.url
+    board.page.keyboard.down("Space")
+    for _ in range(5):
+        board.page.keyboard.down("Space")
+    assert board.page.url == address, "nothing is drawn before it is pressed again"
+
+
 def test_nothing_is_computed_ahead_while_the_pen_is_down(board) -> None:
     board.page.evaluate(RECORD)
     board.button("An empty wall").click()
@@ -761,9 +800,22 @@ def test_a_first_visit_sees_what_lambda_does_and_where_to_draw(browser, address)
         playwright.expect(caption).to_have_text("λ = 100")
 
 
-def test_the_invitation_gives_way_to_the_pen(browser, address) -> None:
-    with opened(browser, address) as board:
+@pytest.mark.parametrize("device", ["mouse", "keys", "finger"])
+def test_the_invitation_gives_way_to_the_pen(browser, address, device: str) -> None:
+    with opened(browser, address, **PHONE if device == "finger" else {}) as board:
         invitation = board.page.locator(".invite")
+        if device != "mouse":
+            playwright.expect(invitation).to_be_visible()
+            move = finger(board.page)
+            if device == "finger":
+                move(*board.place(100, 100))
+                move(*board.place(140, 160))
+            else:
+                board.drawing.focus()
+                board.page.keyboard.press("Space")
+                board.page.keyboard.press("ArrowRight")
+            playwright.expect(invitation).to_be_hidden()
+            return
         playwright.expect(invitation).to_be_visible()
         board.page.mouse.move(*board.place(100, 100))
         board.page.mouse.down()
@@ -968,6 +1020,28 @@ def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) ->
             assert board.page.locator("h1").inner_text() == new
             playwright.expect(board.page.locator("#offline")).to_contain_text(f"{new}: works", timeout=30_000)
         assert any("There is a new version" in words for words in told)
+
+
+def test_what_is_damaged_in_the_browser_is_loaded_anew_by_try_again(browser, address) -> None:
+    with opened(browser, address, complaints=[]) as board:
+        picture = board.ready().picture()
+        board.page.evaluate(
+            """async file => {
+            const cache = await caches.open((await caches.keys())[0]);
+            const kept = await cache.match(file);
+            const bytes = new Uint8Array(await kept.arrayBuffer());
+            bytes[bytes.length >> 1] ^= 255;
+            await cache.put(file, new Response(bytes));
+        }""",
+            NETWORK[1],
+        )
+        board.page.reload()
+        playwright.expect(board.say).to_contain_text(f"{NETWORK[1]} is damaged", timeout=30_000)
+        board.button("Try again").click()
+        playwright.expect(board.say).to_have_text("", timeout=60_000)
+        board.page.reload()
+        playwright.expect(board.page.get_by_label("Loading the network")).to_be_hidden(timeout=60_000)
+        assert torch.equal(board.ready().picture(), picture)
 
 
 def test_a_new_build_asks_for_nothing_that_the_old_one_kept(browser, site, tmp_path) -> None:
@@ -1260,8 +1334,10 @@ def test_everything_has_a_name_and_is_reached_by_tab_in_order(board) -> None:
 def test_a_small_screen_holds_all_controls(browser, address) -> None:
     with opened(browser, address, viewport={"width": 1024, "height": 768}) as board:
         playwright.expect(board.ready().page.get_by_label("A/B wipe")).to_be_checked()  # as a first visit has it
-        last = board.button("Copy a link").bounding_box()
-        assert last["y"] + last["height"] < 768
+        for tool in ("Rectangle", "Move"):
+            board.choose(tool)
+            last = board.button("Copy a link").bounding_box()
+            assert last["y"] + last["height"] < 768
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -199,19 +199,20 @@ export class Board {
 
   // --- the output
 
-  /** Ask for the output of what is drawn, at the present λ. */
+  /** Ask for the output of what is drawn, the part that is being drawn among it, at the present λ. */
   refresh() {
     if (!this.root.parentNode) return; // closed meanwhile
     this.controls.show();
     this.view.wait();
-    this.view.ask({ labels: this.labelsOf(this.shapes), index: this.index, example: this.origins.get(this.shapes) ?? -1 });
+    this.ask(this.canvas.drawn());
     this.options.onchange?.(this);
   }
 
-  /** Ask for the output of what the pen has drawn so far. @param {Shape[]} shapes */
-  sketch(shapes) {
+  /** @param {Shape[]} shapes the drawing's, or what the pen has made of them so far */
+  ask(shapes) {
     if (!this.root.parentNode) return;
-    this.view.ask({ labels: this.labelsOf(shapes), index: this.index, example: -1, sketch: true });
+    const sketch = shapes !== this.shapes;
+    this.view.ask({ labels: this.labelsOf(shapes), index: this.index, example: this.origins.get(shapes) ?? -1, sketch });
   }
 
   /** Go back to the output of the drawing. */

@@ -25,8 +25,8 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 
 /** Make a canvas draw on a board.
  * @param {HTMLCanvasElement} canvas @param {Board} board
- * @returns {{paint: () => void, drop: () => void, close: () => void}} paints the board's shapes, and what is being drawn;
- *   drops what is being drawn
+ * @returns {{paint: () => void, drop: () => void, drawn: () => Shape[], close: () => void}} paints the board's shapes, and what
+ *   is being drawn; drops what is being drawn; the shapes with it
  */
 export function drawingCanvas(canvas, board) {
   /** @type {State} */
@@ -43,7 +43,7 @@ export function drawingCanvas(canvas, board) {
   canvas.onblur = drop;
   const resized = new ResizeObserver(paint);
   resized.observe(canvas);
-  return { paint, drop, close: () => resized.disconnect() };
+  return { paint, drop, drawn: () => state.preview ?? board.shapes, close: () => resized.disconnect() };
 }
 
 // --- a drag: from its start, over any number of points, to its end
@@ -57,7 +57,7 @@ function start(board, state, point, pointer = null, reach = REACH.mouse) {
   state.tap = tap && pointer !== null ? () => tap(setting, point) : null; // of keys, it would be one press too many
   state.pointer = pointer;
   board.select(pick?.(setting, point) ?? -1);
-  board.options.onpen?.(true);
+  tellPen(board, true);
   state.timer = setTimeout(() => sketch(board, state), QUICK);
   follow(board, state, point);
 }
@@ -71,7 +71,7 @@ function follow(board, state, point) {
 
 function sketch(board, state) {
   state.timer = 0;
-  if (state.preview !== board.shapes) board.sketch(state.preview);
+  if (state.preview !== board.shapes || board.view.wanted?.sketch) board.ask(state.preview);
 }
 
 function end(board, state, keep) {
@@ -85,7 +85,12 @@ function end(board, state, keep) {
     board.draw(shapes);
     board.select(selected); // what was moved
   }
-  board.options.onpen?.(false);
+  tellPen(board, false);
+}
+
+function tellPen(board, down) {
+  board.root.classList.toggle("pen-down", down);
+  board.options.onpen?.(down);
 }
 
 function listenToPointer(canvas, board, state, paint) {
@@ -138,8 +143,8 @@ function listenToKeys(canvas, board, state, paint) {
       state.cursor = to.map((each) => Math.min(board.size - 1, Math.max(0, each)));
       if (state.drag) follow(board, state, state.cursor);
       board.tellClass(state.cursor);
-    } else if (event.key in keys) keys[event.key]();
-    else return;
+    } else if (!(event.key in keys)) return;
+    else if (!event.repeat) keys[event.key]();
     event.preventDefault();
     event.stopPropagation();
     paint();
