@@ -63,6 +63,8 @@ class FakeGpu(TorchDispatchMode):
         if name in SCALER_KERNELS:
             assert all(each.device.type == "cuda" for each in tensors), f"{name} takes tensors of the GPU"
             return args[0] if name == "_amp_update_scale_" else None
+        if name in ("cat", "stack"):  # elsewhere a number on the CPU is taken
+            assert all(each.device.type == "cuda" for each in tensors), f"{name} takes tensors of two devices"
         with self.fake:
             return function(*args, **kwargs)
 

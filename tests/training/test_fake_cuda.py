@@ -1,4 +1,4 @@
-"""What a GPU would run, on a GPU that computes nothing: trainings of each kind, and ten mutants that it catches."""
+"""What a GPU would run, on a GPU that computes nothing: trainings of each kind, and eleven mutants that it catches."""
 
 import math
 from dataclasses import replace
@@ -156,6 +156,11 @@ class CpuTensor(Training):
         return super().step(source, target + torch.zeros(1, 3, 1, 1))
 
 
+class CpuNumber(Training):
+    def step(self, *batch: Tensor) -> Tensor:
+        return torch.stack([*super().step(*batch), torch.zeros(())])
+
+
 class CpuGenerator(Training):
     def step(self, source: Tensor, target: Tensor) -> Tensor:
         return super().step(source, target + torch.rand(3, 1, 1, device=self.device, generator=self.random))
@@ -186,6 +191,7 @@ class CpuDiscriminator(Training):
         (Reading, "_local_scalar_dense waits for the GPU in a capture"),
         (FromTheHost, "copy from cpu to cuda in a capture"),
         (CpuTensor, "devices"),
+        (CpuNumber, "stack takes tensors of two devices"),
         (CpuGenerator, "generator of the CPU"),
         (CpuLearningRate, "number on cpu"),
         (FixedLearningRate, "each replay has it"),
