@@ -13,8 +13,8 @@ import { TOOLS } from "./tools.js";
  * @typedef {import("./shapes.js").Shape} Shape
  * @typedef {import("./shapes.js").Point} Point
  * @typedef {{drag: import("./tools.js").Drag | null, tap: (() => Shape[]) | null, pointer: number | null, preview: Shape[] | null,
- *   timer: number, cursor: Point}} State of a drag, by the pointer or by keys, what it is as long as it is a tap, the shapes that
- *   it makes, the timer of a drag that has just begun, and the cursor: of keys, or where the pointer was last
+ *   timer: number, last: Point, cursor: Point}} State of a drag, by the pointer or by keys, what it is as long as it is a tap, the
+ *   shapes that it makes, the timer of a drag that has just begun, its last point, and the cursor that keys move
  */
 
 const QUICK = 200; // ms; of a drag that takes less nothing is computed before its end, which would wait for it
@@ -30,7 +30,7 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
  */
 export function drawingCanvas(canvas, board) {
   /** @type {State} */
-  const state = { drag: null, tap: null, pointer: null, preview: null, timer: 0, cursor: [board.size / 2, board.size / 2] };
+  const state = { drag: null, tap: null, pointer: null, preview: null, timer: 0, last: [0, 0], cursor: [board.size / 2, board.size / 2] };
   const map = element("canvas", { width: board.size, height: board.size });
   const paint = () => paintDrawing(canvas, map, board, state);
   listenToPointer(canvas, board, state, paint);
@@ -57,13 +57,14 @@ function start(board, state, point, pointer = null, reach = REACH.mouse) {
   state.tap = tap && pointer !== null ? () => tap(setting, point) : null; // of keys, it would be one press too many
   state.pointer = pointer;
   board.select(pick?.(setting, point) ?? -1);
+  state.cursor = point;
   tellPen(board, true);
   state.timer = setTimeout(() => sketch(board, state), QUICK);
   follow(board, state, point);
 }
 
 function follow(board, state, point) {
-  state.cursor = point;
+  state.last = point;
   state.preview = state.drag(point);
   if (state.preview !== board.shapes) state.tap = null;
   if (!state.timer) sketch(board, state);
@@ -118,7 +119,7 @@ function listenToPointer(canvas, board, state, paint) {
   const stop = (keep) => (event) => {
     if (!state.drag || state.pointer !== event.pointerId) return;
     const point = pointOf(event);
-    if (keep && !folded() && `${point}` !== `${state.cursor}`) follow(board, state, point); // else it may be computed already
+    if (keep && !folded() && `${point}` !== `${state.last}`) follow(board, state, point); // else it may be computed already
     end(board, state, keep);
     paint();
   };
