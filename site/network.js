@@ -112,7 +112,7 @@ export class Network {
     this.#known = labels;
     const bitmap = await this.#output(index, source);
     if (!sketch && !beside) this.#ahead(turn, index);
-    return { bitmap, index, kept: true, preview: coarse, coarse };
+    return { bitmap, index, kept: true, coarse };
   }
 
   /** The discriminator's verdicts on an output that was translated. @param {Job} job @returns {Promise<Uint8Array>} */

@@ -6,22 +6,22 @@ const FILES = JSON.parse('{{files}}'); // the digest of each; of a packed one, o
 
 self.oninstall = (event) => {
   self.skipWaiting(); // the page says that there is a new version
-  event.waitUntil(Promise.all(Object.entries(FILES).map(keep)));
+  event.waitUntil(Promise.all(Object.keys(FILES).map(install)));
 };
 
 /** Keep a file of this build. What an older build or the browser has is not asked for again, if it is the same. */
-async function keep([file, digest]) {
-  const held = (await own(digest, caches.match(file))) ?? (await own(digest, fetch(file, { cache: "force-cache" })));
-  const response = held ?? (await own(digest, fetch(file, { cache: "reload" })));
-  if (!response) throw new Error(`${file} is not that of this build.`);
-  await (await caches.open(BUILD)).put(file, response);
+async function install(file) {
+  const load = (/** @type {RequestCache} */ cache) => fetch(file, { cache });
+  const held = (await keep(file, await caches.match(file))) || (await keep(file, await load("force-cache")));
+  if (!held && !(await keep(file, await load("reload")))) throw new Error(`${file} is not that of this build.`);
 }
 
-/** @param {string} digest @param {Promise<Response | undefined>} found @returns {Promise<Response | null>} null: it is of another build */
-async function own(digest, found) {
-  const response = await found;
-  const there = response && (await digestOf(await response.clone().arrayBuffer()).catch(() => "")); // damaged
-  return there === digest ? response : null;
+/** Keep what was found of a file, if it is that of this build. @param {string} file @param {Response | undefined} found */
+async function keep(file, found) {
+  const digest = found && (await digestOf(await found.clone().arrayBuffer()).catch(() => "")); // damaged
+  const own = Boolean(digest) && digest === FILES[file];
+  if (own) await (await caches.open(BUILD)).put(file, found.clone());
+  return own;
 }
 
 /** Of what is in a file: some servers unpack .gz by themselves. */
@@ -51,8 +51,7 @@ self.onfetch = (event) => {
 async function renew(request) {
   const response = await fetch(request).catch(() => null);
   if (!response) return keptOr(() => Response.error(), request);
-  const digest = FILES[request.url.slice(self.registration.scope.length)];
-  if (await own(digest, Promise.resolve(response.clone()))) await (await caches.open(BUILD)).put(request, response.clone());
+  await keep(request.url.slice(self.registration.scope.length), response);
   return response;
 }
 

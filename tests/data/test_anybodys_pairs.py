@@ -310,6 +310,18 @@ def test_what_was_read_as_stored_is_translated_as_stored():
     assert torch.equal(*sources)
 
 
+@pytest.mark.parametrize("kind", ["path", "PIL", "bytes"])
+def test_a_slider_has_the_range_of_the_pairs_once(tmp_path, kind):
+    file = lay(tmp_path, A_1_png=(np.tile(np.linspace(0, 4095, 128), (128, 1))).astype(np.uint16)) / "A/1.png"
+    generator, sources = UNetGenerator(2, 128), []
+    generator.seen = Seen(1.0, (0, 4095))
+    generator.register_forward_pre_hook(lambda _, given: sources.append(given[0]))
+    image = {"path": file, "PIL": Image.open(file), "bytes": file.read_bytes()}[kind]
+    slider_of_image({100: generator}, image)
+    translate(generator, Image.open(file))
+    assert torch.equal(*sources) and sources[0].max() - sources[0].min() > 1.9
+
+
 @pytest.mark.parametrize("kind", ["path", "bytes", "PIL", "tensor"])
 def test_a_slider_sees_a_file_as_the_pairs_were_read_and_a_tensor_as_it_is(tmp_path, kind):
     pixels = np.random.default_rng(0).integers(0, 12, (128, 128, 3), np.uint8)

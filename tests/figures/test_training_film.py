@@ -122,10 +122,8 @@ def test_its_slider_has_the_steps_as_its_axis(film: TrainingFilm) -> None:
     assert [step for step, each in zip(film.steps, positions, strict=True) if "lowest L1" in each["meaning"]] == [
         film.best_step()
     ]
-    assert (
-        slider.data["axis"] == "step"
-        and "<title>pix2pix: drag step</title>" in slider.save_page(film.file.with_name("f.html")).read_text()
-    )
+    assert slider.data["axis"] == "step"
+    assert "<title>pix2pix: drag step</title>" in slider.save_page(film.file.with_name("film.html")).read_text()
     assert slider.saved_html().startswith('<iframe title="The step slider"')
     assert slider.data["metrics"][0]["values"] == list(film.curves()["L1 ↓ others"].values())
     slider.value = 24

@@ -25,6 +25,15 @@ def there(tmp_path) -> Path:
     return tmp_path / "there" / RUN
 
 
+def test_a_packed_run_is_taken_in_elsewhere(packed, there, tmp_path):
+    assert packed == tmp_path / "here" / "pix2pix-quick-lambda_100.zip"
+    expected = ["runs/quick/lambda_100/checkpoint.pt", "runs/quick/lambda_100/history.csv"]
+    assert zipfile.ZipFile(packed).namelist() == expected
+    assert unpack_runs(packed, tmp_path / "there") == [f"restored {there}, at step 4"]
+    assert load_newest(there).state["steps_done"] == 4 and (there / "history.csv").exists()
+    assert unpack_runs(packed, tmp_path / "there") == []
+
+
 def test_a_packed_run_does_not_replace_a_further_one(packed, there, tmp_path):
     train_whole(there)
     assert unpack_runs(packed, tmp_path / "there") == []

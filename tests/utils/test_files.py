@@ -38,3 +38,9 @@ def test_a_copy_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, old):
     with pytest.raises(FileNotFoundError):
         copy_whole(tmp_path / "missing", tmp_path / "file")
     assert names(tmp_path) == (["file"] if old else [])
+
+
+def test_a_block_that_writes_nothing_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), atomic_write(tmp_path / "file"):
+        pass
+    assert names(tmp_path) == []

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from pix2pix_colab.utils.images import convert
+from pix2pix_colab.utils.images import convert, is_image
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::PIL.Image.DecompressionBombWarning")
 
@@ -320,3 +320,13 @@ def test_damaged_exif_data_get_a_sentence(content):
     given.info["exif"] = content
     with pytest.raises(ValueError, match=r"^its EXIF data, which say what is up, are damaged: "):
         convert(given)
+
+
+@pytest.mark.parametrize("name", ["1.jpg", "a b.JPEG", "é.Png", "1.webp", "1.bmp", "1.tif", "1.TIFF", "1.2.png"])
+def test_an_image_is_known_by_its_ending(name):
+    assert is_image(Path(name))
+
+
+@pytest.mark.parametrize("name", ["._1.jpg", ".hidden.png", ".png", "png", "1.txt", "1.png.partial", "Thumbs.db"])
+def test_hidden_and_other_files_are_no_images(name):
+    assert not is_image(Path(name))

@@ -316,3 +316,16 @@ def test_a_path_without_its_discriminator_has_no_critic_on_the_page(tmp_path, br
     with serve(tmp_path / "site") as address:
         page = open_page(browser, address)
         assert not page.get_by_label("What the critic sees").is_visible()
+
+
+@pytest.mark.slow
+def test_without_verdicts_the_slider_has_no_such_view(browser, tmp_path):
+    page = browser.new_page()
+    page.goto(make_slider().save_page(tmp_path / "slider.html").as_uri())
+    playwright.expect(page.locator(".lambda-slider")).to_have_attribute("aria-busy", "false", timeout=30_000)
+    assert page.locator(".views input").evaluate_all("all => all.map(each => each.value)") == [
+        "side",
+        "wipe",
+        "difference",
+        "all",
+    ]

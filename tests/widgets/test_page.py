@@ -803,26 +803,23 @@ def test_a_first_visit_sees_what_lambda_does_and_where_to_draw(browser, address)
 @pytest.mark.parametrize("device", ["mouse", "keys", "finger"])
 def test_the_invitation_gives_way_to_the_pen(browser, address, device: str) -> None:
     with opened(browser, address, **PHONE if device == "finger" else {}) as board:
-        invitation = board.page.locator(".invite")
-        if device != "mouse":
-            playwright.expect(invitation).to_be_visible()
-            move = finger(board.page)
-            if device == "finger":
-                move(*board.place(100, 100))
-                move(*board.place(140, 160))
-            else:
-                board.drawing.focus()
-                board.page.keyboard.press("Space")
-                board.page.keyboard.press("ArrowRight")
-            playwright.expect(invitation).to_be_hidden()
-            return
+        invitation, keyboard, mouse = board.page.locator(".invite"), board.page.keyboard, board.page.mouse
         playwright.expect(invitation).to_be_visible()
-        board.page.mouse.move(*board.place(100, 100))
-        board.page.mouse.down()
-        board.page.mouse.move(*board.place(140, 160))
+        if device == "finger":
+            move = finger(board.page)
+            move(*board.place(100, 100))
+            move(*board.place(140, 160))
+        elif device == "keys":
+            board.drawing.focus()
+            keyboard.press("Space")
+            keyboard.press("ArrowRight")
+        else:
+            mouse.move(*board.place(100, 100))
+            mouse.down()
+            mouse.move(*board.place(140, 160))
         playwright.expect(invitation).to_be_hidden()
-        board.page.keyboard.press("Escape")
-        board.page.mouse.up()
+        board.drawing.focus()
+        keyboard.press("Escape")
         playwright.expect(invitation).to_be_visible()
 
 
@@ -1355,3 +1352,13 @@ def test_the_types_in_comments_fit(site: Path, module: str) -> None:
     command = [ROOT / "site/node_modules/.bin/tsc", *settings.split(), "--lib", "esnext,dom,dom.iterable", module]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_page_stays_small(site: Path) -> None:
+    """Packed: the page and the runtime; the network is another matter, and depends on the path's width."""
+    sizes = [
+        file.stat().st_size if file.suffix in (".gz", ".webp", ".png") else len(gzip.compress(file.read_bytes()))
+        for file in site.rglob("*")
+        if file.is_file() and file.parent.name != "model"
+    ]
+    assert sum(sizes) < 5_000_000

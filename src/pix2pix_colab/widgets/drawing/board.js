@@ -32,8 +32,8 @@ import { addControls, FILES, TOOLBAR } from "./toolbar.js";
  *   position of λ; the number of the example if it is exactly that, else -1; whether the pen is still down; whether the output
  *   stands beside another one
  * @typedef {{bitmap: ImageBitmap, index: number, preview?: boolean, coarse?: boolean, kept?: boolean}} Output of a network, and the
- *   position of its λ. A preview is not for saving, and may be of another λ than the job, unless it is coarse: of the job, by
- *   rounded weights. One that is kept is not the board's to close
+ *   position of its λ. A preview may be of another λ than the job; a coarse one is made by rounded weights: neither is for saving.
+ *   One that is kept is not the board's to close
  * @typedef {(job: Job) => Promise<Output | null>} Translate null: not yet, and the board is asked to refresh later.
  *   Rejects with an Error whose message is a sentence
  *

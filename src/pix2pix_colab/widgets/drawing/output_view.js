@@ -49,13 +49,13 @@ export class OutputView {
       if (this.canvas.width !== width || this.canvas.height !== height) Object.assign(this.canvas, { width, height });
       this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
       if (!kept) bitmap.close();
-      this.shown = preview ? null : job;
+      this.shown = preview || coarse ? null : job;
       this.coarse = coarse ? job : null;
       const { label } = board.data.positions[index];
       this.#describe(label, `The network's output for your drawing, ${label}`, false);
       const other = await this.compare.look(job);
       if (other) this.#describe(`A: ${label}  |  B: ${other}`, `The network's output for your drawing, ${label}, beside ${other}`, false);
-      if (board.failure && !preview) board.say("", null);
+      if (board.failure && this.shown) board.say("", null);
       if (job === this.wanted && !job.sketch) this.critic.look(this.shown);
     } catch (error) {
       this.critic.clear();
