@@ -87,7 +87,8 @@ export class Network {
     this.worker = new Worker("worker.js", { type: "module" });
     this.worker.onmessage = ({ data }) => this.#hear(data);
     this.worker.onerror = () => this.#hear({ error: "The network can't be started: a file of it is missing, or the browser is too old." });
-    await this.#ask({ files: this.site.files, size: this.site.size, again });
+    const unkept = Boolean(navigator.serviceWorker) && !navigator.serviceWorker.controller;
+    await this.#ask({ files: this.site.files, unkept, size: this.site.size, again });
     this.ready = true;
   }
 

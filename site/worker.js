@@ -15,6 +15,7 @@ const weights = { coarse: new Uint8Array(), fine: /** @type {Promise<ArrayBuffer
 /** @type {{session: ort.InferenceSession, source: ort.Tensor, image: ort.Tensor, position: number}} the last output, and its λ */
 const critic = { session: null, source: null, image: null, position: -1 };
 let files = /** @type {Record<string, Packed>} */ ({}); // of this build
+let unkept = false; // whether no service worker keeps them yet
 
 /** An error whose message is for the user. */
 class Sentence extends Error {}
@@ -93,6 +94,8 @@ async function fetchUnpacked(file, again, progress) {
   try {
     await response.body.pipeTo(count);
     const packed = new Blob(chunks);
+    // There the service worker finds it, which comes later, also where the browser's own cache is too small.
+    if (unkept) await caches.open("pix2pix-colab loaded").then((cache) => cache.put(file, new Response(packed))).catch(() => {});
     const [first, second] = new Uint8Array(await packed.slice(0, 2).arrayBuffer());
     if (first !== 0x1f || second !== 0x8b) return await packed.arrayBuffer();
     return await new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
@@ -141,9 +144,9 @@ function interleave(planes, channels) {
   return pixels;
 }
 
-self.onmessage = async ({ data: { number, files: own, size, again, refined, judged, source, position } }) => {
+self.onmessage = async ({ data: { number, files: own, unkept: first, size, again, refined, judged, source, position } }) => {
   try {
-    if (own) files = own;
+    if (own) [files, unkept] = [own, first];
     const run = () => (judged ? judge(position) : translate(source, position));
     const result = await (own ? load(size, again) : refined ? refine(again) : run());
     self.postMessage({ number, result }, result instanceof ImageBitmap ? [result] : []);
