@@ -13,6 +13,7 @@ import { decodeDrawing, encodeDrawing, fitsAddress } from "./widgets/drawing/add
 const SAVE_AFTER = 300; // ms without a move of λ: browsers allow few changes of the address a second
 const SAVE_AGAIN = 5000; // ms after a browser has refused one
 const L1 = "L1"; // λ = ∞
+const NO_LAMBDA = "The λ of this link can't be read: it is a number from 0 on, or L1. So λ stays as it was.";
 const ANCHORS = [0, 1, 10, 100, 1000, Infinity]; // of the path that old links, which hold a position, were made with
 
 /** The end of an address that holds a board's drawing and λ. @param {Board} board @param {Site} site */
@@ -43,30 +44,36 @@ function lambdaAt(position) {
   return low ? low * (high / low) ** part : part * high || low;
 }
 
-/** Take λ and the drawing of the address. What can't be read is said; then the drawing stays as it is, or an example takes its
- * place.
+/** Take λ and the drawing of the address. What can't be read is said; then λ and the drawing stay as they are, or an example takes
+ * its place.
  * @param {Board} board @param {Site} site @param {Network} network that gets the preview
  */
 export async function openAddress(board, site, network) {
   const asked = new URLSearchParams(location.hash.slice(1));
-  board.index = indexIn(asked, site) ?? board.index;
+  const index = indexIn(asked, site);
+  board.index = index ?? board.index;
   board.lambda.show(board.index);
   const first = !board.view.wanted;
-  let words = "";
+  const words = [];
+  if (index === undefined && (asked.has("lambda") || asked.has("at"))) words.push(NO_LAMBDA);
+  let shapes = null;
   if (asked.has("drawing")) {
     try {
-      const shapes = decodeDrawing(asked.get("drawing"), board.size, board.palette.length);
-      network.preview = { labels: board.labelsOf(shapes), text: asked.get("preview") ?? "", index: board.index };
-      const found = (!asked.has("preview") && (await exampleOf(asked.get("drawing"), board))) || shapes;
-      return first ? board.begin(found, ...recall(asked.get("drawing"), board)) : board.draw(found);
+      const own = decodeDrawing(asked.get("drawing"), board.size, board.palette.length);
+      network.preview = { labels: board.labelsOf(own), text: asked.get("preview") ?? "", index: board.index };
+      shapes = (!asked.has("preview") && (await exampleOf(asked.get("drawing"), board))) || own;
     } catch (error) {
-      words = `${error.message} So ${first ? "an example is shown" : "your drawing stays"}.`;
+      words.push(`${error.message} So ${first ? "an example is shown" : "your drawing stays"}.`);
     }
   }
-  if (first) board.begin(board.data.examples.length ? await board.example(0) : site.empty, ...recall("", board)); // before a large image
+  const text = shapes ? asked.get("drawing") : "";
+  if (first) board.begin(shapes ?? (await exampleOrEmpty(board, site)), ...recall(text, board)); // before a large image
+  else if (shapes) board.draw(shapes);
   else board.refresh();
-  if (words) board.say(words);
+  if (words.length) board.say(words.join(" "));
 }
+
+const exampleOrEmpty = (board, site) => (board.data.examples.length ? board.example(0) : site.empty);
 
 /** The shapes of the example that a text holds, if it is one: its frames are there before the network is. */
 async function exampleOf(text, board) {

@@ -1255,6 +1255,19 @@ def test_a_damaged_link_leaves_the_drawing(board) -> None:
     assert torch.equal(board.saved("Save the drawing"), house())
 
 
+@pytest.mark.parametrize("lambda_", ["-3", "x", "NaN", "", "<b>"])
+def test_a_lambda_that_is_none_gets_a_sentence(browser, address, lambda_: str) -> None:
+    with opened(browser, address, f"#lambda={lambda_}") as board:
+        playwright.expect(board.say).to_contain_text("The λ of this link can't be read")
+        board.ready()
+        board.page.evaluate("location.hash = 'drawing=AYACAQAkgALkAQI8UDNH&lambda=10'")
+        playwright.expect(board.say).to_have_text("")
+        before = board.range.input_value()
+        board.page.evaluate("lambda => { location.hash = `drawing=AYACAQAkgALkAQI8UDNH&lambda=${lambda}` }", lambda_)
+        playwright.expect(board.say).to_contain_text("So λ stays as it was.")
+        assert board.range.input_value() == before
+
+
 def test_where_the_address_can_not_be_changed_one_can_still_draw(browser, address) -> None:
     with opened(browser, address) as board:
         board.ready()
