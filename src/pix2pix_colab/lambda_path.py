@@ -13,7 +13,7 @@ from .discriminator import PatchDiscriminator
 from .generator import UNetGenerator
 from .inference import Images, translate_by
 from .loss import check_lambda
-from .utils.files import atomic_write
+from .utils.files import atomic_write, open_sound
 from .utils.images import SQUARE, Seen
 from .utils.int8 import checksum, from_int8, to_int8
 
@@ -152,10 +152,8 @@ def load_pretrained(path_or_name: str | Path = "facades", device: torch.device |
     advice = "save it again" if file == Path(path_or_name) else "install the package again"
     if not file.is_file():
         raise FileNotFoundError(f"There are no weights at {file} (known by name: {', '.join(PRETRAINED)}): {advice}.")
-    try:
+    with open_sound(file, f"is damaged, or holds no λ path: {advice}"):
         path = _load(file)
-    except Exception as error:  # what is damaged raises nearly anything
-        raise ValueError(f"{file} is damaged, or holds no λ path: {advice}.") from error
     for network in filter(None, (*path.anchors, path.discriminator)):
         network.to(device)
     return path

@@ -1,5 +1,6 @@
 """Machines that come and go, with one Drive: progress there never falls, nothing is mixed, what is said is true."""
 
+import errno
 import math
 import os
 import random
@@ -262,6 +263,37 @@ def test_a_damaged_copy_is_named_and_the_one_before_it_taken(machines):
     with pytest.warns(UserWarning, match=r"step-00000008\.pt is left out: .*8\.pt is no checkpoint, or is damaged"):
         assert second.start() == [f"restored {second.run}, at step 4"]
     assert steps(first.drive) == [4], "it is not taken for progress"
+
+
+def test_a_copy_that_cant_be_read_now_is_named_and_left_as_it_is(machines, monkeypatch):
+    first, second, _ = machines
+    for step in (4, 8):
+        train_until(step, first.run)
+    load, newest = torch.load, list_copies(first.drive / PATH)[-1].file
+
+    def fail(file, **options):
+        if file.name == str(newest):
+            raise OSError(errno.EIO, "Input/output error")
+        return load(file, **options)
+
+    with monkeypatch.context() as patch, pytest.warns(UserWarning, match=r"8\.pt can't be read \(Input/output error\)"):
+        patch.setattr(torch, "load", fail)
+        assert second.start() == [f"restored {second.run}, at step 4"]
+    assert newest.exists() and load_checkpoint(newest)["steps_done"] == 8
+
+
+def test_a_run_that_cant_be_read_now_is_not_begun_anew(machines, monkeypatch):
+    first = machines[0]
+    train_until(8, first.run)
+    shutil.rmtree(first.drive / PATH)
+
+    def fail(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch, pytest.raises(PermissionError, match="it may be sound"):
+        patch.setattr(torch, "load", fail)
+        train_until(12, first.run)
+    assert load_checkpoint(first.run / "checkpoint.pt")["steps_done"] == 8
 
 
 def test_a_damaged_run_is_replaced_by_its_copy(machines):

@@ -13,7 +13,7 @@ from ..data import Pairs
 from ..evaluation import METRICS, measure
 from ..inference import check_source, translate
 from ..training import Progress
-from ..utils.files import atomic_write
+from ..utils.files import atomic_write, open_sound
 
 MEASURED = ("l1", "gradient_distance")
 FIRST = 10  # steps, from which on frames are spaced; before them is the untrained network
@@ -64,11 +64,9 @@ class TrainingFilm:
             torch.save({"settings": settings, "shown": self.shown, "frames": self.frames}, partial)
 
     def _load(self) -> dict:
-        try:
-            return torch.load(self.file, weights_only=True)
-        except Exception as error:  # what is damaged raises nearly anything
-            words = "is damaged, or holds no film: delete it, and the film is begun anew, or name another file"
-            raise ValueError(f"{self.file} {words}.") from error
+        words = "is damaged, or holds no film: delete it, and the film is begun anew, or name another file"
+        with open_sound(self.file, words) as file:
+            return torch.load(file, weights_only=True)
 
     def _measure(self, progress: Progress, pairs: Pairs) -> tuple[Tensor, dict[str, float]]:
         left = (pairs.size - progress.config.image_size) // 2  # of the middle, as a training crops

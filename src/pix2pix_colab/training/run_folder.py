@@ -111,8 +111,8 @@ class RunFolder:
 
     def _explain(self, error: Exception) -> OSError:
         cause = error
-        while not isinstance(cause, OSError) and cause.__context__:
-            cause = cause.__context__
+        while (below := cause.__context__) and (not isinstance(cause, OSError) or isinstance(below, OSError)):
+            cause = below
         number, reason = getattr(cause, "errno", None), getattr(cause, "strerror", None) or cause
         if number in (errno.ENOSPC, errno.EDQUOT):
             what = f"The disk of {self.path} is full: {self.saved}. Free some space there and start again"

@@ -129,7 +129,7 @@ def _load_further(copies: RunCopies, identity: str | None = None, step: int = -1
             return _load(copy.file)
         except FileNotFoundError:  # another machine has deleted it meanwhile
             continue
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             warnings.warn(f"{copy.file} is left out: {error}", stacklevel=4)
             if isinstance(error.__cause__, zipfile.BadZipFile):  # so that it doesn't count as progress
                 with suppress(OSError):

@@ -1,4 +1,4 @@
-"""Atomic writes and copies of files, and the free space they need."""
+"""Atomic writes and copies of files, the free space they need, and what is wrong with one that can't be read."""
 
 import errno
 import os
@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 PARTIAL = ".partial"
 
@@ -32,6 +33,27 @@ def atomic_write(path: Path, previous: Path | None = None) -> Iterator[Path]:
         partial.replace(path)
     finally:
         delete_emptied(partial)
+
+
+@contextmanager
+def open_sound(file: Path, words: str) -> Iterator[BinaryIO]:
+    """Context that reads a file. An error in it raises ValueError: the file and ``words``, that it is damaged.
+
+    Not so if it can't be read here and now, and may be sound: OSError of a disk, a Drive or permissions, MemoryError,
+    ImportError.
+    """
+    try:
+        with file.open("rb") as opened:
+            yield opened
+    except (ImportError, MemoryError):
+        raise
+    except Exception as error:  # what is damaged raises nearly anything; EINVAL is a seek to where nothing can be
+        if "allocate memory" in str(error):  # torch's RuntimeError
+            raise MemoryError(f"There is too little memory to read {file}.") from error
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            advice = "it may be sound: look at its permissions and its disk, and try again"
+            raise OSError(error.errno, f"{file} can't be read ({error.strerror}): {advice}") from error
+        raise ValueError(f"{file} {words}.") from error
 
 
 def copy_whole(source: Path, target: Path) -> None:
