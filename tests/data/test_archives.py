@@ -235,6 +235,17 @@ def test_a_disk_that_is_too_small_gets_a_sentence(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == [archive]
 
 
+def test_a_disk_that_refuses_is_not_called_full(tmp_path, monkeypatch):
+    archive = pack(tmp_path / "a.tar")
+
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(tarfile, "copyfileobj", refuse)
+    sentence = r"a\.tar can't be unpacked into .*out \(Permission denied\): look at its permissions and its disk\.$"
+    assert_refused(archive, PermissionError, sentence)
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_disk_that_gets_full_gets_a_sentence(tmp_path, monkeypatch):
     archive = pack(tmp_path / "a.tar")

@@ -187,6 +187,16 @@ def test_a_full_disk_is_told_at_once(server, file):
     assert len(server.asked) == 1 and not file.exists()
 
 
+def test_a_folder_that_refuses_is_not_called_full(server, file, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(PermissionError, match=r"denied\): look at its permissions and its disk and call again"):
+        fetch([server.url], file, len(BODY))
+    assert not file.exists()
+
+
 def test_the_disk_that_unpacking_takes_is_said_and_checked_at_the_first_piece(server, file, monkeypatch, capfd):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=6_000_000))
     sizes = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
-from ..utils.files import atomic_write
+from ..utils.files import FULL, atomic_write
 from .checkpoint import save_checkpoint
 from .run_copies import RunCopies, set_place
 from .runs import NEWEST, PREVIOUS, Checkpoint, Identity, list_runs, load_newest
@@ -114,7 +114,7 @@ class RunFolder:
         while (below := cause.__context__) and (not isinstance(cause, OSError) or isinstance(below, OSError)):
             cause = below
         number, reason = getattr(cause, "errno", None), getattr(cause, "strerror", None) or cause
-        if number in (errno.ENOSPC, errno.EDQUOT):
+        if number in FULL:
             what = f"The disk of {self.path} is full: {self.saved}. Free some space there and start again"
         else:
             what = f"{self.path} can't be written ({reason}): {self.saved}. Make it writable, or choose another folder"

@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import BinaryIO
 
 PARTIAL = ".partial"
+FULL = (errno.ENOSPC, errno.EDQUOT)  # errno of a full disk
 
 
 def require_space(folder: Path, needed: int) -> None:
     """Raise OSError, with the sizes, if the disk of ``folder`` has less than the ``needed`` bytes."""
     if (free := shutil.disk_usage(folder).free) < needed:
         raise OSError(errno.ENOSPC, f"{needed / 1e9:,.2f} GB are needed, {free / 1e9:,.2f} GB are free")
+
+
+def advise(error: OSError) -> str:
+    """What to do about a disk that fails."""
+    return "free some space" if error.errno in FULL else "look at its permissions and its disk"
 
 
 @contextmanager
@@ -51,8 +57,8 @@ def open_sound(file: Path, words: str) -> Iterator[BinaryIO]:
         if "allocate memory" in str(error):  # torch's RuntimeError
             raise MemoryError(f"There is too little memory to read {file}.") from error
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            advice = "it may be sound: look at its permissions and its disk, and try again"
-            raise OSError(error.errno, f"{file} can't be read ({error.strerror}): {advice}") from error
+            sentence = f"{file} can't be read ({error.strerror}): it may be sound, {advise(error)} and try again"
+            raise OSError(error.errno, sentence) from error
         raise ValueError(f"{file} {words}.") from error
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from ...utils.files import require_space
+from ...utils.files import FULL, advise, require_space
 
 MAX_RATIO = 200  # times the archive's size: photos hardly shrink, label maps to a hundredth at most
 SLACK = 64 << 20  # bytes more, for a small archive
@@ -28,7 +28,7 @@ UTF_8 = 0x800  # the flag of a .zip member whose name is UTF-8
 CHUNK = 1 << 20  # bytes
 DECODERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open, b"]\0\0": lzma.open, b"": open}  # of tars
 FOREIGN = {b"Rar!": ".rar", b"7z\xbc\xaf": ".7z"}  # kinds that Python can't unpack, whatever the file's ending
-DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)  # else the archive's
+DISK_ERRORS = (*FULL, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)  # else the archive's
 
 
 def unpack(archive: str | Path, folder: str | Path, label: str | None = None) -> Path:
@@ -55,7 +55,7 @@ def unpack(archive: str | Path, folder: str | Path, label: str | None = None) ->
         temporary.rename(folder)
     except Exception as error:  # the decoders raise nearly anything on a damaged file
         if isinstance(error, OSError) and error.errno in DISK_ERRORS:
-            sentence = f"{label or archive} can't be unpacked into {folder} ({error.strerror}): free some space."
+            sentence = f"{label or archive} can't be unpacked into {folder} ({error.strerror}): {advise(error)}."
             raise OSError(error.errno, sentence) from error
         raise ValueError(f"{label or archive} is no sound archive ({error}): fetch or pack it again.") from error
     finally:

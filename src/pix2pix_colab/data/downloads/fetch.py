@@ -12,7 +12,7 @@ from threading import Event, Thread
 
 from tqdm.auto import tqdm
 
-from ...utils.files import require_space
+from ...utils.files import advise, require_space
 from .archives import is_web_page
 
 PAUSE = 2.0  # seconds after the first round that brings nothing new, twice as many after the second
@@ -149,7 +149,7 @@ class _Download:
             raise
         except Exception as error:  # requests' and gdown's own have no common base
             if isinstance(error, OSError) and error.errno:
-                advice = f"free some space and call again, it resumes with the {self.length:,} bytes that have come"
+                advice = f"{advise(error)} and call again, it resumes with the {self.length:,} bytes that have come"
                 sentence = f"{self.name} can't be written into {self.file.parent} ({error.strerror}): {advice}."
                 raise OSError(error.errno, sentence) from error
             raise _Failure(self.reason(error)) from error
