@@ -13,7 +13,7 @@ import { decodeDrawing, encodeDrawing, fitsAddress } from "./widgets/drawing/add
 const SAVE_AFTER = 300; // ms without a move of λ: browsers allow few changes of the address a second
 const SAVE_AGAIN = 5000; // ms after a browser has refused one
 const L1 = "L1"; // λ = ∞
-const NO_LAMBDA = "The λ of this link can't be read: it is a number from 0 on, or L1. So λ stays as it was.";
+const NO_LAMBDA = "The λ of this link can't be read: it is a number from 0 on, or L1.";
 const ANCHORS = [0, 1, 10, 100, 1000, Infinity]; // of the path that old links, which hold a position, were made with
 
 /** The end of an address that holds a board's drawing and λ. @param {Board} board @param {Site} site */
@@ -25,13 +25,15 @@ function hashOf(board, site) {
 
 /** The position of λ that is nearest to what an address asks for. @param {URLSearchParams} asked @param {Site} site */
 export function indexIn(asked, site) {
-  const lambda = asked.has("lambda") ? lambdaIn(asked.get("lambda")) : lambdaAt(Number.parseFloat(asked.get("at") ?? ""));
+  const lambda = asked.has("lambda") ? lambdaIn(asked.get("lambda")) : lambdaAt(numberIn(asked.get("at") ?? ""));
   if (!(lambda >= 0)) return undefined;
   const apart = site.positions.map((position) => Math.abs(scaled(position.lambda ?? Infinity) - scaled(lambda)));
   return apart.indexOf(Math.min(...apart));
 }
 
-const lambdaIn = (text) => (text === L1 ? Infinity : Number.parseFloat(text));
+const lambdaIn = (text) => (text === L1 ? Infinity : numberIn(text));
+
+const numberIn = (text) => (text.trim() ? Number(text) : Number.NaN); // not what only begins as a number
 
 const scaled = (lambda) => (lambda === Infinity ? 1 : lambda / (100 + lambda)); // so that ∞ has a place, too
 
@@ -47,6 +49,7 @@ function lambdaAt(position) {
 /** Take λ and the drawing of the address. What can't be read is said; then λ and the drawing stay as they are, or an example takes
  * its place.
  * @param {Board} board @param {Site} site @param {Network} network that gets the preview
+ * @returns {Promise<string>} what was said
  */
 export async function openAddress(board, site, network) {
   const asked = new URLSearchParams(location.hash.slice(1));
@@ -70,7 +73,8 @@ export async function openAddress(board, site, network) {
   if (first) board.begin(shapes ?? (await exampleOrEmpty(board, site)), ...recall(text, board)); // before a large image
   else if (shapes) board.draw(shapes);
   else board.refresh();
-  if (words.length) board.say(words.join(" "));
+  if (words.length || !first) board.say(words.join(" "));
+  return words.join(" ");
 }
 
 const exampleOrEmpty = (board, site) => (board.data.examples.length ? board.example(0) : site.empty);

@@ -84,10 +84,11 @@ export class Network {
     Object.assign(this, { ready: false, whole: false, coarse: null, failed: null });
     await Promise.allSettled(this.frames.values()); // the first picture comes first
     if (!globalThis.WebAssembly?.validate(new Uint8Array(SIMD))) throw Object.assign(new Error(NO_SIMD), { final: true });
+    const registered = await navigator.serviceWorker?.getRegistration().catch(() => null); // or the user allows none
+    const unkept = Boolean(navigator.serviceWorker) && !registered?.active;
     this.worker = new Worker("worker.js", { type: "module" });
     this.worker.onmessage = ({ data }) => this.#hear(data);
     this.worker.onerror = () => this.#hear({ error: "The network can't be started: a file of it is missing, or the browser is too old." });
-    const unkept = Boolean(navigator.serviceWorker) && !navigator.serviceWorker.controller;
     await this.#ask({ files: this.site.files, unkept, size: this.site.size, again });
     this.ready = true;
   }

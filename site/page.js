@@ -47,14 +47,14 @@ async function open() {
   addEventListener("hashchange", () => openAddress(board, site, network));
   addEventListener("keydown", (event) => event.target === document.body && board.onKey(event));
   const link = location.hash.length > 1;
-  await openAddress(board, site, network);
+  const words = await openAddress(board, site, network);
   if (!link && site.examples[0]?.place) changed.push(invite(board, site.examples[0].place));
   try {
     await load();
     board.refresh();
     await keepOffline();
   } catch (error) {
-    board.say("", error);
+    board.say(words, error);
   }
 }
 

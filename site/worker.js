@@ -95,7 +95,7 @@ async function fetchUnpacked(file, again, progress) {
     await response.body.pipeTo(count);
     const packed = new Blob(chunks);
     // There the service worker finds it, which comes later, also where the browser's own cache is too small.
-    if (unkept) await caches.open("pix2pix-colab loaded").then((cache) => cache.put(file, new Response(packed))).catch(() => {});
+    if (unkept && file !== CRITIC) await caches.open("pix2pix-colab loaded").then((cache) => cache.put(file, new Response(packed))).catch(() => {});
     const [first, second] = new Uint8Array(await packed.slice(0, 2).arrayBuffer());
     if (first !== 0x1f || second !== 0x8b) return await packed.arrayBuffer();
     return await new Response(packed.stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
@@ -129,10 +129,12 @@ async function translate(source, position) {
 async function judge(position) {
   if (critic.position !== position) (await translate(null, position)).close();
   const { source, image } = critic;
-  critic.session ??= await start(CRITIC, new Uint8Array(await fetchOwn(CRITIC, () => {})));
+  critic.session ??= await start(CRITIC, new Uint8Array(await fetchCritic(false).catch(() => fetchCritic(true))));
   const { real } = await critic.session.run({ source, image });
   return Uint8Array.from(/** @type {Float32Array} */ (real.data), (each) => Math.round(255 * each));
 }
+
+const fetchCritic = (again) => fetchOwn(CRITIC, () => {}, again);
 
 /** Planes of grey or colour as a canvas takes them: RGBA. */
 function interleave(planes, channels) {

@@ -37,6 +37,7 @@ if NPM is None:
 ROOT = Path(__file__).parents[2]
 SIZE, CONFIG = 256, TrainConfig(width=4, epochs=2)
 NETWORK = "model/early.onnx.gz", "model/late.onnx.gz"
+NO_LAMBDA = "The λ of this link can't be read: it is a number from 0 on, or L1."
 COARSE = "This picture is still coarse: save it once all of the network has come."
 
 
@@ -84,6 +85,19 @@ class Board:
         """Wait for the network."""
         playwright.expect(self.page.locator("#offline")).to_contain_text("without a network", timeout=60_000)
         return self.settled()
+
+    def damage(self, file: str) -> None:
+        """Change a byte of a file that the service worker keeps."""
+        self.page.evaluate(
+            """async file => {
+            const cache = await caches.open((await caches.keys())[0]);
+            const kept = await cache.match(file);
+            const bytes = new Uint8Array(await kept.arrayBuffer());
+            bytes[bytes.length >> 1] ^= 255;
+            await cache.put(file, new Response(bytes));
+        }""",
+            file,
+        )
 
     def button(self, name: str):
         return self.page.get_by_role("button", name=name, exact=True)
@@ -1022,22 +1036,22 @@ def test_a_new_build_replaces_the_old_one_as_a_whole(browser, site, tmp_path) ->
 def test_what_is_damaged_in_the_browser_is_loaded_anew_by_try_again(browser, address) -> None:
     with opened(browser, address, complaints=[]) as board:
         picture = board.ready().picture()
-        board.page.evaluate(
-            """async file => {
-            const cache = await caches.open((await caches.keys())[0]);
-            const kept = await cache.match(file);
-            const bytes = new Uint8Array(await kept.arrayBuffer());
-            bytes[bytes.length >> 1] ^= 255;
-            await cache.put(file, new Response(bytes));
-        }""",
-            NETWORK[1],
-        )
+        board.damage(NETWORK[1])
         board.page.reload()
         playwright.expect(board.say).to_contain_text(f"{NETWORK[1]} is damaged", timeout=30_000)
         board.button("Try again").click()
         board.ready()
         board.page.reload()
         assert torch.equal(board.ready().picture(), picture)
+
+
+def test_a_critic_that_is_damaged_in_the_browser_is_loaded_anew(browser, address) -> None:
+    with opened(browser, address) as board:
+        board.ready().damage("model/critic.onnx.gz")
+        board.page.reload()
+        board.ready()
+        board.page.get_by_label("What the critic sees").check()
+        playwright.expect(board.page.locator(".verdict")).to_contain_text("of the patches real.", timeout=30_000)
 
 
 def test_a_new_build_asks_for_nothing_that_the_old_one_kept(browser, site, tmp_path) -> None:
@@ -1055,6 +1069,9 @@ def test_a_new_build_asks_for_nothing_that_the_old_one_kept(browser, site, tmp_p
 
     with serve(folder, Forgotten) as address, opened(browser, address) as board:
         board.ready()
+        board.page.get_by_label("What the critic sees").check()
+        playwright.expect(board.page.locator(".verdict")).to_contain_text("of the patches real.", timeout=30_000)
+        assert board.page.evaluate("caches.has('pix2pix-colab loaded')") is False, "nothing is kept twice"
         packed = [path for path in paths if path.endswith(".gz")]
         assert len(packed) == len(set(packed)) == 5, "a browser that keeps nothing, as in a private window"
         (folder / "icon.svg").write_text((folder / "icon.svg").read_text() + "<!-- new -->")
@@ -1255,17 +1272,28 @@ def test_a_damaged_link_leaves_the_drawing(board) -> None:
     assert torch.equal(board.saved("Save the drawing"), house())
 
 
-@pytest.mark.parametrize("lambda_", ["-3", "x", "NaN", "", "<b>"])
+@pytest.mark.parametrize("lambda_", ["-3", "x", "NaN", "", "<b>", "1,5", "10abc"])
 def test_a_lambda_that_is_none_gets_a_sentence(browser, address, lambda_: str) -> None:
     with opened(browser, address, f"#lambda={lambda_}") as board:
-        playwright.expect(board.say).to_contain_text("The λ of this link can't be read")
+        playwright.expect(board.say).to_have_text(NO_LAMBDA)
         board.ready()
         board.page.evaluate("location.hash = 'drawing=AYACAQAkgALkAQI8UDNH&lambda=10'")
         playwright.expect(board.say).to_have_text("")
         before = board.range.input_value()
         board.page.evaluate("lambda => { location.hash = `drawing=AYACAQAkgALkAQI8UDNH&lambda=${lambda}` }", lambda_)
-        playwright.expect(board.say).to_contain_text("So λ stays as it was.")
+        playwright.expect(board.say).to_have_text(NO_LAMBDA)
         assert board.range.input_value() == before
+        board.page.evaluate("location.hash = 'lambda=L1'")
+        playwright.expect(board.say).to_have_text("")
+        assert board.range.input_value() == board.range.get_attribute("max")
+
+
+def test_a_network_that_fails_hides_no_word_about_the_link(page, address) -> None:
+    page.route(f"**/{NETWORK[1]}", partial(fulfill, {"status": 503}))
+    page.goto(f"{address}#lambda=x")
+    board = Board(page)
+    playwright.expect(board.say).to_contain_text("it was answered by 503", timeout=30_000)
+    playwright.expect(board.say).to_contain_text(NO_LAMBDA)
 
 
 def test_where_the_address_can_not_be_changed_one_can_still_draw(browser, address) -> None:

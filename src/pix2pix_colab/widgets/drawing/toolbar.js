@@ -54,7 +54,10 @@ export function addControls(board) {
     else board.say("The network has not computed this picture, so it can't be saved.");
   };
   button("share").hidden = !board.options.share;
-  button("share").onclick = async () => board.say(await board.options.share(board));
+  button("share").onclick = async () => {
+    board.say(await board.options.share(board));
+    board.root.querySelector(".say").scrollIntoView({ block: "nearest" }); // on a phone on its side it may be below the screen
+  };
   const enable = (name, can) => {
     if (!can && document.activeElement === button(name)) board.root.focus({ preventScroll: true }); // so that keys still reach it
     button(name).disabled = !can;
