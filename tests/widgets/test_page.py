@@ -1272,6 +1272,16 @@ def test_a_damaged_link_leaves_the_drawing(board) -> None:
     assert torch.equal(board.saved("Save the drawing"), house())
 
 
+def test_on_a_phone_on_its_side_the_answer_of_copy_a_link_is_seen(browser, address) -> None:
+    """Also if the page was scrolled so far that the button is the first that one sees."""
+    turned = PHONE | {"viewport": {"width": 844, "height": 390}}
+    with opened(browser, address, **turned, permissions=["clipboard-read", "clipboard-write"]) as board:
+        board.ready().button("Copy a link").evaluate("element => element.scrollIntoView()")
+        board.button("Copy a link").click()
+        playwright.expect(board.say).to_have_text("The link to your drawing is copied.")
+        playwright.expect(board.say).to_be_in_viewport(ratio=1)
+
+
 @pytest.mark.parametrize("lambda_", ["-3", "x", "NaN", "", "<b>", "1,5", "10abc"])
 def test_a_lambda_that_is_none_gets_a_sentence(browser, address, lambda_: str) -> None:
     with opened(browser, address, f"#lambda={lambda_}") as board:
